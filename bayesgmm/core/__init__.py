@@ -1,0 +1,1 @@
+"""Numbers only (NumPy, SciPy, Numba): parameters, covariance structures, the sweep and densities."""

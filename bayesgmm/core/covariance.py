@@ -1,0 +1,194 @@
+"""Covariance structures: objects with the same few primitives, each stored as compactly as it is.
+
+A structure's covariances live in one *compact* array that broadcasts to all components:
+
+=============  ==================  ======================  ====================
+structure      compact shape       residuals per point     transformation group
+=============  ==================  ======================  ====================
+`Full`         (K, D, D)           1 vector                affine
+`Tied`         (1, D, D)           1 vector                affine
+`Diagonal`     (K, D)              1 per column            scale, shift per column
+`Spherical`    (K, 1)              D                       one scale, rotation, shift
+`Isotropic`    (1, 1)              D                       one scale, rotation, shift
+=============  ==================  ======================  ====================
+
+Everything else (maximum likelihood, conjugate updates, densities, NUTS) is written once, on these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from bayesgmm.core.params import invert_triangular, precision_chol_of
+from bayesgmm.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class CovarianceStructure:
+    """Base of the structures: the primitives in terms of four facts.
+
+    Attributes
+    ----------
+    name : str
+        Short name accepted by ``covariance=``.
+    mclust : str
+        The same structure's name in mclust, for D > 1.
+    is_diagonal : bool
+        Moments and factors are stored as diagonals, so a sweep costs K D a point and not K D^2.
+    is_shared : bool
+        All components have one covariance.
+    is_round : bool
+        All columns have one variance.
+    """
+
+    name: ClassVar[str]
+    mclust: ClassVar[str]
+    is_diagonal: ClassVar[bool] = False
+    is_shared: ClassVar[bool] = False
+    is_round: ClassVar[bool] = False
+
+    def compact_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Shape of the compact array."""
+        rows = 1 if self.is_shared else n_components
+        columns = 1 if self.is_round else n_features
+        return (rows, columns) if self.is_diagonal else (rows, columns, columns)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Number of free covariance parameters."""
+        shape = self.compact_shape(n_components, n_features)
+        return shape[0] * (shape[1] if self.is_diagonal else shape[1] * (shape[1] + 1) // 2)
+
+    def residuals_per_point(self, n_features: int) -> int:
+        """How many scalar (or D-vector) residuals of a point inform one entry of the compact array."""
+        return n_features if self.is_round else 1
+
+    def sharing(self, n_components: int) -> int:
+        """How many components use one covariance."""
+        return n_components if self.is_shared else 1
+
+    def pool(self, moments: np.ndarray) -> np.ndarray:
+        """Sum per-component second moments, (K, D, D) or (K, D), into the compact shape."""
+        if self.is_round:
+            moments = moments.sum(1, keepdims=True)
+        return moments.sum(0, keepdims=True) if self.is_shared else moments
+
+    def pool_counts(self, counts: np.ndarray) -> np.ndarray:
+        """(K,) or (1,) number of points behind each covariance."""
+        return counts.sum(keepdims=True) if self.is_shared else counts
+
+    def expand(self, compact: np.ndarray, n_components: int, n_features: int) -> np.ndarray:
+        """Copy a compact array (leading axes allowed) out to every component and column."""
+        tail = (n_components, n_features) if self.is_diagonal else (n_components, n_features, n_features)
+        return np.ascontiguousarray(np.broadcast_to(compact, compact.shape[: -len(tail)] + tail))
+
+    def factor(self, compact: np.ndarray) -> np.ndarray:
+        """Compact precision factors: P = C^-T, or 1 / standard deviation."""
+        return 1.0 / np.sqrt(compact) if self.is_diagonal else precision_chol_of(compact)
+
+    def whitening(self, covariance: np.ndarray) -> np.ndarray:
+        """(D, D) or (D,) precision factor of the data's spread within the structure's own group.
+
+        In the coordinates ``P^T x`` every transformation of the group has become a rotation and a
+        shift, so whatever is measured there is equivariant.
+        """
+        if not self.is_diagonal:
+            return precision_chol_of(covariance)
+        variances = np.diag(covariance)
+        if self.is_round:
+            variances = np.full_like(variances, variances.mean())
+        return 1.0 / np.sqrt(variances)
+
+    def clip(self, compact: np.ndarray, whitening: np.ndarray, floor: float) -> np.ndarray:
+        """Clip the eigenvalues of compact covariances to at least `floor` in whitened coordinates.
+
+        Applied to the unconstrained maximum it is the exact maximum under the constraint, because the
+        Gaussian likelihood is, for fixed eigenvectors, unimodal in each eigenvalue.
+        """
+        if self.is_diagonal:
+            lowest = floor * whitening**-2
+            return np.maximum(compact, lowest[:1] if self.is_round else lowest)
+        white = whitening.T @ compact @ whitening
+        values, vectors = np.linalg.eigh(white)
+        if values.min() >= floor:
+            return compact
+        white = (vectors * np.maximum(values, floor)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+        root = invert_triangular(whitening)
+        clipped = root.T @ white @ root
+        return 0.5 * (clipped + np.swapaxes(clipped, -1, -2))
+
+    def narrowest(self, factors: np.ndarray, whitening: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Smallest whitened variance of each component, and its direction in data coordinates.
+
+        `factors` are expanded precision factors, (K, D, D) or (K, D).  Returns (K,) and (K, D); the
+        directions have unit length in the data's own units.
+        """
+        if self.is_diagonal:
+            variances = (whitening / factors) ** 2
+            axis = variances.argmin(1)
+            return variances[np.arange(len(axis)), axis], np.eye(len(whitening))[axis]
+        half = invert_triangular(factors) @ whitening  # white covariance = half^T half
+        _, singular, vectors = np.linalg.svd(half)
+        directions = vectors[:, -1, :] @ invert_triangular(whitening)
+        return singular[:, -1] ** 2, directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Full(CovarianceStructure):
+    """Every component its own covariance (mclust VVV)."""
+
+    name = "full"
+    mclust = "VVV"
+
+
+@dataclass(frozen=True)
+class Tied(CovarianceStructure):
+    """One covariance for all components (mclust EEE)."""
+
+    name = "tied"
+    mclust = "EEE"
+    is_shared = True
+
+
+@dataclass(frozen=True)
+class Diagonal(CovarianceStructure):
+    """Every component its own variance per column (mclust VVI)."""
+
+    name = "diagonal"
+    mclust = "VVI"
+    is_diagonal = True
+
+
+@dataclass(frozen=True)
+class Spherical(CovarianceStructure):
+    """Every component one variance for all columns (mclust VII)."""
+
+    name = "spherical"
+    mclust = "VII"
+    is_diagonal = True
+    is_round = True
+
+
+@dataclass(frozen=True)
+class Isotropic(CovarianceStructure):
+    """One variance for all components and columns (mclust EII)."""
+
+    name = "isotropic"
+    mclust = "EII"
+    is_diagonal = True
+    is_shared = True
+    is_round = True
+
+
+STRUCTURES = {structure.name: structure for structure in (Full(), Tied(), Diagonal(), Spherical(), Isotropic())}
+
+
+def as_structure(covariance: str | CovarianceStructure) -> CovarianceStructure:
+    """The structure that ``covariance=`` names."""
+    if isinstance(covariance, CovarianceStructure):
+        return covariance
+    if isinstance(covariance, str) and covariance in STRUCTURES:
+        return STRUCTURES[covariance]
+    raise ArgumentError(f"covariance={covariance!r} is not one of {', '.join(STRUCTURES)} or a structure object.")

@@ -1,0 +1,223 @@
+"""What a mixture is, as arrays: `MixtureParams` (a density) and `ComponentScores` (not one)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import lapack
+
+from bayesgmm.errors import ArgumentError
+
+LOG_2PI = float(np.log(2.0 * np.pi))
+
+
+@dataclass(frozen=True, eq=False)
+class ComponentScores:
+    """Unnormalised component scores, the input of the sweep; they need not be a density.
+
+    ``score_k(x) = log_weight_k - 1/2 ||P_k^T (x - mean_k)||^2``
+
+    Parameters
+    ----------
+    log_weight : (K,) array
+        Everything that does not depend on x: log weight, log det P and the constant.
+    means : (K, D) array
+    precision_chol : (K, D, D) array, or (K, D) array
+        P_k upper triangular, or only its diagonal where the structure is diagonal.
+    """
+
+    log_weight: np.ndarray
+    means: np.ndarray
+    precision_chol: np.ndarray
+
+
+class MixtureParams:
+    """Weights, means and covariances of a Gaussian mixture, or of many (leading axes are draws).
+
+    Parameters
+    ----------
+    weights : (..., K) array
+        Non-negative, each row sums to one.
+    means : (..., K, D) array
+    covariances : (..., K, D, D) array, optional
+        Symmetric positive definite.  Give this or `precision_chol`.
+    precision_chol : (..., K, D, D) or (..., K, D) array, optional
+        P upper triangular with ``inv(Sigma) = P P^T`` (``P = C^-T`` where ``Sigma = C C^T``); with the
+        shape of `means`, only the diagonals of P.
+
+    Raises
+    ------
+    ArgumentError
+        A weight is negative or the weights do not sum to one, shapes do not fit together, or a
+        covariance is not positive definite; the message says which.
+    """
+
+    __slots__ = ("weights", "means", "precision_chol")
+
+    weights: np.ndarray
+    means: np.ndarray
+    precision_chol: np.ndarray
+
+    def __init__(
+        self,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike | None = None,
+        *,
+        precision_chol: ArrayLike | None = None,
+    ):
+        if (covariances is None) == (precision_chol is None):
+            raise ArgumentError("give exactly one of covariances= and precision_chol= to MixtureParams.")
+        weights, means = np.array(weights, float), np.array(means, float)
+        _check_weights_and_means(weights, means)
+        if covariances is not None:
+            factor = precision_chol_of(_check_covariances(np.array(covariances, float), means))
+        else:
+            factor = _check_precision_chol(np.array(precision_chol, float), means)
+        _assign(self, weights, means, factor)
+
+    @classmethod
+    def trusted(cls, weights: np.ndarray, means: np.ndarray, precision_chol: np.ndarray) -> MixtureParams:
+        """Build from arrays that the package made itself, unchecked."""
+        params = cls.__new__(cls)
+        _assign(params, weights, means, precision_chol)
+        return params
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"MixtureParams is immutable; build a new one instead of setting {name}.")
+
+    def __reduce__(self):
+        return MixtureParams.trusted, (self.weights, self.means, self.precision_chol)
+
+    def __repr__(self) -> str:
+        draws = f", draws={self.draw_shape}" if self.draw_shape else ""
+        return f"MixtureParams(n_components={self.n_components}, n_features={self.n_features}{draws})"
+
+    def __getitem__(self, index) -> MixtureParams:
+        """Select along the leading (draw) axes."""
+        return MixtureParams.trusted(self.weights[index], self.means[index], self.precision_chol[index])
+
+    @property
+    def n_components(self) -> int:
+        return self.means.shape[-2]
+
+    @property
+    def n_features(self) -> int:
+        return self.means.shape[-1]
+
+    @property
+    def draw_shape(self) -> tuple[int, ...]:
+        return self.weights.shape[:-1]
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether `precision_chol` holds diagonals only."""
+        return self.precision_chol.ndim == self.means.ndim
+
+    @property
+    def covariances(self) -> np.ndarray:
+        """(..., K, D, D) covariances."""
+        if self.is_diagonal:
+            return self.precision_chol[..., None] ** -2 * np.eye(self.n_features)
+        inverse = invert_triangular(self.precision_chol)
+        return np.swapaxes(inverse, -1, -2) @ inverse
+
+    def scores(self) -> ComponentScores:
+        """The normalised scores ``log weight_k + log N(x; mean_k, Sigma_k)`` of one mixture."""
+        return ComponentScores(self.log_weight(), self.means, self.precision_chol)
+
+    def log_weight(self) -> np.ndarray:
+        """(..., K) the part of each log joint density that does not depend on x."""
+        diagonal = self.precision_chol
+        if not self.is_diagonal:
+            diagonal = np.diagonal(diagonal, axis1=-2, axis2=-1)
+        with np.errstate(divide="ignore"):  # a weight of zero is a log weight of -inf, and that is right
+            log_weights = np.log(self.weights)
+        return log_weights + np.log(diagonal).sum(-1) - 0.5 * self.n_features * LOG_2PI
+
+    def permuted(self, order: np.ndarray) -> MixtureParams:
+        """The same mixture with its components in `order`."""
+        return MixtureParams.trusted(
+            self.weights[..., order],
+            self.means[..., order, :],
+            self.precision_chol[..., order, :] if self.is_diagonal else self.precision_chol[..., order, :, :],
+        )
+
+
+def precision_chol_of(covariances: np.ndarray) -> np.ndarray:
+    """P = C^-T (upper triangular) of each (..., D, D) covariance ``C C^T``."""
+    return np.swapaxes(invert_triangular(np.linalg.cholesky(covariances), is_lower=True), -1, -2)
+
+
+def invert_triangular(matrices: np.ndarray, is_lower: bool = False) -> np.ndarray:
+    """Inverse of each (..., D, D) triangular matrix."""
+    shape = matrices.shape
+    stack = matrices.reshape(-1, *shape[-2:])
+    inverse = np.empty_like(stack)
+    for i, matrix in enumerate(stack):
+        inverse[i], info = lapack.dtrtri(matrix, lower=int(is_lower))
+        if info != 0:
+            raise np.linalg.LinAlgError("a triangular factor is singular")
+    return inverse.reshape(shape)
+
+
+def _assign(params: MixtureParams, weights: np.ndarray, means: np.ndarray, factor: np.ndarray) -> None:
+    for name, value in (("weights", weights), ("means", means), ("precision_chol", factor)):
+        object.__setattr__(params, name, value)
+
+
+def _check_weights_and_means(weights: np.ndarray, means: np.ndarray) -> None:
+    if weights.ndim < 1 or means.ndim != weights.ndim + 1 or means.shape[:-1] != weights.shape:
+        raise ArgumentError(
+            f"weights have shape {weights.shape} and means {means.shape}: they must be (..., K) and (..., K, D)."
+        )
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        worst = np.unravel_index(np.argmin(np.where(np.isfinite(weights), weights, -np.inf)), weights.shape)
+        raise ArgumentError(f"weights[{_index(worst)}] is {weights[worst]:g}: weights must be finite and at least 0.")
+    total = weights.sum(-1)
+    if not np.allclose(total, 1.0, rtol=0, atol=1e-8):  # far above rounding, far below a typing error
+        worst = np.argmax(np.abs(np.atleast_1d(total) - 1.0))
+        raise ArgumentError(f"weights sum to {np.ravel(total)[worst]:.10g}; they must sum to 1.")
+    if not np.isfinite(means).all():
+        raise ArgumentError("means hold NaN or infinity.")
+
+
+def _check_covariances(covariances: np.ndarray, means: np.ndarray) -> np.ndarray:
+    shape = means.shape + (means.shape[-1],)
+    if covariances.shape != shape:
+        raise ArgumentError(f"covariances have shape {covariances.shape}; with these means they must be {shape}.")
+    for index in np.ndindex(shape[:-2]):
+        matrix, name = covariances[index], f"covariances[{_index(index)}]"
+        if not np.isfinite(matrix).all():
+            raise ArgumentError(f"{name} holds NaN or infinity.")
+        if np.abs(matrix - matrix.T).max() > 1e-8 * np.abs(matrix).max():  # rounding, and no typing error
+            raise ArgumentError(f"{name} is not symmetric.")
+        lowest = np.linalg.eigvalsh(matrix)[0]
+        if lowest <= 0 or _cholesky_fails(matrix):
+            raise ArgumentError(f"{name} is not positive definite: its smallest eigenvalue is {lowest:.3g}.")
+    return covariances
+
+
+def _check_precision_chol(factor: np.ndarray, means: np.ndarray) -> np.ndarray:
+    if factor.shape not in (means.shape, means.shape + (means.shape[-1],)):
+        raise ArgumentError(
+            f"precision_chol has shape {factor.shape}; with these means it must be {means.shape} "
+            f"(diagonals) or {means.shape + (means.shape[-1],)}."
+        )
+    is_diagonal = factor.shape == means.shape
+    if not is_diagonal and np.tril(factor, -1).any():
+        raise ArgumentError("precision_chol must be upper triangular (P = C^-T where Sigma = C C^T).")
+    diagonal = factor if is_diagonal else np.diagonal(factor, axis1=-2, axis2=-1)
+    if not np.isfinite(factor).all() or (diagonal <= 0).any():
+        raise ArgumentError("precision_chol must be finite with a positive diagonal.")
+    return factor
+
+
+def _cholesky_fails(matrix: np.ndarray) -> bool:
+    return lapack.dpotrf(matrix, lower=1)[1] != 0
+
+
+def _index(index: tuple) -> str:
+    return ", ".join(str(int(i)) for i in index)

@@ -1,0 +1,25 @@
+"""The exceptions of the package; every message names what is wrong and what to do about it."""
+
+
+class BayesGMMError(Exception):
+    """Base class of every error that the package raises on purpose."""
+
+
+class DataError(BayesGMMError, ValueError):
+    """The data cannot be used: the message names the row, the column and the remedy."""
+
+
+class ArgumentError(BayesGMMError, ValueError):
+    """An argument cannot be used: the message names it, its value and what is accepted."""
+
+
+class FitError(BayesGMMError, RuntimeError):
+    """A fit ended with no usable result; ``fit(..., throw=False)`` returns it with the reason instead."""
+
+
+class NotApplicableError(BayesGMMError, TypeError):
+    """This kind of fit cannot honestly answer the question; the message says why."""
+
+
+class NotConvergedWarning(UserWarning):
+    """A fit is usable, and its status says why it should not be trusted without a look."""
