@@ -88,18 +88,15 @@ class CovarianceStructure:
         """Compact precision factors: P = C^-T, or 1 / standard deviation."""
         return 1.0 / np.sqrt(compact) if self.is_diagonal else precision_chol_of(compact)
 
-    def whitening(self, covariance: np.ndarray) -> np.ndarray:
-        """(D, D) or (D,) precision factor of the data's spread within the structure's own group.
+    def whitening(self, spread: np.ndarray) -> np.ndarray:
+        """Precision factor of the data's spread, (D, D) covariance or (D,) variances, within the group.
 
         In the coordinates ``P^T x`` every transformation of the group has become a rotation and a
         shift, so whatever is measured there is equivariant.
         """
         if not self.is_diagonal:
-            return precision_chol_of(covariance)
-        variances = np.diag(covariance)
-        if self.is_round:
-            variances = np.full_like(variances, variances.mean())
-        return 1.0 / np.sqrt(variances)
+            return precision_chol_of(spread)
+        return 1.0 / np.sqrt(np.full_like(spread, spread.mean()) if self.is_round else spread)
 
     def clip(self, compact: np.ndarray, whitening: np.ndarray, floor: float) -> np.ndarray:
         """Clip the eigenvalues of compact covariances to at least `floor` in whitened coordinates.

@@ -137,6 +137,14 @@ class MixtureParams:
             log_weights = np.log(self.weights)
         return log_weights + np.log(diagonal).sum(-1) - 0.5 * self.n_features * LOG_2PI
 
+    def reshaped(self, *draw_shape: int) -> MixtureParams:
+        """The same mixtures with other leading axes."""
+        return MixtureParams.trusted(
+            self.weights.reshape(*draw_shape, *self.weights.shape[-1:]),
+            self.means.reshape(*draw_shape, *self.means.shape[-2:]),
+            self.precision_chol.reshape(*draw_shape, *self.precision_chol.shape[len(self.draw_shape) :]),
+        )
+
     def permuted(self, order: np.ndarray) -> MixtureParams:
         """The same mixture with its components in `order`."""
         return MixtureParams.trusted(

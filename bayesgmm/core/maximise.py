@@ -1,0 +1,37 @@
+"""Readouts without a prior: maximum likelihood, and the data's own mean and spread."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayesgmm.core.covariance import CovarianceStructure
+from bayesgmm.core.params import ComponentScores, MixtureParams
+from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.core.sweep import sweep
+
+
+def maximise(
+    stats: SufficientStatistics, structure: CovarianceStructure, whitening: np.ndarray, floor: float
+) -> MixtureParams:
+    """The M step: maximum likelihood under whitened covariance eigenvalues of at least `floor`."""
+    n_components, n_features = stats.first.shape
+    points = structure.pool_counts(stats.counts) * structure.residuals_per_point(n_features)
+    points = np.where(points > 0, points, 1.0)  # an emptied component has no scatter either, and sits at the floor
+    scatter = structure.pool(stats.scatter())
+    compact = structure.clip(scatter / points.reshape(-1, *(1,) * (scatter.ndim - 1)), whitening, floor)
+    factor = structure.expand(structure.factor(compact), n_components, n_features)
+    return MixtureParams.trusted(stats.counts / stats.counts.sum(), stats.means(), factor)
+
+
+def moments(X: np.ndarray, is_diagonal: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Column means (D,) and covariance (D, D), or variances (D,); divisor n - 1.
+
+    Two sweeps: the second is centred at the means that the first one found.
+    """
+    n_features = X.shape[1]
+    factor = np.zeros((1, n_features) if is_diagonal else (1, n_features, n_features))
+    center = np.array(X[:1], float)
+    for _ in range(2):
+        stats = sweep(X, ComponentScores(np.zeros(1), center, factor))
+        center = stats.means()
+    return center[0], stats.scatter()[0] / max(len(X) - 1, 1)

@@ -1,0 +1,1 @@
+"""Conjugate algebra: update, mode, expected scores, sampling, divergence, evidence."""

@@ -1,0 +1,90 @@
+"""Priors of the mixture weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import digamma, gammaln
+
+from bayesgmm.errors import ArgumentError, NotApplicableError
+
+
+@dataclass(frozen=True, eq=False)
+class Dirichlet:
+    """``weights ~ Dirichlet(concentration)``, as a prior and as a conjugate posterior.
+
+    Parameters
+    ----------
+    concentration : float or (K,) array
+        Positive.  One number stands for all components.
+
+    Raises
+    ------
+    ArgumentError
+        A concentration is not positive and finite, or there are not K of them.
+    """
+
+    concentration: ArrayLike = 1.0
+
+    def __post_init__(self):
+        value = np.asarray(self.concentration, float)
+        if value.ndim > 1 or value.size == 0 or not np.isfinite(value).all() or (value <= 0).any():
+            raise ArgumentError(f"Dirichlet(concentration={self.concentration!r}): it must be positive and finite.")
+
+    def resolve(self, n_components: int) -> Dirichlet:
+        """The same prior with one concentration per component."""
+        value = np.asarray(self.concentration, float)
+        if value.ndim == 1 and len(value) != n_components:
+            raise ArgumentError(
+                f"Dirichlet has {len(value)} concentrations and the mixture {n_components} components; give one "
+                "number, or one per component."
+            )
+        return Dirichlet(np.array(np.broadcast_to(value, (n_components,))))
+
+    def update(self, counts: np.ndarray) -> Dirichlet:
+        """The posterior after `counts` points in each component."""
+        return Dirichlet(self.concentration + counts)
+
+    def mode(self) -> np.ndarray:
+        """(K,) joint mode; a concentration below one has none."""
+        excess = np.asarray(self.concentration) - 1.0
+        if (excess < 0).any():
+            raise NotApplicableError(
+                "a Dirichlet concentration below 1 has no mode inside the simplex, so there is no MAP estimate; "
+                "use VB, NUTS or Gibbs, or a concentration of at least 1."
+            )
+        total = excess.sum()
+        return excess / total if total > 0 else np.full(len(excess), 1.0 / len(excess))
+
+    def mean(self) -> np.ndarray:
+        """(K,) expected weights."""
+        return np.asarray(self.concentration) / np.sum(self.concentration)
+
+    def expected_log(self) -> np.ndarray:
+        """(K,) expected log weights."""
+        return digamma(self.concentration) - digamma(np.sum(self.concentration))
+
+    def sample(self, rng: np.random.Generator, n_draws: int) -> np.ndarray:
+        """(n_draws, K) weights."""
+        return rng.dirichlet(np.asarray(self.concentration), n_draws)
+
+    def log_partition(self) -> float:
+        """Log of the normaliser, the log of the multivariate beta function."""
+        return float(np.sum(gammaln(self.concentration)) - gammaln(np.sum(self.concentration)))
+
+    def log_density(self, weights: np.ndarray) -> float:
+        """Log density of one vector of weights (on the simplex, with respect to its first K - 1)."""
+        excess = np.asarray(self.concentration) - 1.0
+        inside = excess != 0  # 0 log 0 = 0 where the concentration is 1
+        return float(np.sum(excess[inside] * np.log(weights[inside])) - self.log_partition())
+
+    def kl(self, prior: Dirichlet) -> float:
+        """Kullback-Leibler divergence KL(self || prior)."""
+        change = np.asarray(self.concentration) - np.asarray(prior.concentration)
+        return float(change @ self.expected_log()) - self.log_partition() + prior.log_partition()
+
+    def log_marginal(self, counts: np.ndarray) -> float:
+        """Log probability of one labelling with these counts."""
+        return self.update(counts).log_partition() - self.log_partition()

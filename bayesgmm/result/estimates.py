@@ -1,0 +1,175 @@
+"""The kinds of answer a method can give: `PointEstimate`, `Draws`, `VariationalPosterior`, `NoEstimate`.
+
+Each answers the same questions; what a kind cannot honestly answer raises `NotApplicableError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from scipy.special import logsumexp, softmax
+
+from bayesgmm.core import density
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.errors import NotApplicableError
+from bayesgmm.priors.mixture import ConjugateMixture
+from bayesgmm.priors.predictive import log_predictive, log_predictive_joint
+
+UNALIGNED = (
+    "the components of these draws are not aligned: label switching makes 'component 1' mean different things in "
+    "different draws, so per-component answers would average unlike things. Use label-invariant answers "
+    "(log_density, sample, summary()), or align the labels first."
+)
+VB_DRAWS = 1000
+
+
+class Estimate(Protocol):
+    """What every kind of answer offers the `Fit` that holds it."""
+
+    kind: ClassVar[str]
+
+    @property
+    def params(self) -> MixtureParams: ...
+
+    def draws(self) -> MixtureParams:
+        """Mixtures with leading axes (chain, draw)."""
+        ...
+
+    def log_density(self, X: np.ndarray) -> np.ndarray: ...
+
+    def responsibilities(self, X: np.ndarray) -> np.ndarray: ...
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class PointEstimate:
+    """One mixture: its density is the plug-in.
+
+    Parameters
+    ----------
+    params : MixtureParams
+    log_likelihood : float
+        Of the data it was fitted to, in nats.
+    """
+
+    params: MixtureParams
+    log_likelihood: float
+    kind: ClassVar[str] = "point"
+
+    def draws(self) -> MixtureParams:
+        return self.params[None, None]
+
+    def log_density(self, X: np.ndarray) -> np.ndarray:
+        return density.log_density(self.params, X)
+
+    def responsibilities(self, X: np.ndarray) -> np.ndarray:
+        return density.responsibilities(self.params.scores(), X)
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return density.sample(self.params, n, rng)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Posterior draws with axes (chain, draw); densities are means over draws.
+
+    Parameters
+    ----------
+    params : MixtureParams
+        With leading axes (chain, draw).
+    sample_stats : dict of str to (chain, draw) array
+    """
+
+    params: MixtureParams
+    sample_stats: dict[str, np.ndarray]
+    kind: ClassVar[str] = "draws"
+
+    def draws(self) -> MixtureParams:
+        return self.params
+
+    def log_density(self, X: np.ndarray) -> np.ndarray:
+        n_draws = int(np.prod(self.params.draw_shape))
+        total = np.empty(len(X))
+        for rows, block in density.log_density_blocks(self.params, X):
+            total[rows] = logsumexp(block, axis=0) - np.log(n_draws)
+        return total
+
+    def responsibilities(self, X: np.ndarray) -> np.ndarray:
+        if self.params.n_components == 1:
+            return np.ones((len(X), 1))
+        raise NotApplicableError(UNALIGNED)
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        chains, draws = self.params.draw_shape
+        chosen = (rng.integers(chains, size=n), rng.integers(draws, size=n))
+        return density.sample(self.params[chosen], n, rng)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class VariationalPosterior:
+    """A conjugate q(parameters): its predictive density is a Student-t mixture.
+
+    Parameters
+    ----------
+    posterior : ConjugateMixture
+    seed : int
+        Of the 1000 draws that stand for q where draws are asked for.
+    """
+
+    posterior: ConjugateMixture
+    seed: int
+    kind: ClassVar[str] = "variational"
+
+    @property
+    def params(self) -> MixtureParams:
+        """Expected weights and means, and covariances that invert the expected precisions."""
+        components = self.posterior.components
+        return MixtureParams.trusted(self.posterior.weights.mean(), components.mean, components.expected_factor())
+
+    def draws(self) -> MixtureParams:
+        return self.posterior.sample(np.random.default_rng(self.seed), VB_DRAWS)[None]
+
+    def log_density(self, X: np.ndarray) -> np.ndarray:
+        return log_predictive(self.posterior, X)
+
+    def responsibilities(self, X: np.ndarray) -> np.ndarray:
+        return softmax(log_predictive_joint(self.posterior, X), axis=1)
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return density.sample(self.posterior.sample(rng, n), n, rng)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class NoEstimate:
+    """What a failed fit holds: every question is answered with the reason of the failure."""
+
+    reason: str
+    kind: ClassVar[str] = "none"
+
+    def _refuse(self) -> NotApplicableError:
+        return NotApplicableError(f"this fit has no usable result: {self.reason}")
+
+    @property
+    def params(self) -> MixtureParams:
+        raise self._refuse()
+
+    def draws(self) -> MixtureParams:
+        raise self._refuse()
+
+    def log_density(self, X: np.ndarray) -> np.ndarray:
+        raise self._refuse()
+
+    def responsibilities(self, X: np.ndarray) -> np.ndarray:
+        raise self._refuse()
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        raise self._refuse()
+
+
+def log_density_draw_blocks(estimate: Estimate, X: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield (rows, (draws, rows)) log densities of every draw, chains one after the other."""
+    return density.log_density_blocks(estimate.draws(), X)

@@ -1,0 +1,166 @@
+"""A `Fit` as an `xarray.DataTree` and as a netCDF file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesgmm import convert
+from bayesgmm.core import density
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.errors import DataError, NotApplicableError
+from bayesgmm.priors.conjugate import ConjugateComponents
+from bayesgmm.priors.mixture import ConjugateMixture
+from bayesgmm.priors.weights import Dirichlet
+from bayesgmm.result.estimates import Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bayesgmm.result.fit import Fit
+
+FORMAT = "bayesgmm-fit-1"
+
+
+def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool) -> xr.DataTree:
+    """The DataTree of ``Fit.to_datatree``."""
+    import xarray as xr
+
+    draws = fit.estimate.draws()
+    groups = {"posterior": convert.posterior_dataset(draws, fit.feature_names)}
+    if isinstance(fit.estimate, Draws) and fit.estimate.sample_stats:
+        groups["sample_stats"] = convert.sample_dataset(fit.estimate.sample_stats)
+    if log_likelihood:
+        if fit.X is None:
+            raise NotApplicableError(
+                "this fit was saved without its data; pass log_likelihood=False, or refit it on the data."
+            )
+        values = fit.log_density_draws(fit.X).reshape(*draws.draw_shape, -1)
+        groups["log_likelihood"] = convert.sample_dataset({"x": values}, ("obs",))
+    if posterior_predictive:
+        values = _replicate(draws, fit.n_obs, np.random.default_rng(fit.seed))
+        replicates = convert.sample_dataset({"x": values}, ("obs", "feature"))
+        groups["posterior_predictive"] = replicates.assign_coords(feature=list(fit.feature_names))
+    if fit.X is not None:
+        groups["observed_data"] = convert.observed_dataset(fit.X, fit.feature_names)
+    groups["constant_data"] = convert.constants_dataset(_prior_constants(fit))
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs.update(fit.provenance)
+    return tree
+
+
+def save(fit: Fit, path: str | Path, data: bool) -> None:
+    """Write the groups without pointwise values, plus the exact state in group ``fit``."""
+    import xarray as xr
+
+    kind, arrays, texts = _state(fit.estimate)
+    if kind == "none":
+        groups = {"constant_data": convert.constants_dataset(_prior_constants(fit))}
+        if fit.X is not None:
+            groups["observed_data"] = convert.observed_dataset(fit.X, fit.feature_names)
+    else:
+        tree = to_datatree(fit, log_likelihood=False, posterior_predictive=False)
+        groups = {name: child.to_dataset() for name, child in tree.children.items()}
+    if not data:
+        groups.pop("observed_data", None)
+    state = convert.array_group(arrays | {"history": np.asarray(fit.history, float)})
+    facts = {
+        "model": fit.model,
+        "method": fit.method,
+        "status": fit.status,
+        "diagnostics": fit.diagnostics,
+        "estimate": {"kind": kind} | texts,
+        "facts": {"seconds": fit.seconds, "seed": fit.seed, "n_obs": fit.n_obs, "feature_names": fit.feature_names},
+        "provenance": fit.provenance,
+    }
+    state.attrs.update({name: convert.to_json(value) for name, value in facts.items()} | {"format": FORMAT})
+    tree = xr.DataTree.from_dict(groups | {"fit": state})
+    tree.attrs.update(fit.provenance)
+    tree.to_netcdf(Path(path), engine="h5netcdf")
+
+
+def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
+    """Read what `save` wrote; `types` are the classes that may appear in it."""
+    import xarray as xr
+
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"there is no file {path}.")
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        if "fit" not in tree.children or tree["fit"].attrs.get("format") != FORMAT:
+            raise DataError(f"{path} was not written by Fit.save of this version of bayesgmm ({FORMAT}).")
+        attrs = tree["fit"].attrs
+        arrays = {str(name): value.values for name, value in tree["fit"].data_vars.items()}
+        observed = tree["observed_data"]["x"].values if "observed_data" in tree.children else None
+        draws = _stored_draws(tree, arrays)
+    parts = {
+        name: convert.from_json(attrs[name], types)
+        for name in ("model", "method", "status", "diagnostics", "estimate", "facts", "provenance")
+    }
+    facts, model = parts["facts"], parts["model"]
+    estimate = _estimate(parts["estimate"], arrays, draws, model)
+    return build(
+        model, parts["method"], estimate, parts["status"], parts["diagnostics"], arrays["history"], facts["seconds"],
+        facts["seed"], observed, facts["n_obs"], facts["feature_names"], parts["provenance"],
+    )  # fmt: skip
+
+
+def _state(estimate: Estimate) -> tuple[str, dict[str, np.ndarray], dict]:
+    """Kind, exact arrays and plain values of an estimate."""
+    if isinstance(estimate, PointEstimate):
+        return "point", {"precision_chol": estimate.params.precision_chol}, {"log_likelihood": estimate.log_likelihood}
+    if isinstance(estimate, Draws):
+        return "draws", {"precision_chol": estimate.params.precision_chol}, {}
+    if isinstance(estimate, VariationalPosterior):
+        components = estimate.posterior.components
+        arrays = {
+            "concentration": np.asarray(estimate.posterior.weights.concentration),
+            "mean": components.mean,
+            "mean_precision": components.mean_precision,
+            "dof": components.dof,
+            "scale": components.scale,
+        }
+        return "variational", arrays, {"seed": estimate.seed}
+    assert isinstance(estimate, NoEstimate)
+    return "none", {}, {"reason": estimate.reason}
+
+
+def _stored_draws(tree: xr.DataTree, arrays: dict[str, np.ndarray]) -> tuple[MixtureParams, dict] | None:
+    if "precision_chol" not in arrays:
+        return None
+    posterior = tree["posterior"]
+    params = MixtureParams.trusted(posterior["weights"].values, posterior["means"].values, arrays["precision_chol"])
+    stats = tree["sample_stats"].data_vars.items() if "sample_stats" in tree.children else ()
+    return params, {str(name): value.values for name, value in stats}
+
+
+def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model) -> Estimate:
+    if facts["kind"] == "point":
+        params = MixtureParams.trusted(draws[0].weights[0, 0], draws[0].means[0, 0], draws[0].precision_chol)
+        return PointEstimate(params, facts["log_likelihood"])
+    if facts["kind"] == "draws":
+        return Draws(*draws)
+    if facts["kind"] == "variational":
+        hyper = (arrays[name] for name in ("mean", "mean_precision", "dof", "scale"))
+        components = ConjugateComponents(model.covariance, *hyper)
+        return VariationalPosterior(ConjugateMixture(Dirichlet(arrays["concentration"]), components), facts["seed"])
+    return NoEstimate(facts["reason"])
+
+
+def _prior_constants(fit: Fit) -> dict[str, np.ndarray]:
+    prior = fit.model.prior
+    constants = {"mean": prior.mean, "mean_precision": prior.mean_precision, "dof": prior.dof, "scale": prior.scale}
+    constants = {f"prior_{name}": value for name, value in constants.items()}
+    return constants | {"prior_concentration": fit.model.weights.concentration}
+
+
+def _replicate(draws: MixtureParams, n: int, rng: np.random.Generator) -> np.ndarray:
+    """(chain, draw, n, d): one simulated data set per draw."""
+    shape = draws.draw_shape
+    flat = draws.reshaped(int(np.prod(shape)))
+    out = np.empty((len(flat.weights), n, draws.n_features))
+    for s in range(len(out)):
+        out[s] = density.sample(flat[s], n, rng)[0]
+    return out.reshape(*shape, n, draws.n_features)

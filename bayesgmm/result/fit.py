@@ -1,0 +1,254 @@
+"""`Fit`: what every method returns, and `fit_once`, which makes one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.data import DataMatrix, as_matrix, data_hash
+from bayesgmm.errors import ArgumentError, DataError, NotApplicableError
+from bayesgmm.models import GaussianMixture
+from bayesgmm.result import files, tables
+from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics
+from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
+from bayesgmm.result.provenance import provenance
+from bayesgmm.result.status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+DRAWS_LIMIT = 2**30  # bytes of one draws x points array
+
+Progress = Callable[[int, int, str], None]
+"""``progress(done, total, note)``: called by a running method, as often as it likes."""
+
+
+def silent(done: int, total: int, note: str) -> None:
+    """The progress that shows nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class MethodResult:
+    """What a method's ``run`` returns."""
+
+    estimate: Estimate
+    status: Status
+    diagnostics: OptimiserDiagnostics | SamplerDiagnostics
+    history: np.ndarray
+
+
+class Method(Protocol):
+    """A method: a frozen dataclass of options that can run a resolved model on checked data."""
+
+    def run(
+        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
+    ) -> MethodResult: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted mixture, whatever fitted it.
+
+    Attributes
+    ----------
+    model : GaussianMixture
+        With every prior constant resolved.
+    method : Method
+    estimate : PointEstimate, Draws, VariationalPosterior or NoEstimate
+    status : Status
+        How the fit ended, with a sentence.
+    diagnostics : OptimiserDiagnostics or SamplerDiagnostics
+    history : (n_iter,) array
+        The objective of the chosen restart at every iteration: log likelihood, log posterior or ELBO,
+        in nats; empty for draws.
+    seconds : float
+    seed : int
+    X : (n, d) array, or None where a file was saved without its data
+    n_obs : int
+    feature_names : tuple of str
+    provenance : dict of str
+    """
+
+    model: GaussianMixture
+    method: Method
+    estimate: Estimate
+    status: Status
+    diagnostics: OptimiserDiagnostics | SamplerDiagnostics
+    history: np.ndarray
+    seconds: float
+    seed: int
+    X: np.ndarray | None
+    n_obs: int
+    feature_names: tuple[str, ...]
+    provenance: dict[str, str]
+
+    def __repr__(self) -> str:
+        name = f"{type(self.method).__name__} fit of {type(self.model).__name__}"
+        covariance = self.model.covariance.name
+        return f"<{name}, K={self.model.n_components}, {covariance}: {self.status.sentence}>"
+
+    @property
+    def kind(self) -> str:
+        """ "point", "draws", "variational" or "none"."""
+        return self.estimate.kind
+
+    @property
+    def params(self) -> MixtureParams:
+        """The estimate as a mixture: one, with leading (chain, draw) axes for draws."""
+        return self.estimate.params
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters of the likelihood."""
+        return self.model.n_parameters(len(self.feature_names))
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log likelihood of the data at a point fit, in nats."""
+        if isinstance(self.estimate, PointEstimate):
+            return self.estimate.log_likelihood
+        raise NotApplicableError(
+            f"a fit of kind {self.kind!r} has no single log likelihood; use log_density(X).sum() for the posterior "
+            "predictive, or log_density_draws(X).sum(1) for that of each draw."
+        )
+
+    @property
+    def elbo(self) -> float:
+        """Evidence lower bound of a variational fit, with every normaliser, in nats."""
+        if self.kind != "variational":
+            raise NotApplicableError(f"only variational fits have an ELBO, and this fit is of kind {self.kind!r}.")
+        return float(self.history[-1])
+
+    def log_density(self, X: ArrayLike) -> np.ndarray:
+        """Log posterior-predictive density of new points, (n,), in nats per point.
+
+        A plug-in for a point fit, a mean over draws, a Student-t mixture for a variational fit.
+        """
+        return self.estimate.log_density(self._columns(X))
+
+    def log_density_draws(self, X: ArrayLike) -> np.ndarray:
+        """(draws, n) log density of every point under every draw, chains one after the other.
+
+        Raises
+        ------
+        ArgumentError
+            The array would be above 1 GiB; use `log_density_blocks`.
+        """
+        values = self._columns(X)
+        n_draws = int(np.prod(self.estimate.draws().draw_shape))
+        if 8 * n_draws * len(values) > DRAWS_LIMIT:
+            raise ArgumentError(
+                f"{n_draws} draws x {len(values)} points would take {8 * n_draws * len(values) / 2**30:.1f} GiB; "
+                "iterate over log_density_blocks(X) instead."
+            )
+        out = np.empty((n_draws, len(values)))
+        for rows, block in log_density_draw_blocks(self.estimate, values):
+            out[:, rows] = block
+        return out
+
+    def log_density_blocks(self, X: ArrayLike) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield (rows, (draws, rows) log densities), in bounded memory."""
+        return log_density_draw_blocks(self.estimate, self._columns(X))
+
+    def responsibilities(self, X: ArrayLike) -> np.ndarray:
+        """(n, K) probabilities of the components for each point; rows sum to one.
+
+        Raises
+        ------
+        NotApplicableError
+            The fit holds draws whose labels are not aligned.
+        """
+        return self.estimate.responsibilities(self._columns(X))
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """(n,) the most probable component of each point; refused where `responsibilities` is."""
+        return self.responsibilities(X).argmax(1)
+
+    def sample(self, n: int, rng: np.random.Generator | int | None = None) -> np.ndarray:
+        """(n, d) points from the predictive distribution."""
+        return self.estimate.sample(n, np.random.default_rng(rng))
+
+    def summary(self, components: bool | None = None) -> pd.DataFrame:
+        """A table of the estimate.
+
+        Parameters
+        ----------
+        components : bool, optional
+            True: one row per component parameter.  False: label-invariant quantities.  By default
+            whichever this kind of fit can honestly answer.
+
+        Raises
+        ------
+        NotApplicableError
+            Component rows are asked of draws whose labels are not aligned.
+        """
+        return tables.summary(self, components)
+
+    def refit(self, X: ArrayLike, rng: np.random.Generator | int | None = None, progress: Progress = silent) -> Fit:
+        """The same method on other data, with this fit's prior constants; never raises FitError."""
+        data = as_matrix(X)
+        if data.values.shape[1] != len(self.feature_names):
+            raise DataError(f"X has {data.values.shape[1]} columns and this fit {len(self.feature_names)}.")
+        data = DataMatrix(data.values, self.feature_names)
+        return fit_once(self.model, data, self.method, as_seed(self.seed if rng is None else rng), progress)
+
+    def to_datatree(self, log_likelihood: bool = True, posterior_predictive: bool = False) -> xr.DataTree:
+        """The fit as ArviZ groups; a point fit is one chain of one draw, VB one chain of 1000.
+
+        Parameters
+        ----------
+        log_likelihood : bool
+            Include the (chain, draw, obs) pointwise log likelihood.
+        posterior_predictive : bool
+            Include one simulated data set per draw.
+        """
+        return files.to_datatree(self, log_likelihood, posterior_predictive)
+
+    def save(self, path, data: bool = True) -> None:
+        """Write netCDF that `bayesgmm.load` reads back into an equal fit.
+
+        Parameters
+        ----------
+        path : path-like
+        data : bool
+            False leaves X out of the file; its hash stays.
+        """
+        files.save(self, path, data)
+
+    def _columns(self, X: ArrayLike) -> np.ndarray:
+        data = as_matrix(X)
+        if data.values.shape[1] != len(self.feature_names):
+            raise DataError(
+                f"X has {data.values.shape[1]} columns and this fit was made on {len(self.feature_names)}: "
+                f"{', '.join(self.feature_names)}."
+            )
+        return data.values
+
+
+def as_seed(rng: np.random.Generator | int | None) -> int:
+    """An int seed that stands for `rng`, so that every fit can be run again."""
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(2**63))
+    if rng is None:
+        return int(np.random.default_rng().integers(2**63))
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
+        return int(rng)
+    raise ArgumentError(f"rng={rng!r} must be a numpy Generator, a non-negative int seed or None.")
+
+
+def fit_once(model: GaussianMixture, data: DataMatrix, method: Method, seed: int, progress: Progress = silent) -> Fit:
+    """Run `method` on checked data with a resolved model."""
+    begin = time.perf_counter()
+    result = method.run(model, data, np.random.default_rng(seed), progress)
+    seconds = time.perf_counter() - begin
+    return Fit(
+        model, method, result.estimate, result.status, result.diagnostics, result.history, seconds, seed,
+        data.values, len(data.values), data.feature_names, provenance(data_hash(data.values)),
+    )  # fmt: skip

@@ -1,0 +1,34 @@
+"""How a fit ended, as a value with a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Outcome(Enum):
+    """The four ways a fit can end."""
+
+    CONVERGED = "converged"
+    NOT_CONVERGED = "not converged"
+    COLLAPSED = "collapsed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Status:
+    """An outcome and the sentence that explains it to a person."""
+
+    outcome: Outcome
+    sentence: str
+
+    @property
+    def is_converged(self) -> bool:
+        return self.outcome is Outcome.CONVERGED
+
+    @property
+    def is_usable(self) -> bool:
+        return self.outcome is not Outcome.FAILED
+
+    def __str__(self) -> str:
+        return self.sentence
