@@ -1,0 +1,51 @@
+"""Gaussian mixtures fitted by EM, variational Bayes and MCMC, and compared honestly."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bayesgmm.comparison import Comparison, compare
+from bayesgmm.core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.datasets import load_dataset
+from bayesgmm.errors import (
+    ArgumentError,
+    BayesGMMError,
+    DataError,
+    FitError,
+    NotApplicableError,
+    NotConvergedWarning,
+)
+from bayesgmm.fitting import fit, load
+from bayesgmm.methods.em import EM, MAP
+from bayesgmm.methods.nuts import NUTS
+from bayesgmm.methods.vb import VB
+from bayesgmm.models import GaussianMixture
+from bayesgmm.priors.components import NormalInverseWishart
+from bayesgmm.priors.weights import Dirichlet
+from bayesgmm.result.fit import Fit
+
+if TYPE_CHECKING:
+    from bayesgmm.ppl.build import pymc_model
+    from bayesgmm.ppl.distribution import MvNormalMixture
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "Comparison", "DataError", "Diagonal", "Dirichlet",
+    "Fit", "FitError", "Full", "GaussianMixture", "Isotropic", "MixtureParams", "MvNormalMixture",
+    "NormalInverseWishart", "NotApplicableError", "NotConvergedWarning", "Spherical", "Tied", "compare", "fit",
+    "load", "load_dataset", "pymc_model",
+]  # fmt: skip
+
+# These two import PyMC, which takes seconds; the rest of the package does not need it.
+_PPL = {"pymc_model": "bayesgmm.ppl.build", "MvNormalMixture": "bayesgmm.ppl.distribution"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PPL:
+        raise AttributeError(f"module 'bayesgmm' has no attribute {name!r}")
+    return getattr(import_module(_PPL[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

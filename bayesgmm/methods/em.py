@@ -1,0 +1,212 @@
+"""Expectation-maximisation: maximum likelihood (`EM`) and maximum a posteriori (`MAP`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesgmm.core.covariance import CovarianceStructure
+from bayesgmm.core.maximise import maximise, moments
+from bayesgmm.core.params import ComponentScores, MixtureParams
+from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.data import DataMatrix
+from bayesgmm.errors import ArgumentError
+from bayesgmm.methods.initialize import check_given, check_init, start, strict_whitening, whitening_of
+from bayesgmm.methods.loop import Stopping, climb_all
+from bayesgmm.models import GaussianMixture
+from bayesgmm.priors.components import NormalInverseWishart
+from bayesgmm.priors.mixture import ConjugateMixture
+from bayesgmm.priors.weights import Dirichlet
+from bayesgmm.result.diagnostics import Flag
+from bayesgmm.result.estimates import PointEstimate
+from bayesgmm.result.fit import MethodResult, Progress
+
+
+@dataclass(frozen=True)
+class EM:
+    """Maximum likelihood by expectation-maximisation.
+
+    Parameters
+    ----------
+    max_iter : int
+        Iterations of each restart.
+    tol : float or None
+        Stop when the gain of the mean log likelihood per point that is still to come, extrapolated, is at
+        most this (nats).
+    param_tol : float or None
+        Stop when no parameter changes by more than this, in units of the data's spread.  Where `tol`
+        is given too, both must hold; where both are None, `max_iter` iterations are made.
+    n_init : int
+        Restarts; the best unflagged one is returned.
+    init : {"kmeans++", "kmeans", "random"} or MixtureParams
+        How a restart begins; given parameters are one start.
+    floor : float
+        Lower bound of the covariances' eigenvalues in coordinates in which the data have unit spread.
+        A restart is flagged when a component sits there, or holds at most D points.
+
+    References
+    ----------
+    Dempster, Laird and Rubin (1977), JRSS B 39, 1-38, doi:10.1111/j.2517-6161.1977.tb01600.x.
+    """
+
+    max_iter: int = 1000
+    tol: float | None = 1e-8
+    param_tol: float | None = None
+    n_init: int = 10
+    init: str | MixtureParams = "kmeans++"
+    floor: float = 1e-6
+
+    def __post_init__(self):
+        check_options(self)
+        if not 0 <= self.floor < 1:
+            raise ArgumentError(f"floor={self.floor!r} must be at least 0 and below 1 (the data's own spread).")
+
+    def run(
+        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
+    ) -> MethodResult:
+        """Climb from every start and return the best."""
+        whitening = strict_whitening(model, data)
+        readout = MaximumLikelihood(model.covariance, whitening, self.floor)
+        center, spread = moments(data.values, model.covariance.is_diagonal)
+        vague = NormalInverseWishart().resolve(model.covariance, model.n_components, center, spread)
+        prior = ConjugateMixture(
+            Dirichlet(np.full(model.n_components, 2.0)), vague.conjugate(model.covariance, model.n_components)
+        )
+        return climb_to_point(self, readout, prior, whitening, model, data, rng, progress)
+
+
+@dataclass(frozen=True)
+class MAP:
+    """The joint posterior mode in (weights, means, covariances), by expectation-maximisation.
+
+    Parameters are those of `EM`, without a floor: the prior keeps covariances away from zero.
+
+    Raises
+    ------
+    NotApplicableError
+        A Dirichlet concentration is below 1: there is no such mode.
+
+    References
+    ----------
+    Fraley and Raftery (2007), Journal of Classification 24, 155-181, doi:10.1007/s00357-007-0004-5.
+    """
+
+    max_iter: int = 1000
+    tol: float | None = 1e-8
+    param_tol: float | None = None
+    n_init: int = 10
+    init: str | MixtureParams = "kmeans++"
+
+    def __post_init__(self):
+        check_options(self)
+
+    def run(
+        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
+    ) -> MethodResult:
+        """Climb from every start and return the best."""
+        prior = model.conjugate()
+        prior.weights.mode()  # says at once where there is none
+        whitening = whitening_of(model, data)
+        starting = ConjugateMixture(Dirichlet(np.asarray(prior.weights.concentration) + 1.0), prior.components)
+        return climb_to_point(self, PosteriorMode(prior, whitening), starting, whitening, model, data, rng, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class MaximumLikelihood:
+    """Readout of EM: the M step, under a floor of the covariances' whitened eigenvalues."""
+
+    structure: CovarianceStructure
+    whitening: np.ndarray
+    floor: float
+
+    def scores(self, state: MixtureParams) -> ComponentScores:
+        return state.scores()
+
+    def read(self, stats: SufficientStatistics) -> MixtureParams:
+        return maximise(stats, self.structure, self.whitening, self.floor)
+
+    def objective(self, state: MixtureParams, stats: SufficientStatistics) -> float:
+        return stats.log_likelihood
+
+    def change(self, old: MixtureParams, new: MixtureParams) -> float:
+        return whitened_change(old, new, self.whitening)
+
+    def flags(self, state: MixtureParams, stats: SufficientStatistics) -> tuple[Flag, ...]:
+        variances, directions = self.structure.narrowest(state.precision_chol, self.whitening)
+        flags = []
+        for k, n_points in enumerate(stats.counts):
+            at_floor = variances[k] <= 1.001 * self.floor  # clipped eigenvalues come back with rounding
+            if at_floor or n_points <= state.n_features:
+                reason = "sits at the variance floor" if at_floor else "holds no more points than there are columns"
+                direction = tuple(float(value) for value in directions[k])
+                flags.append(Flag(k, float(n_points), float(variances[k]), direction, reason))
+        return tuple(flags)
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorMode:
+    """Readout of MAP-EM: the mode of the conjugate update."""
+
+    prior: ConjugateMixture
+    whitening: np.ndarray
+
+    def scores(self, state: MixtureParams) -> ComponentScores:
+        return state.scores()
+
+    def read(self, stats: SufficientStatistics) -> MixtureParams:
+        return self.prior.update(stats).mode()
+
+    def objective(self, state: MixtureParams, stats: SufficientStatistics) -> float:
+        return stats.log_likelihood + self.prior.log_density(state)
+
+    def change(self, old: MixtureParams, new: MixtureParams) -> float:
+        return whitened_change(old, new, self.whitening)
+
+    def flags(self, state: MixtureParams, stats: SufficientStatistics) -> tuple[Flag, ...]:
+        return ()
+
+
+def climb_to_point(
+    options: EM | MAP,
+    readout: MaximumLikelihood | PosteriorMode,
+    starting: ConjugateMixture,
+    whitening: np.ndarray,
+    model: GaussianMixture,
+    data: DataMatrix,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> MethodResult:
+    """Climb from given or made starts; `starting` turns hard statistics into well-posed parameters."""
+    stopping = Stopping(options.max_iter, options.tol, options.param_tol)
+    if isinstance(options.init, MixtureParams):
+        given = check_given(options.init, model, data.values.shape[1])
+        best, status, diagnostics = climb_all(data.values, readout, [given], 1, stopping, progress)
+    else:
+        init, shape = options.init, (model.covariance, whitening, model.n_components)
+
+        def starts() -> Iterator[MixtureParams]:
+            for _ in range(options.n_init):
+                yield starting.update(start(data.values, *shape, init, rng)).mode()
+
+        best, status, diagnostics = climb_all(data.values, readout, starts(), options.n_init, stopping, progress)
+    likelihood = best.stats.log_likelihood
+    return MethodResult(PointEstimate(best.state, likelihood), status, diagnostics, best.history)
+
+
+def whitened_change(old: MixtureParams, new: MixtureParams, whitening: np.ndarray) -> float:
+    """Largest change of a weight, a whitened mean or a whitened covariance."""
+    matrix = np.diag(whitening) if whitening.ndim == 1 else whitening
+    means = (new.means - old.means) @ matrix
+    covariances = matrix.T @ (new.covariances - old.covariances) @ matrix
+    return float(max(np.abs(new.weights - old.weights).max(), np.abs(means).max(), np.abs(covariances).max()))
+
+
+def check_options(options) -> None:
+    """Checks that EM, MAP and VB share."""
+    Stopping(options.max_iter, options.tol, options.param_tol)
+    check_init(options.init)
+    n_init = options.n_init
+    if isinstance(n_init, bool) or not isinstance(n_init, (int, np.integer)) or n_init < 1:
+        raise ArgumentError(f"n_init={n_init!r} must be an integer of at least 1.")

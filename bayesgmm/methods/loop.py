@@ -1,0 +1,182 @@
+"""The one loop: sweep, read out, repeat; restarts, history, convergence, status, interrupt.
+
+A `Readout` says what a method's state is and how it comes out of the statistics.  EM, MAP and VB differ in
+nothing else: their objective at a state is known from the sweep with that state's own scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from bayesgmm.core.params import ComponentScores
+from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.core.sweep import sweep
+from bayesgmm.errors import ArgumentError
+from bayesgmm.result.diagnostics import Flag, OptimiserDiagnostics, Restart
+from bayesgmm.result.fit import Progress
+from bayesgmm.result.status import Outcome, Status
+
+State = TypeVar("State")
+
+
+class Readout(Protocol[State]):
+    """What turns statistics into a state, and a state into scores."""
+
+    def scores(self, state: State) -> ComponentScores: ...
+
+    def read(self, stats: SufficientStatistics) -> State:
+        """The next state: never lowers the objective."""
+        ...
+
+    def objective(self, state: State, stats: SufficientStatistics) -> float:
+        """Value at `state`, in nats, given the sweep with its scores."""
+        ...
+
+    def change(self, old: State, new: State) -> float:
+        """Largest change of a parameter, in whitened units."""
+        ...
+
+    def flags(self, state: State, stats: SufficientStatistics) -> tuple[Flag, ...]:
+        """What is suspicious about a final state."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When to stop.  Criteria that are None do not count; of two, both must hold.
+
+    Parameters
+    ----------
+    max_iter : int
+    tol : float or None
+        On the mean objective per point: both the last gain and the gain still to come, extrapolated from
+        the last two (Aitken), must be at most this.  Slow linear convergence is not mistaken for the end.
+    param_tol : float or None
+        On the largest change of a parameter in whitened units.
+    """
+
+    max_iter: int
+    tol: float | None
+    param_tol: float | None
+
+    def __post_init__(self):
+        if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, (int, np.integer)) or self.max_iter < 1:
+            raise ArgumentError(f"max_iter={self.max_iter!r} must be an integer of at least 1.")
+        for name in ("tol", "param_tol"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise ArgumentError(f"{name}={value!r} must be None or a number of at least 0.")
+
+    def is_met(self, history: list[float], n_obs: float, change: float | None) -> bool:
+        """Whether to stop after the last entry of `history`."""
+        if self.tol is None and self.param_tol is None:
+            return False
+        is_flat = self.tol is None or _remaining_gain(history) <= self.tol * n_obs
+        return is_flat and (self.param_tol is None or (change is not None and change <= self.param_tol))
+
+
+@dataclass(frozen=True, eq=False)
+class Climb(Generic[State]):
+    """One restart, from its start to where it stopped."""
+
+    state: State
+    stats: SufficientStatistics
+    history: np.ndarray
+    is_converged: bool
+    is_interrupted: bool
+    flags: tuple[Flag, ...]
+
+    @property
+    def objective(self) -> float:
+        return float(self.history[-1])
+
+    def restart(self) -> Restart:
+        return Restart(self.objective, len(self.history) - 1, self.is_converged, self.flags)
+
+
+def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stopping) -> Climb[State]:
+    """Sweep and read out until `stopping` is met; an interrupt keeps the last complete state."""
+    stats = sweep(X, readout.scores(state))
+    history, is_converged, is_interrupted = [readout.objective(state, stats)], False, False
+    try:
+        while not is_converged and len(history) <= stopping.max_iter:
+            new = readout.read(stats)
+            new_stats = sweep(X, readout.scores(new))
+            change = None if stopping.param_tol is None else readout.change(state, new)
+            objective = readout.objective(new, new_stats)
+            state, stats = new, new_stats
+            history.append(objective)
+            is_converged = stopping.is_met(history, stats.n_obs, change)
+    except KeyboardInterrupt:
+        is_interrupted = True
+    return Climb(state, stats, np.array(history), is_converged, is_interrupted, readout.flags(state, stats))
+
+
+def climb_all(
+    X: np.ndarray, readout: Readout[State], starts: Iterable[State], n_starts: int, stopping: Stopping, progress: Progress
+) -> tuple[Climb[State], Status, OptimiserDiagnostics]:
+    """Every restart; the best unflagged one is chosen, and a flagged one only if all are."""
+    climbs: list[Climb[State]] = []
+    try:
+        for state in starts:
+            progress(len(climbs), n_starts, "restarts")
+            climbs.append(climb(X, readout, state, stopping))
+            if climbs[-1].is_interrupted:
+                break
+    except KeyboardInterrupt:  # between two restarts, or while a start was made
+        if not climbs:
+            raise
+    progress(n_starts, n_starts, "restarts")
+    chosen = max(range(len(climbs)), key=lambda i: (not climbs[i].flags, climbs[i].objective))
+    diagnostics = OptimiserDiagnostics(tuple(c.restart() for c in climbs), chosen)
+    return climbs[chosen], _status(climbs, chosen, n_starts, stopping), diagnostics
+
+
+def _remaining_gain(history: list[float]) -> float:
+    """Upper estimate of the objective's last and future gains (Aitken extrapolation).
+
+    Boehning et al. (1994), Annals of the Institute of Statistical Mathematics 46, 373-388,
+    doi:10.1007/BF01720593.
+    """
+    if len(history) < 3:
+        return np.inf
+    gain, previous = history[-1] - history[-2], history[-2] - history[-3]
+    rounding = 8 * np.finfo(float).eps * abs(history[-1])  # a sum of n terms in a tree is this exact
+    if gain <= rounding:
+        return 0.0
+    rate = gain / previous if previous > 0 else 1.0
+    return gain / (1.0 - rate) if rate < 1.0 else np.inf
+
+
+def _status(climbs: list[Climb[State]], chosen: int, n_starts: int, stopping: Stopping) -> Status:
+    best = climbs[chosen]
+    flagged = [c for c in climbs if c.flags]
+    notes = []
+    if climbs[-1].is_interrupted or len(climbs) < n_starts:
+        notes.append(f"Interrupted in restart {len(climbs)} of {n_starts}; this is the best result until then.")
+    if best.flags:
+        reason = "; ".join(str(flag) for flag in best.flags)
+        notes.append(
+            f"Every restart ended in a suspicious optimum; in the best of them {reason}. "
+            "Use fewer components, a simpler covariance or a prior (MAP, VB)."
+        )
+        return Status(Outcome.COLLAPSED, " ".join(notes))
+    if flagged:
+        higher = sum(c.objective > best.objective for c in flagged)
+        notes.append(
+            f"{len(flagged)} of {len(climbs)} restarts ended in a suspicious optimum and were passed over"
+            f"{f', {higher} of them with a higher objective' if higher else ''} (see diagnostics)."
+        )
+    if best.is_converged:
+        return Status(
+            Outcome.CONVERGED if len(notes) == bool(flagged) else Outcome.NOT_CONVERGED,
+            " ".join([f"Converged after {len(best.history) - 1} iterations.", *notes]),
+        )
+    limit = f"Stopped after {len(best.history) - 1} iterations without meeting the convergence criterion"
+    return Status(
+        Outcome.NOT_CONVERGED, " ".join([f"{limit} (max_iter={stopping.max_iter}); raise max_iter.", *notes])
+    )
