@@ -1,0 +1,131 @@
+"""The house rule: imports run one way, and heavy libraries are imported where they are used."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "bayesgmm"
+
+# What each part may import, besides itself.  An import inside a function counts; one for the type checker does not.
+FOUNDATION = {"errors", "core", "data", "priors", "models", "convert"}
+MAY_IMPORT = {
+    "errors": set(),
+    "data": {"errors"},
+    "core": {"errors"},
+    "datasets": {"errors"},
+    "priors": {"errors", "core"},
+    "models": {"errors", "core", "data", "priors"},
+    "convert": {"errors", "core", "data", "priors", "models"},
+    "result": FOUNDATION,
+    "ppl": FOUNDATION,
+    "methods": FOUNDATION | {"result", "ppl"},
+    "fitting": FOUNDATION | {"result", "methods", "ppl"},
+    "criteria": FOUNDATION | {"result"},
+    "comparison": FOUNDATION | {"result", "criteria"},
+    "labels": FOUNDATION | {"result"},
+    "plots": FOUNDATION | {"result", "criteria", "comparison", "labels"},
+    "report": FOUNDATION | {"result", "criteria", "comparison", "labels", "plots"},
+}
+TOP = {"__init__", "__main__", "cli", "testing"}  # these may import anything
+
+NUMERIC = {"numpy", "scipy", "numba"}
+COMPILED_MODELS = {"pymc", "pytensor", "nutpie"}  # of the part `ppl` alone
+EVERYWHERE = NUMERIC | {"bayesgmm"} | set(sys.stdlib_module_names)
+AT_MODULE_LEVEL = {"ppl": EVERYWHERE | COMPILED_MODELS, "cli": EVERYWHERE | {"typer"}}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def name_of(path):
+    return str(path.relative_to(PACKAGE))
+
+
+def imports_of(node, is_module_level=True):
+    """(imported dotted name, whether it runs when the module is imported), without those for the type checker."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, is_module_level) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, "relative imports hide the layer: write them in full"
+            # `from bayesgmm import convert` imports the part `convert`, and the names of other modules do no harm.
+            yield from ((f"{child.module}.{alias.name}", is_module_level) for alias in child.names)
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            yield from imports_of(ast.Module(child.orelse, []), is_module_level)
+        else:
+            is_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            yield from imports_of(child, is_module_level and not is_function)
+
+
+def breaches(source, part):
+    """What in a module of `part` goes against the rule."""
+    found = []
+    for name, is_module_level in imports_of(ast.parse(source)):
+        library, _, inner = name.partition(".")
+        if library == "bayesgmm" and part not in TOP:
+            target = inner.partition(".")[0]
+            if target != part and target not in MAY_IMPORT[part]:
+                found.append(f"{part} must not import {target}")
+        if library in COMPILED_MODELS and part != "ppl":
+            found.append(f"only ppl imports {library}")
+        if part in ("core", "priors") and library not in EVERYWHERE:
+            found.append(f"{part} sees NumPy, SciPy and Numba only, not {library}")
+        if is_module_level and library not in AT_MODULE_LEVEL.get(part, EVERYWHERE):
+            found.append(f"{library} must be imported inside the functions that use it")
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_run_one_way(path):
+    assert breaches(path.read_text(encoding="utf-8"), part_of(path)) == []
+
+
+def test_every_part_has_its_place():
+    assert {part_of(path) for path in MODULES} <= set(MAY_IMPORT) | TOP
+
+
+def test_the_parts_form_no_cycle():
+    placed = set()
+    while len(placed) < len(MAY_IMPORT):
+        free = {part for part, below in MAY_IMPORT.items() if part not in placed and below <= placed}
+        assert free, f"a cycle among {set(MAY_IMPORT) - placed}"
+        placed |= free
+
+
+@pytest.mark.parametrize(
+    ("source", "part"),
+    [
+        ("from bayesgmm.priors.weights import Dirichlet", "core"),
+        ("from bayesgmm import fitting", "methods"),
+        ("import bayesgmm.cli", "report"),
+        ("def f():\n    from bayesgmm.comparison import compare", "criteria"),
+        ("class A:\n    def f(self):\n        import pymc as pm", "methods"),
+        ("try:\n    import nutpie\nexcept ImportError:\n    pass", "result"),
+        ("def f():\n    import pandas", "core"),
+        ("import pandas as pd", "data"),
+        ("from matplotlib import pyplot", "plots"),
+        ("import rich.table", "cli"),
+    ],
+)
+def test_a_breach_is_seen(source, part):
+    assert breaches(source, part)
+
+
+@pytest.mark.parametrize(
+    ("source", "part"),
+    [
+        ("import json\nimport numpy as np\nfrom scipy.special import gammaln", "core"),
+        ("from bayesgmm import convert", "result"),
+        ("def f():\n    import pandas as pd", "data"),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pandas as pd", "core"),
+        ("import pymc as pm\nfrom pytensor.graph.op import Op", "ppl"),
+        ("import typer", "cli"),
+    ],
+)
+def test_what_is_allowed_is_no_breach(source, part):
+    assert breaches(source, part) == []
