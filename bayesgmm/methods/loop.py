@@ -117,7 +117,12 @@ def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stoppi
 
 
 def climb_all(
-    X: np.ndarray, readout: Readout[State], starts: Iterable[State], n_starts: int, stopping: Stopping, progress: Progress
+    X: np.ndarray,
+    readout: Readout[State],
+    starts: Iterable[State],
+    n_starts: int,
+    stopping: Stopping,
+    progress: Progress,
 ) -> tuple[Climb[State], Status, OptimiserDiagnostics]:
     """Every restart; the best unflagged one is chosen, and a flagged one only if all are."""
     climbs: list[Climb[State]] = []
@@ -153,30 +158,34 @@ def _remaining_gain(history: list[float]) -> float:
 
 
 def _status(climbs: list[Climb[State]], chosen: int, n_starts: int, stopping: Stopping) -> Status:
-    best = climbs[chosen]
-    flagged = [c for c in climbs if c.flags]
-    notes = []
-    if climbs[-1].is_interrupted or len(climbs) < n_starts:
-        notes.append(f"Interrupted in restart {len(climbs)} of {n_starts}; this is the best result until then.")
+    best, flagged = climbs[chosen], [c for c in climbs if c.flags]
+    n_iter = len(best.history) - 1
     if best.flags:
         reason = "; ".join(str(flag) for flag in best.flags)
-        notes.append(
-            f"Every restart ended in a suspicious optimum; in the best of them {reason}. "
-            "Use fewer components, a simpler covariance or a prior (MAP, VB)."
+        outcome, sentence = (
+            Outcome.COLLAPSED,
+            (
+                f"Every restart ended in a suspicious optimum; in the best of them {reason}. Use fewer components, a "
+                "simpler covariance or a prior (MAP, VB)."
+            ),
         )
-        return Status(Outcome.COLLAPSED, " ".join(notes))
-    if flagged:
+    elif best.is_converged:
+        outcome, sentence = Outcome.CONVERGED, f"Converged after {n_iter} iterations."
+    else:
+        outcome, sentence = (
+            Outcome.NOT_CONVERGED,
+            (
+                f"Stopped after {n_iter} iterations without meeting the convergence criterion; raise "
+                f"max_iter={stopping.max_iter}."
+            ),
+        )
+    if flagged and not best.flags:
         higher = sum(c.objective > best.objective for c in flagged)
-        notes.append(
-            f"{len(flagged)} of {len(climbs)} restarts ended in a suspicious optimum and were passed over"
-            f"{f', {higher} of them with a higher objective' if higher else ''} (see diagnostics)."
+        sentence += f" {len(flagged)} of {len(climbs)} restarts ended in a suspicious optimum and were passed over"
+        sentence += (
+            f", {higher} of them with a higher objective (see diagnostics)." if higher else " (see diagnostics)."
         )
-    if best.is_converged:
-        return Status(
-            Outcome.CONVERGED if len(notes) == bool(flagged) else Outcome.NOT_CONVERGED,
-            " ".join([f"Converged after {len(best.history) - 1} iterations.", *notes]),
-        )
-    limit = f"Stopped after {len(best.history) - 1} iterations without meeting the convergence criterion"
-    return Status(
-        Outcome.NOT_CONVERGED, " ".join([f"{limit} (max_iter={stopping.max_iter}); raise max_iter.", *notes])
-    )
+    if climbs[-1].is_interrupted or len(climbs) < n_starts:
+        outcome = Outcome.NOT_CONVERGED if outcome is Outcome.CONVERGED else outcome
+        sentence = f"Interrupted in restart {len(climbs)} of {n_starts}; this is the best until then. {sentence}"
+    return Status(outcome, sentence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 
 PACKAGES = ("bayesgmm", "numpy", "scipy", "numba", "pymc", "pytensor", "nutpie", "arviz-stats", "xarray")
@@ -12,15 +13,19 @@ PACKAGES = ("bayesgmm", "numpy", "scipy", "numba", "pymc", "pytensor", "nutpie",
 
 def provenance(data_sha256: str) -> dict[str, str]:
     """Strings that identify the software, the data and the call."""
-    versions = {f"version_{name}": _version(name) for name in PACKAGES}
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "command": " ".join(sys.argv),
         "data_sha256": data_sha256,
-        **versions,
+        **_versions(),
     }
+
+
+@lru_cache
+def _versions() -> dict[str, str]:
+    return {f"version_{name}": _version(name) for name in PACKAGES}
 
 
 def _version(name: str) -> str:
