@@ -95,12 +95,12 @@ def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: DataM
     """Raise a `DataError` that names the columns to blame where the spread is singular."""
     if not is_singular(structure, spread):
         return
-    reason = explain_singular(data.values, data.feature_names) or "the covariance of the data is singular"
-    others = "another covariance structure" if not structure.is_round else "data that vary"
+    reason = explain_singular(data.values, data.feature_names) or "The covariance of the data is singular."
+    other = "" if structure.is_round else "choose another covariance structure, or "
     raise DataError(
-        f"{reason}: the default prior and starts of covariance={structure.name!r} need a covariance of the data that "
-        f"has an inverse. Drop such columns, use {others}, or (for methods with a prior) pass "
-        "prior=NormalInverseWishart(scale=...)."
+        f"{reason} Otherwise {other}pass prior=NormalInverseWishart(scale=...) to a method with a prior (MAP, VB, NUTS): "
+        f"the starts and the default prior of covariance={structure.name!r} come from the data's own covariance, "
+        "which has no inverse."
     )
 
 
