@@ -46,6 +46,10 @@ def test_a_file_without_a_header_loses_no_row(tmp_path, delimiter):
     assert np.array_equal(as_matrix(table).values, EXPECTED)
 
 
+def test_decimal_commas_without_a_header(tmp_path):
+    assert as_matrix(read_table(write(tmp_path, "3,6;79,0\n1,8;54,5\n"))[0]).values.tolist() == [[3.6, 79.0], [1.8, 54.5]]
+
+
 def test_labels_without_a_header_do_not_make_the_first_row_one(tmp_path):
     table, labels = read_table(write(tmp_path, "5.1,3.5,setosa\n4.9,3,setosa\n7,3.2,virginica\n"), label_column="x2")
     assert len(table) == 3 and list(labels) == ["setosa", "setosa", "virginica"]
