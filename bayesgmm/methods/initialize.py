@@ -1,8 +1,7 @@
 """Starts: a hard assignment of the points, found in whitened coordinates, and its statistics.
 
 Distances are measured after whitening by the data's spread within the structure's own group, so a change
-of units changes nothing.  K-means is the package's own hard sweep with the whitening as every component's
-factor: no copy of the data, and the same bits on any number of threads.
+of units changes nothing.
 """
 
 from __future__ import annotations
@@ -12,17 +11,14 @@ from collections.abc import Callable
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.density import log_joint
+from bayesgmm.core.kmeans import kmeans, kmeans_plus_plus, whitened_distances
 from bayesgmm.core.maximise import moments
-from bayesgmm.core.params import ComponentScores, MixtureParams
+from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
 from bayesgmm.models import GaussianMixture, check_spread, is_singular
-
-KMEANS_MAX_ITER = 100
-KMEANS_TOL = 1e-6  # relative change of the inertia; a start need not be better
 
 Centers = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], np.ndarray]
 
@@ -57,7 +53,7 @@ def start(
 ) -> SufficientStatistics:
     """Statistics of one hard starting assignment."""
     centers = CENTERS[init](X, whitening, n_components, rng)
-    return sweep(X, _distances(centers, whitening), Assign.HARD)
+    return sweep(X, whitened_distances(centers, whitening), Assign.HARD)
 
 
 def check_init(init: str | MixtureParams) -> None:
@@ -88,12 +84,6 @@ def check_given(init: MixtureParams, model: GaussianMixture, n_features: int) ->
     return MixtureParams.trusted(init.weights, init.means, np.ascontiguousarray(factor))
 
 
-def _distances(centers: np.ndarray, whitening: np.ndarray) -> ComponentScores:
-    """Scores whose value is -1/2 the squared whitened distance to each centre."""
-    factors = np.ascontiguousarray(np.broadcast_to(whitening, (len(centers), *whitening.shape)))
-    return ComponentScores(np.zeros(len(centers)), np.ascontiguousarray(centers, float), factors)
-
-
 def _random(X: np.ndarray, whitening: np.ndarray, n_components: int, rng: np.random.Generator) -> np.ndarray:
     """K random points, different ones where the data have so many."""
     order = rng.permutation(len(X))
@@ -106,36 +96,4 @@ def _random(X: np.ndarray, whitening: np.ndarray, n_components: int, rng: np.ran
     return X[chosen + list(order[: n_components - len(chosen)])]
 
 
-def _kmeans_plus_plus(X: np.ndarray, whitening: np.ndarray, n_components: int, rng: np.random.Generator) -> np.ndarray:
-    """Points drawn in proportion to their squared distance, the best of a few candidates each time.
-
-    Arthur and Vassilvitskii (2007), SODA, 1027-1035.
-    """
-    n_candidates = 2 + int(np.log(n_components))
-    centers = X[[rng.integers(len(X))]]
-    nearest = -log_joint(_distances(centers, whitening), X)[:, 0]
-    while len(centers) < n_components:
-        cumulative = np.cumsum(nearest)
-        if cumulative[-1] > 0:
-            rows = np.searchsorted(cumulative, rng.random(n_candidates) * cumulative[-1], side="right")
-            rows = np.minimum(rows, len(X) - 1)
-        else:  # fewer different points than components
-            rows = rng.integers(len(X), size=n_candidates)
-        distances = np.minimum(nearest[:, None], -log_joint(_distances(X[rows], whitening), X))
-        best = distances.sum(0).argmin()
-        centers, nearest = np.vstack([centers, X[[rows[best]]]]), distances[:, best]
-    return centers
-
-
-def _kmeans(X: np.ndarray, whitening: np.ndarray, n_components: int, rng: np.random.Generator) -> np.ndarray:
-    """Lloyd's iterations from k-means++."""
-    centers, inertia = _kmeans_plus_plus(X, whitening, n_components, rng), np.inf
-    for _ in range(KMEANS_MAX_ITER):
-        stats = sweep(X, _distances(centers, whitening), Assign.HARD)
-        centers, previous, inertia = stats.means(), inertia, -stats.log_likelihood
-        if previous - inertia <= KMEANS_TOL * inertia:
-            break
-    return centers
-
-
-CENTERS: dict[str, Centers] = {"kmeans": _kmeans, "kmeans++": _kmeans_plus_plus, "random": _random}
+CENTERS: dict[str, Centers] = {"kmeans": kmeans, "kmeans++": kmeans_plus_plus, "random": _random}

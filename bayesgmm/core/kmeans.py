@@ -1,0 +1,53 @@
+"""K-means on the package's own hard sweep, the whitening standing in for every component's factor.
+
+No copy of the data is made, and any number of threads gives the same bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayesgmm.core.density import log_joint
+from bayesgmm.core.params import ComponentScores
+from bayesgmm.core.sweep import Assign, sweep
+
+MAX_ITER = 100
+TOL = 1e-6  # relative change of the inertia; a start need not be better
+
+
+def whitened_distances(centers: np.ndarray, whitening: np.ndarray) -> ComponentScores:
+    """Scores whose value is -1/2 the squared whitened distance to each centre."""
+    factors = np.ascontiguousarray(np.broadcast_to(whitening, (len(centers), *whitening.shape)))
+    return ComponentScores(np.zeros(len(centers)), np.ascontiguousarray(centers, float), factors)
+
+
+def kmeans_plus_plus(X: np.ndarray, whitening: np.ndarray, n_components: int, rng: np.random.Generator) -> np.ndarray:
+    """(K, D) points drawn in proportion to their squared distance, the best of a few candidates each time.
+
+    Arthur and Vassilvitskii (2007), SODA, 1027-1035.
+    """
+    n_candidates = 2 + int(np.log(n_components))
+    centers = X[[rng.integers(len(X))]]
+    nearest = -log_joint(whitened_distances(centers, whitening), X)[:, 0]
+    while len(centers) < n_components:
+        cumulative = np.cumsum(nearest)
+        if cumulative[-1] > 0:
+            rows = np.searchsorted(cumulative, rng.random(n_candidates) * cumulative[-1], side="right")
+            rows = np.minimum(rows, len(X) - 1)
+        else:  # fewer different points than components
+            rows = rng.integers(len(X), size=n_candidates)
+        distances = np.minimum(nearest[:, None], -log_joint(whitened_distances(X[rows], whitening), X))
+        best = distances.sum(0).argmin()
+        centers, nearest = np.vstack([centers, X[[rows[best]]]]), distances[:, best]
+    return centers
+
+
+def kmeans(X: np.ndarray, whitening: np.ndarray, n_components: int, rng: np.random.Generator) -> np.ndarray:
+    """Lloyd's iterations from k-means++."""
+    centers, inertia = kmeans_plus_plus(X, whitening, n_components, rng), np.inf
+    for _ in range(MAX_ITER):
+        stats = sweep(X, whitened_distances(centers, whitening), Assign.HARD)
+        centers, previous, inertia = stats.means(), inertia, -stats.log_likelihood
+        if previous - inertia <= TOL * inertia:
+            break
+    return centers
