@@ -47,7 +47,8 @@ def test_a_file_without_a_header_loses_no_row(tmp_path, delimiter):
 
 
 def test_decimal_commas_without_a_header(tmp_path):
-    assert as_matrix(read_table(write(tmp_path, "3,6;79,0\n1,8;54,5\n"))[0]).values.tolist() == [[3.6, 79.0], [1.8, 54.5]]
+    table, _ = read_table(write(tmp_path, "3,6;79,0\n1,8;54,5\n"))
+    assert as_matrix(table).values.tolist() == [[3.6, 79.0], [1.8, 54.5]]
 
 
 def test_labels_without_a_header_do_not_make_the_first_row_one(tmp_path):

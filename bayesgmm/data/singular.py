@@ -87,9 +87,9 @@ def _pairs(names: tuple[str, ...], pairs: list[tuple[int, int]], verb: str) -> s
 def _dependence(names: tuple[str, ...], null: np.ndarray) -> str:
     share = np.abs(null).max(1)
     part = np.flatnonzero(share > 1e-4 * share.max())  # the eigenvectors' noise is far below, a real part far above
-    n_null = null.shape[1]
-    drop = "one of them" if n_null == 1 else f"{n_null} of them"
-    return f"Columns {_listed(names, part)} are linearly dependent: drop {drop}."
+    if null.shape[1] == 1:
+        return f"Columns {_listed(names, part)} are linearly dependent: drop one of them."
+    return f"Columns {_listed(names, part)} take part in {null.shape[1]} linear dependences: drop one column of each."
 
 
 def _listed(names: tuple[str, ...], indices: np.ndarray) -> str:
