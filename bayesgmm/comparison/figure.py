@@ -1,0 +1,41 @@
+"""The picture of a `Comparison`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesgmm.criteria.score import COLUMNS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bayesgmm.comparison.table import Comparison
+
+
+def plot_differences(comparison: Comparison) -> Figure:
+    """One panel per column: nats below the best fit against K, one line per method and covariance."""
+    from matplotlib.figure import Figure
+
+    kinds = [kind for kind in comparison.columns if COLUMNS[kind].has_differences and comparison.ranked(kind)]
+    width = min(3, max(1, len(kinds)))
+    height = -(-len(kinds) // width) or 1
+    figure = Figure(figsize=(4.0 * width, 3.0 * height), layout="constrained")
+    for panel, kind in enumerate(kinds, 1):
+        axes = figure.add_subplot(height, width, panel)
+        frame = comparison.differences(kind)
+        lines: dict[str, list[str]] = {}
+        for name in frame.index:
+            row = comparison.rows[name]
+            lines.setdefault(f"{row.method}, {row.covariance}", []).append(name)
+        for label, names in sorted(lines.items()):
+            names.sort(key=lambda name: comparison.rows[name].n_components)
+            sizes = [comparison.rows[name].n_components for name in names]
+            errors = np.nan_to_num(frame.loc[names, "diff_se"].to_numpy())
+            axes.errorbar(sizes, frame.loc[names, "diff"], yerr=errors, marker="o", capsize=3, label=label)
+        axes.set(title=kind, xlabel="number of components", ylabel="nats from the best")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.axhline(0.0, color="0.7", linewidth=0.8, zorder=0)
+        axes.legend(fontsize="small")
+    return figure

@@ -1,0 +1,206 @@
+"""`compare`: every criterion of every fit, and a reason wherever there is no number."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bayesgmm.comparison.table import Comparison, Row
+from bayesgmm.criteria.baseline import N_STARTS, baseline_scores, kmeans_baseline
+from bayesgmm.criteria.clustering import ari, rand_index
+from bayesgmm.criteria.evidence import elbo
+from bayesgmm.criteria.information import aic, bic, icl
+from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elpd_waic, make_folds
+from bayesgmm.criteria.score import COLUMNS, Score
+from bayesgmm.data import as_matrix
+from bayesgmm.errors import ArgumentError, DataError
+from bayesgmm.result.estimates import NoEstimate
+from bayesgmm.result.fit import Fit, Progress, as_seed, silent
+from bayesgmm.result.status import Outcome, Status
+
+IN_SAMPLE = {"elpd_loo": elpd_loo, "elpd_waic": elpd_waic, "aic": aic, "bic": bic, "elbo": elbo, "icl": icl}
+NO_INERTIA = "the inertia is that of k-means; a mixture measures each component by its own covariance"
+
+
+def compare(
+    fits: Mapping[str, Fit],
+    X_new: ArrayLike | None = None,
+    folds: int = 5,
+    labels: ArrayLike | None = None,
+    rng: np.random.Generator | int | None = 0,
+    progress: Progress = silent,
+) -> Comparison:
+    """Compare fits to the same data, with a k-means baseline for every number of components among them.
+
+    Parameters
+    ----------
+    fits : dict of str to Fit
+    X_new : (m, d) array or frame, optional
+        Points that no fit has seen: adds the column ``elpd_holdout``.
+    folds : int
+        Of K-fold cross-validation, which refits every fit as often; 0 leaves it out.
+    labels : (n,) array, optional
+        Known groups of the points: adds the column ``ari``.
+    rng : numpy Generator, int seed or None
+        Of the folds, which are the same for all fits, of the refits and of k-means.
+    progress : callable
+        ``progress(done, total, note)``.
+
+    Returns
+    -------
+    Comparison
+        What does not apply to a fit, or fails, is NaN with a reason, and keeps nothing else from being scored.
+
+    Raises
+    ------
+    ArgumentError
+        The fits are no dict of fits, or not of the same data; an argument does not fit them.
+    DataError
+        X_new cannot be used.
+    """
+    X = _common_data(fits)
+    seed = as_seed(rng)
+    shared = Shared(
+        X,
+        None if X_new is None else _new_points(X_new, X.shape[1]),
+        None if labels is None else _groups(labels, len(X)),
+        make_folds(len(X), folds, seed),
+        seed,
+    )
+    sizes = sorted({fit.model.n_components for fit in fits.values()})
+    steps = _Steps(progress, len(fits) * (1 + len(shared.held_out)) + len(sizes))
+    rows: dict[str, Row] = {}
+    scores: dict[str, dict[str, Score]] = {}
+    for name, fit in fits.items():
+        steps.next(f"{name}: scores")
+        rows[name], scores[name] = _row_of(fit), _scores(fit, shared, steps.named(name, len(shared.held_out)))
+    for k in sizes:
+        name = f"kmeans K={k}"
+        steps.next(name)
+        rows[name], scores[name] = _baseline(shared, k)
+    steps.end()
+    return Comparison(rows, scores, shared.columns, len(X))
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What all fits are scored with: the data, new points, known groups and the folds."""
+
+    X: np.ndarray
+    new: np.ndarray | None
+    groups: np.ndarray | None
+    held_out: list[np.ndarray]
+    seed: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        omitted = {"elpd_holdout": self.new is None, "elpd_kfold": not self.held_out, "ari": self.groups is None}
+        return tuple(kind for kind in COLUMNS if not omitted.get(kind))
+
+
+class _Steps:
+    """Counts steps of about equal length for a `Progress`."""
+
+    def __init__(self, progress: Progress, total: int):
+        self.progress, self.total, self.begun = progress, total, 0
+
+    def next(self, note: str) -> None:
+        self.progress(self.begun, self.total, note)
+        self.begun += 1
+
+    def named(self, name: str, n_folds: int) -> Callable[[int], None]:
+        begun = self.begun
+
+        def on_fold(fold: int) -> None:
+            self.progress(begun + fold, self.total, f"{name}: fold {fold + 1} of {n_folds}")
+
+        self.begun += n_folds  # all of them, also where a fold fails and the rest are not run
+        return on_fold
+
+    def end(self) -> None:
+        self.progress(self.total, self.total, "compared")
+
+
+def _scores(fit: Fit, shared: Shared, on_fold: Callable[[int], None]) -> dict[str, Score]:
+    if isinstance(fit.estimate, NoEstimate):
+        reason = f"this fit has no usable result: {fit.estimate.reason}"
+        return {kind: Score.missing(kind, reason) for kind in shared.columns}
+    functions: dict[str, Callable[[Fit], Score]] = {
+        kind: partial(function, X=shared.X) for kind, function in IN_SAMPLE.items()
+    }
+    functions["elpd_holdout"] = partial(elpd_holdout, X_new=shared.new)
+    functions["elpd_kfold"] = partial(
+        elpd_kfold, X=shared.X, held_out=shared.held_out, seed=shared.seed, on_fold=on_fold
+    )
+    functions["ari"] = partial(ari, X=shared.X, labels=shared.groups)
+    scores = {kind: _attempt(kind, partial(functions[kind], fit)) for kind in shared.columns if kind != "inertia"}
+    return scores | {"inertia": Score.missing("inertia", NO_INERTIA)}
+
+
+def _attempt(kind: str, function: Callable[[], Score]) -> Score:
+    """The score, with what was warned of in its notes; a missing one with the reason where it fails."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            score = function()
+        except Exception as error:  # one score that fails must not cost all the others
+            return Score.missing(kind, str(error) or type(error).__name__)
+    if not score.is_missing and not np.isfinite(score.value):
+        return Score.missing(kind, "some points have no finite log density under this fit")
+    return score.noted(*dict.fromkeys(str(warning.message) for warning in caught))
+
+
+def _baseline(shared: Shared, n_components: int) -> tuple[Row, dict[str, Score]]:
+    baseline = kmeans_baseline(shared.X, n_components, np.random.default_rng([shared.seed, n_components]))
+    scores = baseline_scores(baseline, shared.columns)
+    if shared.groups is not None:
+        scores["ari"] = Score("ari", rand_index(shared.groups, baseline.partition))
+    status = Status(Outcome.CONVERGED, f"Best of {N_STARTS} starts.")
+    return Row("k-means", n_components, "-", baseline.centers.size, baseline.seconds, status), scores
+
+
+def _row_of(fit: Fit) -> Row:
+    return Row(
+        type(fit.method).__name__,
+        fit.model.n_components,
+        fit.model.covariance.name,
+        fit.n_parameters,
+        fit.seconds,
+        fit.status,
+    )
+
+
+def _common_data(fits: Mapping[str, Fit]) -> np.ndarray:
+    if not isinstance(fits, Mapping) or not fits or not all(isinstance(fit, Fit) for fit in fits.values()):
+        raise ArgumentError("compare needs a dict of named fits, such as compare({'em': fit(...), 'vb': fit(...)}).")
+    for name, fit in fits.items():
+        if name == f"kmeans K={fit.model.n_components}":
+            raise ArgumentError(f"the name {name!r} is that of the baseline: give this fit another one.")
+    hashes = {fit.provenance["data_sha256"] for fit in fits.values()}
+    if len(hashes) > 1:
+        raise ArgumentError("the fits were made on different data, so that their scores cannot be compared.")
+    for fit in fits.values():
+        if fit.X is not None:
+            return fit.X
+    raise ArgumentError("the fits were saved without their data, which most scores need: refit one of them on it.")
+
+
+def _new_points(X_new: ArrayLike, n_features: int) -> np.ndarray:
+    values = as_matrix(X_new).values
+    if values.shape[1] != n_features:
+        raise DataError(f"X_new has {values.shape[1]} columns and the fits were made on {n_features}.")
+    return values
+
+
+def _groups(labels: ArrayLike, n_obs: int) -> np.ndarray:
+    groups = np.asarray(labels)
+    if groups.shape != (n_obs,):
+        raise ArgumentError(f"labels have shape {groups.shape} and there are {n_obs} points: give one label per point.")
+    if any(label is None or label != label for label in groups.tolist()):
+        raise ArgumentError("labels have missing values: leave labels out, or fit the labelled points alone.")
+    return np.unique(groups.astype(str), return_inverse=True)[1]

@@ -1,0 +1,222 @@
+"""`Comparison`: the scores of several fits as tables, as text and as data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesgmm.criteria.score import COLUMNS, ESTIMANDS, Score
+from bayesgmm.errors import ArgumentError
+from bayesgmm.result.status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+FIT = "fit"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a row of the table is about."""
+
+    method: str
+    n_components: int
+    covariance: str
+    n_parameters: int
+    seconds: float
+    status: Status
+
+    def facts(self) -> dict[str, Any]:
+        """Flat columns of the table."""
+        names = ("method", "n_components", "covariance", "n_parameters", "seconds")
+        return {name: getattr(self, name) for name in names} | {"status": self.status.sentence}
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Fits to the same data, side by side.
+
+    Scores are in nats and higher is better, but for ``ari`` and ``inertia``.  Numbers of one column may be
+    compared, numbers of different columns may not.
+
+    Attributes
+    ----------
+    rows : dict of str to Row
+        By the name of the fit; the k-means baselines stand at the end.
+    scores : dict of str to dict of str to Score
+        ``scores[fit][column]``.
+    columns : tuple of str
+        The kinds of score.
+    n_obs : int
+    """
+
+    rows: dict[str, Row]
+    scores: dict[str, dict[str, Score]]
+    columns: tuple[str, ...]
+    n_obs: int
+
+    @cached_property
+    def blocks(self) -> dict[str, pd.DataFrame]:
+        """One table per estimand, and the facts of the fits under "fit"; one row per fit.
+
+        Of each column c there are c, its standard error ``c_se``, the difference to the best fit ``c_diff`` (zero
+        or negative) and the standard error of that difference ``c_diff_se``, from paired pointwise differences;
+        ``elpd_loo_unreliable`` and ``elpd_waic_unreliable`` count points.  NaN has its reason in `reasons`.
+        """
+        import pandas as pd
+
+        facts = pd.DataFrame.from_dict({name: row.facts() for name, row in self.rows.items()}, orient="index")
+        blocks = {FIT: facts}
+        for estimand in ESTIMANDS:
+            parts = [self._flat(kind) for kind in self.columns if COLUMNS[kind].estimand == estimand]
+            blocks[estimand] = pd.concat(parts, axis=1)
+        return {name: block.rename_axis("fit") for name, block in blocks.items()}
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """All `blocks` in one frame with flat column names."""
+        import pandas as pd
+
+        return pd.concat(self.blocks.values(), axis=1)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What each column estimates, and how far to trust it."""
+        return {kind: COLUMNS[kind].note for kind in self.columns}
+
+    @property
+    def reasons(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """``reasons[fit][column]``: why there is no number, or what to know about the one there is."""
+        return {
+            name: {kind: score.notes for kind, score in scores.items() if score.notes}
+            for name, scores in self.scores.items()
+        }
+
+    def ranked(self, column: str) -> dict[str, Score]:
+        """The scores of a column that may be compared, best first."""
+        if column not in self.columns or not COLUMNS[column].has_differences:
+            known = ", ".join(kind for kind in self.columns if COLUMNS[kind].has_differences)
+            raise ArgumentError(f"column={column!r} has no differences; those that have are {known}.")
+        scores = {name: scores[column] for name, scores in self.scores.items()}
+        usable = {name: score for name, score in scores.items() if score.is_ranked and np.isfinite(score.value)}
+        return dict(sorted(usable.items(), key=lambda item: -item[1].value))
+
+    def differences(self, column: str) -> pd.DataFrame:
+        """Differences to the best fit of one column, best first.
+
+        Returns
+        -------
+        DataFrame
+            With columns ``value``, ``diff`` (zero or negative) and ``diff_se``: ``sqrt(n)`` times the standard
+            deviation of the paired pointwise differences, and NaN where a score is no sum over points.
+
+        Raises
+        ------
+        ArgumentError
+            There is no such column, or it has no differences.
+        """
+        import pandas as pd
+
+        ranked = self.ranked(column)
+        rows = {}
+        for name, score in ranked.items():
+            diff, se = score.minus(next(iter(ranked.values())))
+            rows[name] = {"value": score.value, "diff": diff, "diff_se": se}
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "diff", "diff_se"])
+        return frame.rename_axis("fit")
+
+    def formatted(self, estimand: str) -> tuple[pd.DataFrame, list[str]]:
+        """One block as text for people, "value ± se (difference ± its se)", and the footnotes its cells refer to."""
+        import pandas as pd
+
+        block, notes, cells = self.blocks[estimand], [], {}
+        for kind in (kind for kind in self.columns if COLUMNS[kind].estimand == estimand):
+            cells[kind] = {}
+            for name in self.rows:
+                score = self.scores[name][kind]
+                notes += [note for note in score.notes if note not in notes]
+                marks = "".join(f" [{notes.index(note) + 1}]" for note in score.notes)
+                cells[kind][name] = _cell(score, block.loc[name], kind) + marks
+        return pd.DataFrame(cells, index=list(self.rows)), notes
+
+    def _flat(self, kind: str) -> pd.DataFrame:
+        import pandas as pd
+
+        suffixes = COLUMNS[kind].suffixes
+        differences = self.differences(kind) if COLUMNS[kind].has_differences else None
+        rows = {}
+        for name in self.rows:
+            score = self.scores[name][kind]
+            values = {"": score.value, "_se": score.se}
+            if score.n_unreliable is not None:
+                values["_unreliable"] = score.n_unreliable
+            if differences is not None and name in differences.index:
+                values |= {"_diff": differences.at[name, "diff"], "_diff_se": differences.at[name, "diff_se"]}
+            rows[name] = {kind + suffix: float(values.get(suffix, np.nan)) for suffix in suffixes}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: NaN is None, and its reason stands under "reasons"."""
+        table = self.table.astype(object).where(self.table.notna(), None)
+        columns = {kind: {"estimand": COLUMNS[kind].estimand, "note": note} for kind, note in self.notes.items()}
+        return {
+            "n_obs": self.n_obs,
+            "columns": columns,
+            "fits": {str(name): row for name, row in table.to_dict(orient="index").items()},
+            "reasons": {name: {k: list(v) for k, v in notes.items()} for name, notes in self.reasons.items()},
+        }
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """`to_dict` as JSON text, written to `path` where one is given."""
+        text = json.dumps(self.to_dict(), indent=1, allow_nan=False, default=lambda value: value.item())
+        if path is not None:
+            Path(path).write_text(text + "\n", encoding="utf-8")
+        return text
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write `table`."""
+        self.table.to_csv(path)
+
+    def __repr__(self) -> str:
+        parts = []
+        for estimand in ESTIMANDS:
+            cells, notes = self.formatted(estimand)
+            parts += [estimand, cells.to_string(), *(f"[{i}] {note}" for i, note in enumerate(notes, 1)), ""]
+        return "\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        parts = [self.blocks[FIT].to_html(float_format=lambda value: f"{value:.3g}")]
+        for estimand in ESTIMANDS:
+            cells, notes = self.formatted(estimand)
+            parts.append(f"<h4>{escape(estimand.capitalize())}</h4>{cells.to_html()}")
+            parts += [f"<div>[{i}] {escape(note)}</div>" for i, note in enumerate(notes, 1)]
+            parts += [f"<div><b>{kind}</b>: {escape(self.notes[kind])}</div>" for kind in cells.columns]
+        return "".join(parts)
+
+    def plot(self) -> Figure:
+        """Every column's differences to its best fit against K, with their paired standard errors."""
+        from bayesgmm.comparison.figure import plot_differences
+
+        return plot_differences(self)
+
+
+def _cell(score: Score, row: pd.Series, kind: str) -> str:
+    if score.is_missing:
+        return "n/a"
+    digits = 1 if COLUMNS[kind].has_differences else 3
+    text = _with_error(score.value, score.se, digits)
+    diff = row.get(f"{kind}_diff", np.nan)
+    if np.isnan(diff):
+        return text
+    return f"{text} (best)" if diff == 0.0 else f"{text} ({_with_error(diff, row[f'{kind}_diff_se'], 1)})"
+
+
+def _with_error(value: float, se: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isnan(se) else f"{value:.{digits}f} ± {se:.{digits}f}"

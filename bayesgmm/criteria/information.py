@@ -1,0 +1,74 @@
+"""Information criteria of point estimates, halved and with their sign changed: higher is better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bayesgmm.criteria.score import Score
+from bayesgmm.errors import NotApplicableError
+from bayesgmm.result.fit import Fit
+from bayesgmm.result.status import Outcome
+
+COLLAPSED = "at a suspicious optimum the likelihood can be as high as one likes, so this is left out of comparisons: "
+
+
+def aic(fit: Fit, X: np.ndarray) -> Score:
+    """-AIC/2, the log likelihood at the point estimate less its number of parameters.
+
+    Akaike (1974), IEEE Transactions on Automatic Control 19, 716-723, doi:10.1109/TAC.1974.1100705.
+
+    Raises
+    ------
+    NotApplicableError
+        The fit is not a point estimate.
+    """
+    _need_point(fit, "AIC")
+    return _guarded(fit, Score.summed("aic", fit.log_density(X) - fit.n_parameters / len(X)))
+
+
+def bic(fit: Fit, X: np.ndarray) -> Score:
+    """-BIC/2 (mclust's BIC / 2), an approximation of the log evidence.
+
+    Schwarz (1978), Annals of Statistics 6, 461-464, doi:10.1214/aos/1176344136.
+
+    Raises
+    ------
+    NotApplicableError
+        The fit is not a point estimate.
+    """
+    _need_point(fit, "BIC")
+    return _guarded(fit, Score("bic", _bic(fit, X)))
+
+
+def icl(fit: Fit, X: np.ndarray) -> Score:
+    """-ICL/2 (mclust's ICL / 2): `bic` plus the log responsibilities of the MAP allocation.
+
+    Biernacki, Celeux and Govaert (2000), IEEE PAMI 22, 719-725, doi:10.1109/34.865189.
+
+    Raises
+    ------
+    NotApplicableError
+        The fit is not a point estimate.
+    """
+    _need_point(fit, "ICL")
+    certainty = float(np.log(fit.responsibilities(X).max(1)).sum())
+    return _guarded(fit, Score("icl", _bic(fit, X) + certainty))
+
+
+def _bic(fit: Fit, X: np.ndarray) -> float:
+    return float(fit.log_density(X).sum()) - 0.5 * fit.n_parameters * float(np.log(len(X)))
+
+
+def _need_point(fit: Fit, name: str) -> None:
+    if fit.kind != "point":
+        raise NotApplicableError(
+            f"{name} is defined at a point estimate (EM or MAP), and this fit is of kind {fit.kind!r}."
+        )
+
+
+def _guarded(fit: Fit, score: Score) -> Score:
+    if fit.status.outcome is not Outcome.COLLAPSED:
+        return score
+    return replace(score, is_ranked=False).noted(COLLAPSED + fit.status.sentence)

@@ -1,0 +1,187 @@
+"""Estimates of the expected log predictive density of new points, summed over as many points as there are."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import logsumexp
+
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.criteria.score import Score
+from bayesgmm.data import check_enough_points
+from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.result.fit import Fit
+from bayesgmm.result.status import Status
+
+WAIC_LIMIT = 0.4  # Vehtari, Gelman and Gabry (2017), section 2.2
+OF_Q = "of q, uncorrected: 1000 draws of the variational posterior stand for the posterior"
+
+
+def elpd_holdout(fit: Fit, X_new: np.ndarray) -> Score:
+    """Log predictive density of new points."""
+    return Score.summed("elpd_holdout", fit.log_density(X_new))
+
+
+def elpd_loo(fit: Fit, X: np.ndarray) -> Score:
+    """Leave-one-out by Pareto-smoothed importance sampling, as ``arviz_stats.loo(fit.to_datatree())``.
+
+    The draws x points array is never whole in memory.
+
+    Raises
+    ------
+    NotApplicableError
+        The fit has no draws of a posterior.
+
+    References
+    ----------
+    Vehtari, Simpson, Gelman, Yao and Gabry (2024), Journal of Machine Learning Research 25(72), 1-58.
+    """
+    from arviz_stats.base import array_stats
+
+    _need_posterior(fit, "leave-one-out by importance sampling")
+    draws = fit.estimate.draws()
+    r_eff, pointwise, pareto_k = relative_efficiency(draws), np.empty(len(X)), np.empty(len(X))
+    for rows, block in fit.log_density_blocks(X):
+        by_chain = block.reshape(*draws.draw_shape, -1)
+        pointwise[rows], pareto_k[rows], _ = array_stats.loo(by_chain, chain_axis=0, draw_axis=1, r_eff=r_eff)
+    n_draws = int(np.prod(draws.draw_shape))
+    score = replace(Score.summed("elpd_loo", pointwise), reliability=pareto_k, limit=pareto_k_limit(n_draws))
+    if score.n_unreliable:
+        score = score.noted(
+            f"{score.n_unreliable} of {len(X)} points have a Pareto k above {score.limit:.2f} (largest "
+            f"{pareto_k.max():.2f}): the sum is unreliable, and elpd_kfold is to be preferred"
+        )
+    return _of_q(fit, score)
+
+
+def elpd_waic(fit: Fit, X: np.ndarray) -> Score:
+    """The widely applicable information criterion: log mean density less its posterior variance, per point.
+
+    Raises
+    ------
+    NotApplicableError
+        The fit has no draws of a posterior.
+
+    References
+    ----------
+    Watanabe (2010), Journal of Machine Learning Research 11, 3571-3594.
+    """
+    _need_posterior(fit, "WAIC")
+    pointwise, variance = np.empty(len(X)), np.empty(len(X))
+    for rows, block in fit.log_density_blocks(X):
+        variance[rows] = block.var(0, ddof=1)
+        pointwise[rows] = logsumexp(block, axis=0) - np.log(len(block)) - variance[rows]
+    score = replace(Score.summed("elpd_waic", pointwise), reliability=variance, limit=WAIC_LIMIT)
+    if score.n_unreliable:
+        score = score.noted(
+            f"the log density of {score.n_unreliable} of {len(X)} points has a posterior variance above {WAIC_LIMIT}: "
+            "the sum is unreliable"
+        )
+    return _of_q(fit, score)
+
+
+def make_folds(n_obs: int, folds: int, seed: int) -> list[np.ndarray]:
+    """The rows that each fold leaves out: a shuffled, even partition of the points; none where `folds` is 0.
+
+    Raises
+    ------
+    ArgumentError
+        `folds` is neither 0 nor an integer of at least 2, or there are fewer points than folds.
+    """
+    if folds == 0 and not isinstance(folds, bool):
+        return []
+    if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or folds < 2:
+        raise ArgumentError(f"folds={folds!r} must be an integer of at least 2, or 0 to leave elpd_kfold out.")
+    if n_obs < folds:
+        raise ArgumentError(f"folds={folds} is more than there are points ({n_obs}): use fewer, or 0 to leave it out.")
+    from sklearn.model_selection import KFold
+
+    splitter = KFold(folds, shuffle=True, random_state=seed % 2**32)
+    return [test for _, test in splitter.split(np.empty((n_obs, 1)))]
+
+
+def elpd_kfold(
+    fit: Fit, X: np.ndarray, held_out: list[np.ndarray], seed: int, on_fold: Callable[[int], None] = lambda fold: None
+) -> Score:
+    """Every point predicted by a refit to the other folds, with this fit's prior constants.
+
+    Parameters
+    ----------
+    held_out : list of int arrays
+        Of `make_folds`; the same for all fits that are to be compared.
+    seed : int
+        Of the refits; a fold's refit depends on nothing else.
+    on_fold : callable
+        Told each fold before it begins.
+
+    Returns
+    -------
+    Score
+        Missing, with the reason, where a refit has no usable result.  What the refits warned of is in its notes.
+    """
+    pointwise, remarks = np.empty(len(X)), {}
+    for fold, test in enumerate(held_out):
+        on_fold(fold)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                pointwise[test], status = _predict_fold(fit, X, test, np.random.default_rng([seed, fold]))
+            except Exception as error:  # a fold that fails must not end the comparison
+                reason = str(error) or type(error).__name__
+                return Score.missing("elpd_kfold", f"fold {fold + 1} of {len(held_out)} failed: {reason}")
+        if not status.is_converged:
+            remarks.setdefault(f"refits ended {status.outcome.value}", []).append((fold, status.sentence))
+        for message in dict.fromkeys(str(warning.message) for warning in caught):
+            remarks.setdefault(f"refits warned: {message}", []).append((fold, ""))
+    return Score.summed("elpd_kfold", pointwise).noted(*(_remark(*item, len(held_out)) for item in remarks.items()))
+
+
+def relative_efficiency(draws: MixtureParams) -> float:
+    """Mean effective sample size of all parameters per draw, as `arviz_stats.loo` takes it.
+
+    It sets the length of the smoothed tail and nothing else.
+    """
+    from arviz_stats.base import array_stats
+
+    if draws.draw_shape[0] == 1:
+        return 1.0
+    sizes = [
+        array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")
+        for values in (draws.weights, draws.means, draws.covariances)
+    ]
+    return float(np.mean(np.concatenate([np.ravel(size) for size in sizes]))) / int(np.prod(draws.draw_shape))
+
+
+def pareto_k_limit(n_draws: int) -> float:
+    """Largest Pareto k at which the importance sampling estimate of `n_draws` draws is reliable."""
+    return min(1.0 - 1.0 / np.log10(n_draws), 0.7) if n_draws > 1 else 0.0
+
+
+def _predict_fold(fit: Fit, X: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Status]:
+    """Log densities of the rows `test` under a refit to the others, and how that ended."""
+    train = np.delete(X, test, axis=0)
+    check_enough_points(len(train), fit.model.n_components)
+    refit = fit.refit(train, rng=rng)
+    if not refit.status.is_usable:
+        raise NotApplicableError(refit.status.sentence)
+    return refit.log_density(X[test]), refit.status
+
+
+def _remark(what: str, folds: list[tuple[int, str]], n_folds: int) -> str:
+    """One note for what happened in several folds, with the first one's sentence."""
+    first = f"; the first of them: {folds[0][1]}" if folds[0][1] else ""
+    return f"{len(folds)} of {n_folds} {what}{first}"
+
+
+def _need_posterior(fit: Fit, name: str) -> None:
+    if fit.kind == "point":
+        raise NotApplicableError(
+            f"{name} needs draws of a posterior, and a point estimate has none; use elpd_kfold or elpd_holdout."
+        )
+
+
+def _of_q(fit: Fit, score: Score) -> Score:
+    return score.noted(OF_Q) if fit.kind == "variational" else score

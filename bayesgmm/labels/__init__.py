@@ -1,0 +1,1 @@
+"""Labels: what the components say about which points belong together."""
