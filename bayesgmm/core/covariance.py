@@ -98,25 +98,24 @@ class CovarianceStructure:
             return precision_chol_of(spread)
         return 1.0 / np.sqrt(np.full_like(spread, spread.mean()) if self.is_round else spread)
 
-    def clip(self, compact: np.ndarray, whitening: np.ndarray, floor: float) -> np.ndarray:
-        """Clip the eigenvalues of compact covariances to at least `floor` in whitened coordinates.
+    def clipped_factor(self, compact: np.ndarray, whitening: np.ndarray, floor: float) -> np.ndarray:
+        """Compact precision factors of covariances, their whitened eigenvalues clipped to at least `floor`.
 
         Applied to the unconstrained maximum it is the exact maximum under the constraint, because the
         Gaussian likelihood is, for fixed eigenvectors, unimodal in each eigenvalue.
         """
         if self.is_diagonal:
             lowest = floor * whitening**-2
-            return np.maximum(compact, lowest[:1] if self.is_round else lowest)
+            return self.factor(np.maximum(compact, lowest[:1] if self.is_round else lowest))
         white = whitening.T @ compact @ whitening
         try:  # a Cholesky factor costs a tenth of the eigenvalues, and clipping is rare
             np.linalg.cholesky(white - floor * np.eye(len(whitening)))
-            return compact
         except np.linalg.LinAlgError:
             values, vectors = np.linalg.eigh(white)
-        white = (vectors * np.maximum(values, floor)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
-        root = invert_triangular(whitening)
-        clipped = root.T @ white @ root
-        return 0.5 * (clipped + np.swapaxes(clipped, -1, -2))
+            white = (vectors * np.maximum(values, floor)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+        # Factored in whitened coordinates: in the data's own, nearly dependent columns and a component at the
+        # floor can make a covariance that has no Cholesky factor in float64.
+        return whitening @ self.factor(white)
 
     def narrowest(self, factors: np.ndarray, whitening: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Smallest whitened variance of each component, and its direction in data coordinates.
@@ -190,4 +189,5 @@ def as_structure(covariance: str | CovarianceStructure) -> CovarianceStructure:
         return covariance
     if isinstance(covariance, str) and covariance in STRUCTURES:
         return STRUCTURES[covariance]
-    raise ArgumentError(f"covariance={covariance!r} is not one of {', '.join(STRUCTURES)} or a structure object.")
+    names = ", ".join(map(repr, STRUCTURES))
+    raise ArgumentError(f"covariance={covariance!r} must be one of {names}, or an object such as Full().")

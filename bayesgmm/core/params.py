@@ -70,12 +70,12 @@ class MixtureParams:
     ):
         if (covariances is None) == (precision_chol is None):
             raise ArgumentError("give exactly one of covariances= and precision_chol= to MixtureParams.")
-        weights, means = np.array(weights, float), np.array(means, float)
+        weights, means = as_numbers(weights, "weights"), as_numbers(means, "means")
         _check_weights_and_means(weights, means)
         if covariances is not None:
-            factor = precision_chol_of(_check_covariances(np.array(covariances, float), means))
+            factor = precision_chol_of(_check_covariances(as_numbers(covariances, "covariances"), means))
         else:
-            factor = _check_precision_chol(np.array(precision_chol, float), means)
+            factor = _check_precision_chol(as_numbers(precision_chol, "precision_chol"), means)
         _assign(self, weights, means, factor)
 
     @classmethod
@@ -154,9 +154,27 @@ class MixtureParams:
         )
 
 
+def as_numbers(value: ArrayLike | None, name: str) -> np.ndarray:
+    """A new float64 array; an ArgumentError that names the argument where it does not hold numbers."""
+    try:
+        return np.array(value, float)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}={value!r} must be a number or a rectangular array of numbers.") from None
+
+
 def precision_chol_of(covariances: np.ndarray) -> np.ndarray:
     """P = C^-T (upper triangular) of each (..., D, D) covariance ``C C^T``."""
     return np.swapaxes(invert_triangular(np.linalg.cholesky(covariances), is_lower=True), -1, -2)
+
+
+def is_positive_definite(matrix: np.ndarray) -> bool:
+    """Whether a finite symmetric (D, D) matrix is positive definite, whatever the units of its columns."""
+    deviations = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+    if not (deviations > 0).all():
+        return False
+    correlation = matrix / deviations / deviations[:, None]
+    # A singular matrix that was computed leaves an eigenvalue of a few eps of either sign.
+    return bool(np.linalg.eigvalsh(correlation)[0] > 4 * len(matrix) * np.finfo(float).eps)
 
 
 def invert_triangular(matrices: np.ndarray, is_lower: bool = False) -> np.ndarray:
@@ -202,8 +220,8 @@ def _check_covariances(covariances: np.ndarray, means: np.ndarray) -> np.ndarray
             raise ArgumentError(f"{name} holds NaN or infinity.")
         if np.abs(matrix - matrix.T).max() > 1e-8 * np.abs(matrix).max():  # rounding, and no typing error
             raise ArgumentError(f"{name} is not symmetric.")
-        lowest = np.linalg.eigvalsh(matrix)[0]
-        if lowest <= 0 or _cholesky_fails(matrix):
+        if not is_positive_definite(matrix):
+            lowest = np.linalg.eigvalsh(matrix)[0]
             raise ArgumentError(f"{name} is not positive definite: its smallest eigenvalue is {lowest:.3g}.")
     return covariances
 
@@ -221,10 +239,6 @@ def _check_precision_chol(factor: np.ndarray, means: np.ndarray) -> np.ndarray:
     if not np.isfinite(factor).all() or (diagonal <= 0).any():
         raise ArgumentError("precision_chol must be finite with a positive diagonal.")
     return factor
-
-
-def _cholesky_fails(matrix: np.ndarray) -> bool:
-    return lapack.dpotrf(matrix, lower=1)[1] != 0
 
 
 def _index(index: tuple) -> str:
