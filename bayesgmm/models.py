@@ -52,7 +52,7 @@ class GaussianMixture:
         object.__setattr__(self, "covariance", as_structure(self.covariance))
         for name, kind in (("weights", Dirichlet), ("prior", NormalInverseWishart)):
             if not isinstance(getattr(self, name), kind):
-                raise ArgumentError(f"{name}={getattr(self, name)!r} must be a {kind.__name__} object.")
+                raise ArgumentError(f"{name}={getattr(self, name)!r} must be an object such as {kind.__name__}().")
 
     def resolve(self, data: DataMatrix) -> GaussianMixture:
         """The same model with every prior constant given; checks that the data can carry it."""
@@ -98,8 +98,8 @@ def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: DataM
     reason = explain_singular(data.values, data.feature_names) or "The covariance of the data is singular."
     other = "" if structure.is_round else "choose another covariance structure, or "
     raise DataError(
-        f"{reason} Otherwise {other}pass prior=NormalInverseWishart(scale=...) to a method with a prior (MAP, VB, NUTS): "
-        f"the starts and the default prior of covariance={structure.name!r} come from the data's own covariance, "
+        f"{reason} Otherwise {other}pass prior=NormalInverseWishart(scale=...) to a method with a prior (MAP, VB, "
+        f"NUTS): the starts and the default prior of covariance={structure.name!r} come from the data's own covariance, "
         "which has no inverse."
     )
 

@@ -14,7 +14,7 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.initialize import check_given, check_init, start, strict_whitening, whitening_of
-from bayesgmm.methods.loop import Stopping, climb_all
+from bayesgmm.methods.loop import Stopping, climb_all, is_real
 from bayesgmm.models import GaussianMixture
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.mixture import ConjugateMixture
@@ -22,6 +22,8 @@ from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result.diagnostics import Flag
 from bayesgmm.result.estimates import PointEstimate
 from bayesgmm.result.fit import MethodResult, Progress
+
+LOWEST_FLOOR = 1e-12  # below, rounding decides whether a covariance has an inverse
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class EM:
     init : {"kmeans++", "kmeans", "random"} or MixtureParams
         How a restart begins; given parameters are one start.
     floor : float
-        Lower bound of the covariances' eigenvalues in coordinates in which the data have unit spread.
-        A restart is flagged when a component sits there, or holds at most D points.
+        Lower bound of the covariances' eigenvalues in coordinates in which the data have unit spread, at
+        least 1e-12.  A restart is flagged when a component sits there, or holds at most D points.
 
     References
     ----------
@@ -60,14 +62,20 @@ class EM:
 
     def __post_init__(self):
         check_options(self)
-        if not 0 <= self.floor < 1:
-            raise ArgumentError(f"floor={self.floor!r} must be at least 0 and below 1 (the data's own spread).")
+        if not (is_real(self.floor) and LOWEST_FLOOR <= self.floor < 1):
+            raise ArgumentError(
+                f"floor={self.floor!r} must be a number from {LOWEST_FLOOR:g} to below 1 (the data's own variance)."
+            )
 
     def run(
         self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
     ) -> MethodResult:
         """Climb from every start and return the best."""
         whitening = strict_whitening(model, data)
+        if isinstance(self.init, MixtureParams):
+            check_above_floor(
+                check_given(self.init, model, data.values.shape[1]), model.covariance, whitening, self.floor
+            )
         readout = MaximumLikelihood(model.covariance, whitening, self.floor)
         center, spread = moments(data.values, model.covariance.is_diagonal)
         vague = NormalInverseWishart().resolve(model.covariance, model.n_components, center, spread)
@@ -201,6 +209,16 @@ def whitened_change(old: MixtureParams, new: MixtureParams, whitening: np.ndarra
     means = (new.means - old.means) @ matrix
     covariances = matrix.T @ (new.covariances - old.covariances) @ matrix
     return float(max(np.abs(new.weights - old.weights).max(), np.abs(means).max(), np.abs(covariances).max()))
+
+
+def check_above_floor(init: MixtureParams, structure: CovarianceStructure, whitening: np.ndarray, floor: float) -> None:
+    """Raise an ArgumentError where a given start breaks the constraint, so that the first step might go down."""
+    variances, _ = structure.narrowest(init.precision_chol, whitening)
+    if variances.min() < 0.999 * floor:  # a fit that ended at the floor is a start again
+        raise ArgumentError(
+            f"component {variances.argmin()} of init is narrower than floor={floor:g} allows: {variances.min():.3g} of "
+            "the data's variance in its narrowest direction. Widen it or lower floor."
+        )
 
 
 def check_options(options) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -68,7 +69,7 @@ class Stopping:
             raise ArgumentError(f"max_iter={self.max_iter!r} must be an integer of at least 1.")
         for name in ("tol", "param_tol"):
             value = getattr(self, name)
-            if value is not None and not value >= 0:
+            if value is not None and not (is_real(value) and value >= 0):
                 raise ArgumentError(f"{name}={value!r} must be None or a number of at least 0.")
 
     def is_met(self, history: list[float], n_obs: float, change: float | None) -> bool:
@@ -96,6 +97,11 @@ class Climb(Generic[State]):
 
     def restart(self) -> Restart:
         return Restart(self.objective, len(self.history) - 1, self.is_converged, self.flags)
+
+
+def is_real(value: object) -> bool:
+    """Whether an option is a real number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stopping) -> Climb[State]:
@@ -162,23 +168,18 @@ def _status(climbs: list[Climb[State]], chosen: int, n_starts: int, stopping: St
     n_iter = len(best.history) - 1
     if best.flags:
         reason = "; ".join(str(flag) for flag in best.flags)
-        outcome, sentence = (
-            Outcome.COLLAPSED,
-            (
-                f"Every restart ended in a suspicious optimum; in the best of them {reason}. Use fewer components, a "
-                "simpler covariance or a prior (MAP, VB)."
-            ),
+        outcome = Outcome.COLLAPSED
+        sentence = (
+            f"Every restart ended in a suspicious optimum; in the best of them {reason}. Use fewer components, a "
+            "simpler covariance or a prior (MAP, VB)."
         )
     elif best.is_converged:
         outcome, sentence = Outcome.CONVERGED, f"Converged after {n_iter} iterations."
+    elif best.is_interrupted:
+        outcome, sentence = Outcome.NOT_CONVERGED, f"It had made {n_iter} iterations."
     else:
-        outcome, sentence = (
-            Outcome.NOT_CONVERGED,
-            (
-                f"Stopped after {n_iter} iterations without meeting the convergence criterion; raise "
-                f"max_iter={stopping.max_iter}."
-            ),
-        )
+        outcome = Outcome.NOT_CONVERGED
+        sentence = f"Stopped after {n_iter} iterations without having converged; raise max_iter={stopping.max_iter}."
     if flagged and not best.flags:
         higher = sum(c.objective > best.objective for c in flagged)
         sentence += f" {len(flagged)} of {len(climbs)} restarts ended in a suspicious optimum and were passed over"

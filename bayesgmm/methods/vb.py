@@ -11,7 +11,7 @@ from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.data import DataMatrix
-from bayesgmm.methods.em import check_options
+from bayesgmm.methods.em import check_options, whitened_change
 from bayesgmm.methods.initialize import check_given, start, whitening_of
 from bayesgmm.methods.loop import Stopping, climb_all
 from bayesgmm.models import GaussianMixture
@@ -91,9 +91,7 @@ class VariationalUpdate:
         return stats.log_likelihood - state.kl(self.prior)
 
     def change(self, old: ConjugateMixture, new: ConjugateMixture) -> float:
-        matrix = np.diag(self.whitening) if self.whitening.ndim == 1 else self.whitening
-        means = (new.components.mean - old.components.mean) @ matrix
-        return float(max(np.abs(new.weights.mean() - old.weights.mean()).max(), np.abs(means).max()))
+        return whitened_change(VariationalPosterior(old, 0).params, VariationalPosterior(new, 0).params, self.whitening)
 
     def flags(self, state: ConjugateMixture, stats: SufficientStatistics) -> tuple[Flag, ...]:
         return ()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core.covariance import CovarianceStructure
+from bayesgmm.core.params import as_numbers, is_positive_definite
 from bayesgmm.errors import ArgumentError
 from bayesgmm.priors.conjugate import ConjugateComponents
 
@@ -70,12 +71,13 @@ class NormalInverseWishart:
         is_product = structure.is_diagonal and not structure.is_round
         resolved = replace(
             self,
-            mean=np.array(center if self.mean is None else self.mean, float),
-            mean_precision=np.array(self.mean_precision, float),
-            dof=float((3 if is_product else n_features + 2) if self.dof is None else self.dof),
-            scale=np.array(default * shrink if self.scale is None else self.scale, float),
+            mean=_numbers(center if self.mean is None else self.mean, "mean"),
+            mean_precision=_numbers(self.mean_precision, "mean_precision"),
+            dof=_dof((3 if is_product else n_features + 2) if self.dof is None else self.dof, structure, n_features),
+            scale=_numbers(default * shrink if self.scale is None else self.scale, "scale"),
         )
-        _check(resolved, structure, n_components, n_features)
+        _check_mean(resolved, n_components, n_features)
+        _check_scale(resolved.scale, structure, n_components, n_features)
         return resolved
 
     def conjugate(self, structure: CovarianceStructure, n_components: int) -> ConjugateComponents:
@@ -92,33 +94,50 @@ class NormalInverseWishart:
         )
 
 
-def _check(prior: NormalInverseWishart, structure: CovarianceStructure, n_components: int, n_features: int) -> None:
-    mean, precision, scale = (np.asarray(v) for v in (prior.mean, prior.mean_precision, prior.scale))
-    if mean.shape not in ((n_features,), (n_components, n_features)) or not np.isfinite(mean).all():
+def _numbers(value: ArrayLike, name: str) -> np.ndarray:
+    numbers = as_numbers(value, f"NormalInverseWishart: {name}")
+    if not np.isfinite(numbers).all():
+        raise ArgumentError(f"NormalInverseWishart({name}=...) must be finite.")
+    return numbers
+
+
+def _dof(value: float, structure: CovarianceStructure, n_features: int) -> float:
+    dof, lowest = _numbers(value, "dof"), 0 if structure.is_diagonal else n_features - 1
+    if dof.ndim or dof <= lowest:
         raise ArgumentError(
-            f"NormalInverseWishart(mean=...) has shape {mean.shape}; it must be finite, ({n_features},) or "
-            f"({n_components}, {n_features})."
+            f"NormalInverseWishart(dof={value!r}): with covariance={structure.name!r} and {n_features} columns it must "
+            f"be one number above {lowest}."
         )
-    if precision.shape not in ((), (n_components,)) or not np.isfinite(precision).all() or (precision <= 0).any():
+    return float(dof)
+
+
+def _check_mean(prior: NormalInverseWishart, n_components: int, n_features: int) -> None:
+    mean, precision = np.asarray(prior.mean), np.asarray(prior.mean_precision)
+    if mean.shape not in ((n_features,), (n_components, n_features)):
         raise ArgumentError(
-            "NormalInverseWishart(mean_precision=...) must be positive: one number, or one per component."
+            f"NormalInverseWishart(mean=...) has shape {mean.shape}; it must be ({n_features},), one mean for all "
+            f"components, or ({n_components}, {n_features}), one each."
         )
-    lowest_dof = 0 if structure.is_diagonal else n_features - 1
-    if not (np.isfinite(prior.dof) and prior.dof > lowest_dof):
+    if precision.shape not in ((), (n_components,)) or (precision <= 0).any():
         raise ArgumentError(
-            f"NormalInverseWishart(dof={prior.dof:g}): with {structure.name} it must be above {lowest_dof}."
+            f"NormalInverseWishart(mean_precision={prior.mean_precision}): it must be one positive number, or one for "
+            f"each of the {n_components} components."
         )
+
+
+def _check_scale(scale: np.ndarray, structure: CovarianceStructure, n_components: int, n_features: int) -> None:
     compact = structure.compact_shape(n_components, n_features)
-    try:
-        full = np.broadcast_to(scale, compact)
-    except ValueError:
+    allowed = [compact[1:], compact] + ([()] if structure.is_diagonal else [])
+    if scale.shape not in allowed:
+        shapes = " or ".join(str(shape) if shape else "one number" for shape in allowed)
         raise ArgumentError(
-            f"NormalInverseWishart(scale=...) has shape {scale.shape}; with {structure.name} it must fit {compact}."
-        ) from None
+            f"NormalInverseWishart(scale=...) has shape {scale.shape}; with covariance={structure.name!r}, "
+            f"{n_components} components and {n_features} columns it must be {shapes}."
+        )
     if structure.is_diagonal:
-        is_positive = np.isfinite(full).all() and (full > 0).all()
-    else:
-        is_symmetric = scale.ndim >= 2 and np.abs(full - np.swapaxes(full, 1, 2)).max() <= 1e-8 * np.abs(full).max()
-        is_positive = is_symmetric and np.isfinite(full).all() and np.linalg.eigvalsh(full).min() > 0
-    if not is_positive:
-        raise ArgumentError("NormalInverseWishart(scale=...) must be finite, symmetric and positive definite.")
+        if (scale <= 0).any():
+            raise ArgumentError("NormalInverseWishart(scale=...) holds variances: they must be positive.")
+        return
+    for matrix in scale.reshape(-1, n_features, n_features):
+        if np.abs(matrix - matrix.T).max() > 1e-8 * np.abs(matrix).max() or not is_positive_definite(matrix):
+            raise ArgumentError("NormalInverseWishart(scale=...) must be symmetric and positive definite.")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln
 
+from bayesgmm.core.params import as_numbers
 from bayesgmm.errors import ArgumentError, NotApplicableError
 
 
@@ -29,9 +30,11 @@ class Dirichlet:
     concentration: ArrayLike = 1.0
 
     def __post_init__(self):
-        value = np.asarray(self.concentration, float)
+        value = as_numbers(self.concentration, "Dirichlet: concentration")
         if value.ndim > 1 or value.size == 0 or not np.isfinite(value).all() or (value <= 0).any():
-            raise ArgumentError(f"Dirichlet(concentration={self.concentration!r}): it must be positive and finite.")
+            raise ArgumentError(
+                f"Dirichlet(concentration={self.concentration!r}): give one positive number, or one per component."
+            )
 
     def resolve(self, n_components: int) -> Dirichlet:
         """The same prior with one concentration per component."""
@@ -53,7 +56,7 @@ class Dirichlet:
         if (excess < 0).any():
             raise NotApplicableError(
                 "a Dirichlet concentration below 1 has no mode inside the simplex, so there is no MAP estimate; "
-                "use VB, NUTS or Gibbs, or a concentration of at least 1."
+                "use VB or NUTS, or a concentration of at least 1."
             )
         total = excess.sum()
         return excess / total if total > 0 else np.full(len(excess), 1.0 / len(excess))

@@ -55,6 +55,9 @@ def save(fit: Fit, path: str | Path, data: bool) -> None:
     """Write the groups without pointwise values, plus the exact state in group ``fit``."""
     import xarray as xr
 
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise DataError(f"There is no folder {str(path.parent)!r}: make it before saving there.")
     kind, arrays, texts = _state(fit.estimate)
     if kind == "none":
         groups = {"constant_data": convert.constants_dataset(_prior_constants(fit))}
@@ -78,7 +81,7 @@ def save(fit: Fit, path: str | Path, data: bool) -> None:
     state.attrs.update({name: convert.to_json(value) for name, value in facts.items()} | {"format": FORMAT})
     tree = xr.DataTree.from_dict(groups | {"fit": state})
     tree.attrs.update(fit.provenance)
-    tree.to_netcdf(Path(path), engine="h5netcdf")
+    tree.to_netcdf(path, engine="h5netcdf")
 
 
 def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
@@ -87,10 +90,15 @@ def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
 
     path = Path(path)
     if not path.exists():
-        raise DataError(f"there is no file {path}.")
-    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        raise DataError(f"There is no file {str(path)!r}: check the path.")
+    foreign = f"{str(path)!r} was not written by Fit.save of this version of bayesgmm ({FORMAT})."
+    try:
+        opened = xr.open_datatree(path, engine="h5netcdf")
+    except OSError as error:  # h5py says at length that it is no HDF5 file
+        raise DataError(foreign) from error
+    with opened as tree:
         if "fit" not in tree.children or tree["fit"].attrs.get("format") != FORMAT:
-            raise DataError(f"{path} was not written by Fit.save of this version of bayesgmm ({FORMAT}).")
+            raise DataError(foreign)
         attrs = tree["fit"].attrs
         arrays = {str(name): value.values for name, value in tree["fit"].data_vars.items()}
         observed = tree["observed_data"]["x"].values if "observed_data" in tree.children else None

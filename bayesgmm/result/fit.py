@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import DataMatrix, as_matrix, data_hash
+from bayesgmm.data import DataMatrix, as_matrix, check_enough_points, data_hash
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result import files, tables
@@ -173,7 +174,10 @@ class Fit:
 
     def sample(self, n: int, rng: np.random.Generator | int | None = None) -> np.ndarray:
         """(n, d) points from the predictive distribution."""
-        return self.estimate.sample(n, np.random.default_rng(rng))
+        if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
+            raise ArgumentError(f"n={n!r} must be a number of points: an integer of at least 0.")
+        generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(as_seed(rng))
+        return self.estimate.sample(int(n), generator)
 
     def summary(self, components: bool | None = None) -> pd.DataFrame:
         """A table of the estimate.
@@ -193,10 +197,8 @@ class Fit:
 
     def refit(self, X: ArrayLike, rng: np.random.Generator | int | None = None, progress: Progress = silent) -> Fit:
         """The same method on other data, with this fit's prior constants; never raises FitError."""
-        data = as_matrix(X)
-        if data.values.shape[1] != len(self.feature_names):
-            raise DataError(f"X has {data.values.shape[1]} columns and this fit {len(self.feature_names)}.")
-        data = DataMatrix(data.values, self.feature_names)
+        data = DataMatrix(self._columns(X), self.feature_names)
+        check_enough_points(len(data.values), self.model.n_components)
         return fit_once(self.model, data, self.method, as_seed(self.seed if rng is None else rng), progress)
 
     def to_datatree(self, log_likelihood: bool = True, posterior_predictive: bool = False) -> xr.DataTree:
@@ -228,6 +230,12 @@ class Fit:
             raise DataError(
                 f"X has {data.values.shape[1]} columns and this fit was made on {len(self.feature_names)}: "
                 f"{', '.join(self.feature_names)}."
+            )
+        names = data.feature_names
+        if names != self.feature_names and sorted(names) == sorted(self.feature_names):
+            raise DataError(
+                f"X has the columns {', '.join(names)}, and this fit was made on the same in another order: pass "
+                f"X[{list(self.feature_names)}]."
             )
         return data.values
 
