@@ -1,0 +1,17 @@
+"""Pictures of fits and comparisons.
+
+Every function takes an optional Matplotlib ``figure`` (a Figure, or a SubFigure where it is part of a larger
+picture), draws into it and returns it.  Without one it makes a figure of its own that no global state knows:
+it shows in a notebook, and ``figure.savefig("name.pdf")`` writes it.
+"""
+
+from bayesgmm.plots.chains import plot_ranks, plot_traces
+from bayesgmm.plots.components import plot_components
+from bayesgmm.plots.criteria import plot_criteria
+from bayesgmm.plots.density import plot_density
+from bayesgmm.plots.partition import plot_co_clustering, plot_responsibilities
+
+__all__ = [
+    "plot_co_clustering", "plot_components", "plot_criteria", "plot_density", "plot_ranks", "plot_responsibilities",
+    "plot_traces",
+]  # fmt: skip
