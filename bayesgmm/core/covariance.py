@@ -82,7 +82,8 @@ class CovarianceStructure:
     def expand(self, compact: np.ndarray, n_components: int, n_features: int) -> np.ndarray:
         """Copy a compact array (leading axes allowed) out to every component and column."""
         tail = (n_components, n_features) if self.is_diagonal else (n_components, n_features, n_features)
-        return np.ascontiguousarray(np.broadcast_to(compact, compact.shape[: -len(tail)] + tail))
+        # A copy even where nothing is repeated: a broadcast array is read-only, and Numba compiles anew for those.
+        return np.array(np.broadcast_to(compact, compact.shape[: -len(tail)] + tail), order="C")
 
     def factor(self, compact: np.ndarray) -> np.ndarray:
         """Compact precision factors: P = C^-T, or 1 / standard deviation."""

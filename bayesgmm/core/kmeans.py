@@ -17,7 +17,7 @@ TOL = 1e-6  # relative change of the inertia; a start need not be better
 
 def whitened_distances(centers: np.ndarray, whitening: np.ndarray) -> ComponentScores:
     """Scores whose value is -1/2 the squared whitened distance to each centre."""
-    factors = np.ascontiguousarray(np.broadcast_to(whitening, (len(centers), *whitening.shape)))
+    factors = np.repeat(whitening[None], len(centers), axis=0)
     return ComponentScores(np.zeros(len(centers)), np.ascontiguousarray(centers, float), factors)
 
 
