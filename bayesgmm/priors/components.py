@@ -77,7 +77,7 @@ class NormalInverseWishart:
             scale=_numbers(default * shrink if self.scale is None else self.scale, "scale"),
         )
         _check_mean(resolved, n_components, n_features)
-        _check_scale(resolved.scale, structure, n_components, n_features)
+        _check_scale(np.asarray(resolved.scale), structure, n_components, n_features)
         return resolved
 
     def conjugate(self, structure: CovarianceStructure, n_components: int) -> ConjugateComponents:
@@ -90,7 +90,7 @@ class NormalInverseWishart:
             np.array(np.broadcast_to(mean, (n_components, n_features))),
             np.array(np.broadcast_to(self.mean_precision, (n_components,)), float),
             np.full(rows, self.dof, float),
-            np.array(np.broadcast_to(self.scale, structure.compact_shape(n_components, n_features)), float),
+            np.array(np.broadcast_to(np.asarray(self.scale), structure.compact_shape(n_components, n_features)), float),
         )
 
 

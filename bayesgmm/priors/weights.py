@@ -63,11 +63,11 @@ class Dirichlet:
 
     def mean(self) -> np.ndarray:
         """(K,) expected weights."""
-        return np.asarray(self.concentration) / np.sum(self.concentration)
+        return np.asarray(self.concentration) / np.asarray(self.concentration).sum()
 
     def expected_log(self) -> np.ndarray:
         """(K,) expected log weights."""
-        return digamma(self.concentration) - digamma(np.sum(self.concentration))
+        return digamma(self.concentration) - digamma(np.asarray(self.concentration).sum())
 
     def sample(self, rng: np.random.Generator, n_draws: int) -> np.ndarray:
         """(n_draws, K) weights."""
@@ -75,7 +75,7 @@ class Dirichlet:
 
     def log_partition(self) -> float:
         """Log of the normaliser, the log of the multivariate beta function."""
-        return float(np.sum(gammaln(self.concentration)) - gammaln(np.sum(self.concentration)))
+        return float(np.sum(gammaln(self.concentration)) - gammaln(np.asarray(self.concentration).sum()))
 
     def log_density(self, weights: np.ndarray) -> float:
         """Log density of one vector of weights (on the simplex, with respect to its first K - 1)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -124,8 +125,9 @@ def invariant_quantities(draws: MixtureParams, X: np.ndarray) -> dict[str, np.nd
 
 def diagnose(quantities: dict[str, np.ndarray], n_divergent: int = 0, n_max_treedepth: int = 0) -> SamplerDiagnostics:
     """R-hat, effective sample sizes and Monte Carlo errors of (chain, draw) quantities."""
-    from arviz_stats.base import array_stats
+    from arviz_stats import base
 
+    array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
     rows = []
     for name, values in quantities.items():
         rows.append(
@@ -135,7 +137,7 @@ def diagnose(quantities: dict[str, np.ndarray], n_divergent: int = 0, n_max_tree
                 float(values.std(ddof=1)),
                 float(array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean")),
                 float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="bulk")),
-                float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="tail")),
+                float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
                 float(array_stats.rhat(values, chain_axis=0, draw_axis=1, method="rank")),
             )
         )

@@ -101,7 +101,7 @@ def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
             raise DataError(foreign)
         attrs = tree["fit"].attrs
         arrays = {str(name): value.values for name, value in tree["fit"].data_vars.items()}
-        observed = tree["observed_data"]["x"].values if "observed_data" in tree.children else None
+        observed = tree["observed_data"].data_vars["x"].values if "observed_data" in tree.children else None
         draws = _stored_draws(tree, arrays)
     parts = {
         name: convert.from_json(attrs[name], types)
@@ -138,7 +138,7 @@ def _state(estimate: Estimate) -> tuple[str, dict[str, np.ndarray], dict]:
 def _stored_draws(tree: xr.DataTree, arrays: dict[str, np.ndarray]) -> tuple[MixtureParams, dict] | None:
     if "precision_chol" not in arrays:
         return None
-    posterior = tree["posterior"]
+    posterior = tree["posterior"].data_vars
     params = MixtureParams.trusted(posterior["weights"].values, posterior["means"].values, arrays["precision_chol"])
     stats = tree["sample_stats"].data_vars.items() if "sample_stats" in tree.children else ()
     return params, {str(name): value.values for name, value in stats}
@@ -160,8 +160,8 @@ def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model) -> Estim
 def _prior_constants(fit: Fit) -> dict[str, np.ndarray]:
     prior = fit.model.prior
     constants = {"mean": prior.mean, "mean_precision": prior.mean_precision, "dof": prior.dof, "scale": prior.scale}
-    constants = {f"prior_{name}": value for name, value in constants.items()}
-    return constants | {"prior_concentration": fit.model.weights.concentration}
+    constants = {f"prior_{name}": np.asarray(value) for name, value in constants.items()}
+    return constants | {"prior_concentration": np.asarray(fit.model.weights.concentration)}
 
 
 def _replicate(draws: MixtureParams, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -34,13 +34,9 @@ def _invariant_rows(fit: Fit) -> pd.DataFrame:
     import pandas as pd
 
     if isinstance(fit.diagnostics, SamplerDiagnostics):
-        diagnostics = fit.diagnostics
-    elif fit.X is None:
+        return pd.DataFrame([asdict(q) for q in fit.diagnostics.quantities]).set_index("name")
+    if fit.X is None:
         raise NotApplicableError("this fit was saved without its data, which label-invariant rows need.")
-    else:
-        diagnostics = None
-    if diagnostics is not None:
-        return pd.DataFrame([asdict(q) for q in diagnostics.quantities]).set_index("name")
     draws = fit.estimate.draws()
     quantities = invariant_quantities(draws, fit.X)
     if draws.draw_shape[1] > 1:
