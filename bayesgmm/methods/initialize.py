@@ -31,8 +31,9 @@ def whitening_of(model: GaussianMixture, data: DataMatrix) -> np.ndarray:
     structure, n_features = model.covariance, data.values.shape[1]
     _, spread = moments(data.values, structure.is_diagonal)
     if is_singular(structure, spread):
-        compact = np.broadcast_to(np.asarray(model.prior.scale), structure.compact_shape(1, n_features))
-        spread = structure.expand(compact, 1, n_features)[0]
+        shape = structure.compact_shape(model.n_components, n_features)
+        typical = np.broadcast_to(np.asarray(model.prior.scale), shape).mean(0, keepdims=True)
+        spread = structure.expand(typical, 1, n_features)[0]
     return structure.whitening(spread)
 
 
@@ -58,7 +59,7 @@ def start(
 
 def check_init(init: str | MixtureParams) -> None:
     """Raise an ArgumentError where ``init=`` is not one of the starts."""
-    if not isinstance(init, MixtureParams) and init not in CENTERS:
+    if not isinstance(init, MixtureParams) and not (isinstance(init, str) and init in CENTERS):
         names = ", ".join(repr(name) for name in CENTERS)
         raise ArgumentError(f"init={init!r} must be one of {names}, or a MixtureParams.")
 
@@ -69,19 +70,24 @@ def check_given(init: MixtureParams, model: GaussianMixture, n_features: int) ->
     if init.draw_shape or (init.n_components, init.n_features) != (k, n_features):
         raise ArgumentError(
             f"init has {init.n_components} components of {init.n_features} features"
-            f"{' and draws' if init.draw_shape else ''}; the model and the data need one mixture of {k} and {n_features}."
+            f"{' and draws' if init.draw_shape else ''}; the model and the data need one mixture of {k} components of "
+            f"{n_features} features."
         )
     if (init.weights <= 0).any():
         raise ArgumentError("init has a weight of zero, from which no method can move away; give positive weights.")
     factor = init.precision_chol
     if structure.is_diagonal and not init.is_diagonal:
-        diagonal = np.diagonal(factor, axis1=1, axis2=2)
         if np.triu(factor, 1).any():
             raise ArgumentError(f"init has correlated covariances, and covariance={structure.name!r} has none.")
-        factor = np.ascontiguousarray(diagonal)
+        factor = np.diagonal(factor, axis1=1, axis2=2)
     elif init.is_diagonal and not structure.is_diagonal:
         factor = factor[:, :, None] * np.eye(n_features)
-    return MixtureParams.trusted(init.weights, init.means, np.ascontiguousarray(factor))
+    compact = factor[tuple(slice(size) for size in structure.compact_shape(k, n_features))]
+    expanded = structure.expand(compact, k, n_features)
+    if not np.allclose(factor, expanded, rtol=1e-6, atol=0):  # as equal as rounding and printing leave them
+        what = " and ".join(["components"] * structure.is_shared + ["columns"] * structure.is_round)
+        raise ArgumentError(f"init has different covariances, and covariance={structure.name!r} one for all {what}.")
+    return MixtureParams.trusted(init.weights, init.means, expanded)
 
 
 def _random(X: np.ndarray, whitening: np.ndarray, n_components: int, rng: np.random.Generator) -> np.ndarray:
