@@ -76,7 +76,7 @@ class Comparison:
         blocks = {FIT: facts}
         for estimand in ESTIMANDS:
             parts = [self._flat(kind) for kind in self.columns if COLUMNS[kind].estimand == estimand]
-            blocks[estimand] = pd.concat(parts, axis=1)
+            blocks[estimand] = pd.concat([facts[[]], *parts], axis=1)
         return {name: block.rename_axis("fit") for name, block in blocks.items()}
 
     @cached_property

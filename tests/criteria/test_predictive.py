@@ -1,0 +1,228 @@
+"""LOO, WAIC, K-fold and holdout against closed forms, exact enumeration and ArviZ."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from exact_draws import ExactPosterior
+from scipy.special import polygamma
+from scipy.stats import multivariate_t, t
+
+import bayesgmm as bg
+from bayesgmm.criteria.predictive import (
+    elpd_holdout,
+    elpd_kfold,
+    elpd_loo,
+    elpd_waic,
+    make_folds,
+    pareto_k_limit,
+    relative_efficiency,
+)
+from bayesgmm.result.estimates import Draws, NoEstimate
+from bayesgmm.result.status import Outcome, Status
+
+faithful = bg.load_dataset("faithful").X
+
+
+@pytest.fixture(scope="module")
+def exact_loo(reference):
+    def read(dataset):
+        file = reference / "tiny" / f"{dataset}8_K2_loo.csv"
+        return np.genfromtxt(file, delimiter=",", names=True)["loo_logpred"]
+
+    return read
+
+
+# Rows whose posterior without them is far from the posterior with them: importance sampling cannot bridge that.
+FAR = {"faithful": 5, "galaxies": 7}
+
+
+@pytest.mark.parametrize("dataset", FAR)
+def test_loo_of_exact_draws_is_the_exact_loo_where_pareto_k_says_so(dataset, exact_loo):
+    X = bg.load_dataset(dataset).X[:8]
+    score = elpd_loo(bg.fit(bg.GaussianMixture(2), X, ExactPosterior(40_000), rng=0), X)
+    error, is_reliable = score.pointwise - exact_loo(dataset), score.reliability <= score.limit
+    # Importance sampling with k near 0.7 converges slowly: over seeds the error at such points stays below 0.07.
+    assert np.abs(error[is_reliable]).max() < 0.1
+    assert is_reliable.sum() >= 5
+    # And the count of high k is no ornament: at the far row the estimate is wrong by much more.
+    assert not is_reliable[FAR[dataset]] and error[FAR[dataset]] > 0.5
+    assert score.n_unreliable == (~is_reliable).sum() and f"{score.n_unreliable} of 8 points" in score.notes[0]
+
+
+@pytest.mark.parametrize("dataset", FAR)
+def test_as_many_folds_as_points_is_the_exact_loo_with_the_constants_kept(dataset, exact_loo):
+    X = bg.load_dataset(dataset).X[:8]
+    fit = bg.fit(bg.GaussianMixture(2), X, ExactPosterior(40_000), rng=0)
+    error = elpd_kfold(fit, X, make_folds(8, 8, 0), seed=0).pointwise - exact_loo(dataset)
+    is_far = np.isin(np.arange(8), [5, 7])
+    # The density at a far row comes from few of the 40,000 draws: its Monte Carlo error is about 0.1 there.
+    assert np.abs(error[~is_far]).max() < 0.05
+    assert np.abs(error[is_far]).max() < 0.4
+
+
+@pytest.mark.parametrize("repeats", [1, 5])
+def test_equal_to_arviz(repeats):
+    import arviz_stats
+
+    X = faithful[:8]
+    fit = bg.fit(bg.GaussianMixture(2), X, ExactPosterior(600, chains=4, repeats=repeats), rng=0)
+    assert relative_efficiency(fit.params) == pytest.approx(1 / repeats, rel=0.2)  # the ESS is itself an estimate
+    with pytest.warns(UserWarning, match="Pareto"):
+        theirs = arviz_stats.loo(fit.to_datatree(), pointwise=True)
+    ours = elpd_loo(fit, X)
+    # One formula on the same draws; only the order of sums may differ.
+    assert ours.value == pytest.approx(theirs.elpd, rel=1e-10)
+    np.testing.assert_allclose(ours.pointwise, theirs.elpd_i.values, rtol=1e-10)
+    np.testing.assert_allclose(ours.reliability, theirs.pareto_k.values, rtol=1e-6)
+    assert ours.limit == pytest.approx(theirs.good_k)
+
+
+def test_equal_to_arviz_for_vb_and_marked_as_of_q():
+    import arviz_stats
+
+    X = faithful[:60]
+    fit = bg.fit(bg.GaussianMixture(2), X, bg.VB(), rng=0)
+    score = elpd_loo(fit, X)
+    assert score.value == pytest.approx(arviz_stats.loo(fit.to_datatree()).elpd, rel=1e-10)
+    assert any("of q, uncorrected" in note for note in score.notes)
+    assert any("of q, uncorrected" in note for note in elpd_waic(fit, X).notes)
+
+
+def test_blocks_of_points_do_not_show(monkeypatch):
+    fit = bg.fit(bg.GaussianMixture(2), faithful[:50], bg.VB(), rng=0)
+    whole = [criterion(fit, faithful[:50]) for criterion in (elpd_loo, elpd_waic)]
+    monkeypatch.setattr("bayesgmm.core.density.BLOCK_BYTES", 8 * 1000 * 7)
+    assert len(list(fit.log_density_blocks(faithful[:50]))) == 8
+    for one, criterion in zip(whole, (elpd_loo, elpd_waic), strict=True):
+        np.testing.assert_allclose(criterion(fit, faithful[:50]).pointwise, one.pointwise, rtol=1e-12)
+
+
+def test_waic_of_one_gaussian_in_closed_form():
+    X = bg.load_dataset("galaxies").X
+    fit = bg.fit(bg.GaussianMixture(1), X, bg.VB(), rng=0)  # at K = 1, q is the posterior
+    q = fit.estimate.posterior.components
+    mean, kappa, nu, scale = q.mean[0, 0], q.mean_precision[0], q.dof[0], q.scale[0, 0, 0]
+    delta, a, b = X[:, 0] - mean, nu / 2, scale / 2  # the precision is Gamma(a, rate b)
+    lppd = t(nu, mean, np.sqrt(scale / nu * (kappa + 1) / kappa)).logpdf(X[:, 0])
+    # The variance of (log precision - precision (x - mu)^2) / 2 over the normal-gamma posterior.
+    of_square = delta**4 * a / b**2 + 4 * delta**2 * a / (b * kappa) + 2 / kappa**2
+    variance = (polygamma(1, a) + of_square - 2 * delta**2 / b) / 4
+    draws = fit.estimate.posterior.sample(np.random.default_rng(1), 200_000)[None]
+    score = elpd_waic(replace(fit, estimate=Draws(draws, {})), X)
+    # 200,000 independent draws: the variance's relative error is sqrt(kurtosis / S), about 1 % at the outermost point.
+    np.testing.assert_allclose(score.reliability, variance, rtol=0.05)
+    np.testing.assert_allclose(score.pointwise, lppd - variance, atol=0.02)
+    assert score.value == pytest.approx(score.pointwise.sum())
+    assert score.n_unreliable == (variance > 0.4).sum()
+
+
+def test_holdout_of_one_gaussian_is_the_student_t():
+    train, new = faithful[:200], faithful[200:]
+    fit = bg.fit(bg.GaussianMixture(1), train, bg.VB(), rng=0)
+    # The normal-inverse-Wishart posterior, from the formulas with NumPy's own moments.
+    n, kappa0, nu0 = 200, 0.01, 4
+    nu = nu0 + n - 1
+    scatter = np.cov(train.T) * n  # the default scale is cov(X), and its mean is the data's: no term between means
+    shape = scatter * (kappa0 + n + 1) / ((kappa0 + n) * nu)
+    expected = multivariate_t(train.mean(0), shape, nu).logpdf(new)
+    score = elpd_holdout(fit, new)
+    np.testing.assert_allclose(score.pointwise, expected, rtol=1e-10)
+    assert score.se == pytest.approx(np.sqrt(72) * expected.std(ddof=1))
+
+
+def test_kfold_refits_on_the_other_folds_with_the_same_prior():
+    fit = bg.fit(bg.GaussianMixture(2), faithful, bg.VB(n_init=2), rng=0)
+    folds = make_folds(len(faithful), 5, seed=3)
+    np.testing.assert_array_equal(np.sort(np.concatenate(folds)), np.arange(len(faithful)))
+    assert sorted({len(fold) for fold in folds}) == [54, 55]
+    score = elpd_kfold(fit, faithful, folds, seed=3)
+    for fold in folds:
+        refit = bg.fit(fit.model, np.delete(faithful, fold, axis=0), bg.VB(), rng=9)  # fit.model is resolved
+        # Two climbs to one optimum, each stopped by its tolerance.
+        np.testing.assert_allclose(score.pointwise[fold], refit.log_density(faithful[fold]), atol=1e-3)
+
+
+def test_nothing_depends_on_the_order_of_components_or_rows():
+    X = faithful[:60]
+    fit = bg.fit(bg.GaussianMixture(3), X, bg.VB(), rng=0)
+    draws = fit.estimate.draws()
+    mixed = draws.permuted(np.array([2, 0, 1]))
+    one, other = (elpd_loo(replace(fit, estimate=Draws(d, {})), X) for d in (draws, mixed))
+    np.testing.assert_allclose(one.pointwise, other.pointwise, rtol=1e-10)
+    order = np.random.default_rng(0).permutation(len(X))
+    np.testing.assert_allclose(elpd_loo(fit, X[order]).pointwise, one.pointwise[order], rtol=1e-10)
+
+
+@pytest.mark.parametrize("criterion", [elpd_loo, elpd_waic])
+def test_not_of_point_fits(criterion):
+    fit = bg.fit(bg.GaussianMixture(1), faithful, bg.EM(), rng=0)
+    with pytest.raises(bg.NotApplicableError, match="draws of a posterior"):
+        criterion(fit, faithful)
+
+
+@pytest.mark.parametrize(("n_obs", "folds"), [(4, 5), (10, 1), (10, -2), (10, 2.0), (10, True), (10, False)])
+def test_impossible_folds(n_obs, folds):
+    with pytest.raises(bg.ArgumentError, match="folds="):
+        make_folds(n_obs, folds, 0)
+
+
+def test_no_folds():
+    assert make_folds(10, 0, 0) == []
+
+
+def test_the_limit_of_pareto_k_grows_with_the_draws():
+    assert pareto_k_limit(100) == pytest.approx(0.5)
+    assert pareto_k_limit(4000) == 0.7
+
+
+@dataclass(frozen=True)
+class Fragile:
+    """EM that fails, raises or warns where one row is missing from its data."""
+
+    row: tuple
+    how: str
+
+    def run(self, model, data, rng, progress):
+        result = bg.EM().run(model, data, rng, progress)
+        if (data.values == self.row).all(1).any():
+            return result
+        if self.how == "raise":
+            raise np.linalg.LinAlgError("planted")
+        if self.how == "warn":
+            import warnings
+
+            warnings.warn("a planted warning", UserWarning, stacklevel=1)
+            return result
+        if self.how == "stop early":
+            return replace(result, status=Status(Outcome.NOT_CONVERGED, "planted stop"))
+        return replace(result, estimate=NoEstimate("planted"), status=Status(Outcome.FAILED, "planted failure"))
+
+
+@pytest.mark.parametrize("how", ["raise", "fail"])
+def test_a_fold_that_fails_is_a_reason(how):
+    fit = bg.fit(bg.GaussianMixture(2), faithful, Fragile(tuple(faithful[7]), how), rng=0)
+    folds = make_folds(len(faithful), 5, 0)
+    guilty = next(i for i, fold in enumerate(folds) if 7 in fold) + 1
+    # Row 7 may have twins in other folds, which would save it.
+    assert (faithful == faithful[7]).all(1).sum() == 1
+    score = elpd_kfold(fit, faithful, folds, 0)
+    assert score.is_missing and not score.is_ranked
+    assert score.notes[0].startswith(f"fold {guilty} of 5 failed: planted")
+
+
+@pytest.mark.parametrize(
+    ("how", "note"),
+    [("warn", "1 of 5 refits warned: a planted warning"), ("stop early", "1 of 5 refits ended not converged")],
+)
+def test_what_refits_complain_of_is_noted(how, note):
+    fit = bg.fit(bg.GaussianMixture(2), faithful, Fragile(tuple(faithful[7]), how), rng=0)
+    score = elpd_kfold(fit, faithful, make_folds(len(faithful), 5, 0), 0)
+    assert np.isfinite(score.value) and len(score.notes) == 1 and score.notes[0].startswith(note)
+
+
+def test_too_few_points_in_a_fold_is_a_reason():
+    X = bg.load_dataset("galaxies").X[:5]
+    fit = bg.fit(bg.GaussianMixture(5), X, bg.MAP(), rng=0)
+    score = elpd_kfold(fit, X, make_folds(5, 5, 0), 0)
+    assert "fold 1 of 5 failed: 5 components need at least 5 points" in score.notes[0]
