@@ -1,0 +1,214 @@
+"""The sweep as PyTensor Ops: log density per row, and its pullbacks by Fisher's identity.
+
+The forward Op leaves, beside the log densities, the responsibilities.  They are all that Fisher's
+identity needs, so value and gradient together cost one pass of scores and exponentials.  The pullback is
+two Ops, one for the parameters and one for the rows: where the rows are data, PyTensor drops the second.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.gradient import DisconnectedType
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
+
+from bayesgmm.core import kernels
+from bayesgmm.core.kernels import BLOCK, jit
+from bayesgmm.core.params import LOG_2PI
+
+# PyTensor keeps compiled graphs on disk under the Op's name and this number; Numba does not notice that a
+# function which it has inlined was changed, so the number follows the source.
+PACKAGE = Path(__file__).parents[1]
+SOURCES = sorted(path for folder in ("core", "ppl") for path in (PACKAGE / folder).glob("*.py"))
+CACHE_VERSION = zlib.crc32(b"".join(path.read_bytes() for path in SOURCES))
+
+
+@jit
+def rows_log_density(X, log_weights, means, precision_chol):
+    """(n,) log densities and (K, n) responsibilities of the rows of X under a normalised mixture."""
+    n_components, n_features = means.shape
+    if log_weights.shape[0] != n_components or precision_chol.shape != (n_components, n_features, n_features):
+        raise ValueError(
+            "MvNormalMixture: weights (K,), means (K, D) and precision_chol (K, D, D) do not fit together."
+        )
+    if X.shape[1] != n_features:
+        raise ValueError("MvNormalMixture: the rows of x do not have the length of the means.")
+    means, factors = np.ascontiguousarray(means), np.ascontiguousarray(precision_chol)
+    log_weight = np.empty(n_components)
+    for k in range(n_components):
+        log_weight[k] = log_weights[k] - 0.5 * n_features * LOG_2PI
+        for d in range(n_features):
+            log_weight[k] += np.log(factors[k, d, d])
+    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
+    scores, ones = np.empty((n_components, BLOCK)), np.ones(BLOCK)
+    log_density, resp = np.empty(len(X)), np.empty((n_components, len(X)))
+    for begin in range(0, len(X), BLOCK):
+        end = min(begin + BLOCK, len(X))
+        kernels.load_block(X, begin, end, block)
+        kernels.score_block_triangular(block, end - begin, log_weight, means, factors, diff, scores)
+        kernels.soften_block(scores, end - begin, ones, log_density[begin:end])
+        resp[:, begin:end] = scores[:, : end - begin]
+    return log_density, resp
+
+
+@jit
+def pull_back_to_params(X, means, precision_chol, resp, cotangent):
+    """Cotangents of (log_weights, means, precision_chol), given those of the rows' log densities."""
+    n_components, n_features = means.shape
+    means, factors = np.ascontiguousarray(means), np.ascontiguousarray(precision_chol)
+    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
+    weighted = np.empty((n_components, BLOCK))
+    counts, first = np.zeros(n_components), np.zeros((n_components, n_features))
+    second = np.zeros((n_components, n_features, n_features))
+    for begin in range(0, len(X), BLOCK):
+        end = min(begin + BLOCK, len(X))
+        kernels.load_block(X, begin, end, block)
+        for k in range(n_components):
+            for i in range(end - begin):
+                weighted[k, i] = resp[k, begin + i] * cotangent[begin + i]
+        kernels.accumulate_block_triangular(block, end - begin, weighted, means, diff, counts, first, second)
+    d_means, d_factors = np.zeros_like(first), np.zeros_like(second)
+    for k in range(n_components):
+        for j in range(n_features):
+            whitened = 0.0
+            for d in range(j + 1):
+                whitened += factors[k, d, j] * first[k, d]
+            for d in range(j + 1):
+                d_means[k, d] += factors[k, d, j] * whitened
+                for e in range(j + 1):  # only the upper triangle of the second moments has been summed
+                    d_factors[k, d, j] -= second[k, min(d, e), max(d, e)] * factors[k, e, j]
+            d_factors[k, j, j] += counts[k] / factors[k, j, j]
+    return counts, d_means, d_factors
+
+
+@jit
+def pull_back_to_rows(X, means, precision_chol, resp, cotangent):
+    """(n, D) cotangents of the rows: -sum_k r_nk P_k P_k^T (x_n - mu_k), times the row's cotangent."""
+    n_components, n_features = means.shape
+    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
+    total, y = np.empty((n_features, BLOCK)), np.empty(BLOCK)
+    d_rows = np.empty((len(X), n_features))
+    for begin in range(0, len(X), BLOCK):
+        end = min(begin + BLOCK, len(X))
+        m = end - begin
+        kernels.load_block(X, begin, end, block)
+        total[:] = 0.0
+        for k in range(n_components):
+            for d in range(n_features):
+                for i in range(m):
+                    diff[d, i] = block[d, i] - means[k, d]
+            for j in range(n_features):
+                y[:] = 0.0
+                for d in range(j + 1):
+                    for i in range(m):
+                        y[i] += precision_chol[k, d, j] * diff[d, i]
+                for i in range(m):
+                    y[i] *= resp[k, begin + i] * cotangent[begin + i]
+                for d in range(j + 1):
+                    for i in range(m):
+                        total[d, i] -= precision_chol[k, d, j] * y[i]
+        for i in range(m):
+            for d in range(n_features):
+                d_rows[begin + i, d] = total[d, i]
+    return d_rows
+
+
+class CompiledOp(Op):
+    """An Op whose Python and Numba forms are one compiled function, `function`; without a derivative."""
+
+    __props__ = ()
+
+    def perform(self, node, inputs, output_storage):
+        results = self.function(*inputs)
+        for storage, result in zip(output_storage, results if isinstance(results, tuple) else (results,), strict=True):
+            storage[0] = result
+
+    def pullback(self, inputs, outputs, cotangents):
+        raise NotImplementedError("MvNormalMixture has no second derivatives: its gradient cannot be differentiated.")
+
+    L_op = pullback  # the name before PyTensor 3
+
+
+def register_for_numba(op_type):
+    """Let Numba mode call the Op's function itself, and PyTensor keep the result on disk."""
+    register_funcify_default_op_cache_key(op_type)(lambda op, node=None, **kwargs: (op.function, CACHE_VERSION))
+    return op_type
+
+
+def as_float64(value):
+    return pt.as_tensor_variable(value).astype("float64")
+
+
+@register_for_numba
+class MixtureLogDensity(CompiledOp):
+    """(x, log_weights, means, precision_chol) -> (n,) log densities, (K, n) responsibilities.
+
+    The log weights must be normalised; the lower triangles of `precision_chol` are not read.
+    """
+
+    gufunc_signature = "(n,d),(k),(k,d),(k,d,d)->(n),(k,n)"
+    function = staticmethod(rows_log_density)
+
+    def make_node(self, x, log_weights, means, precision_chol):
+        inputs = [as_float64(value) for value in (x, log_weights, means, precision_chol)]
+        n, k = inputs[0].type.shape[0], inputs[2].type.shape[0]
+        return Apply(self, inputs, [pt.tensor(dtype="float64", shape=s) for s in ((n,), (k, n))])
+
+    def infer_shape(self, *args):  # (fgraph, node, shapes) before PyTensor 3, then (node, shapes)
+        x, _, means, _ = args[-1]
+        return [(x[0],), (means[0], x[0])]
+
+    def pullback(self, inputs, outputs, cotangents):
+        if not isinstance(cotangents[1].type, DisconnectedType):
+            raise NotImplementedError(
+                "MvNormalMixture has no second derivatives: its gradient cannot be differentiated."
+            )
+        x, log_weights, means, precision_chol = inputs
+        if isinstance(cotangents[0].type, DisconnectedType):
+            return [DisconnectedType()() for _ in inputs]
+        fixed = (x, means, precision_chol, outputs[1], cotangents[0])
+        return [mixture_rows_pullback(*fixed), *mixture_params_pullback(*fixed)]
+
+    L_op = pullback
+
+
+@register_for_numba
+class MixtureParamsPullback(CompiledOp):
+    """(x, means, precision_chol, responsibilities, cotangent) -> cotangents of log weights, means, factors."""
+
+    gufunc_signature = "(n,d),(k,d),(k,d,d),(k,n),(n)->(k),(k,d),(k,d,d)"
+    function = staticmethod(pull_back_to_params)
+
+    def make_node(self, *inputs):
+        inputs = [as_float64(value) for value in inputs]
+        _, means, factors, _, _ = (value.type.shape for value in inputs)
+        return Apply(self, inputs, [pt.tensor(dtype="float64", shape=s) for s in (means[:1], means, factors)])
+
+    def infer_shape(self, *args):
+        _, means, factors, _, _ = args[-1]
+        return [means[:1], means, factors]
+
+
+@register_for_numba
+class MixtureRowsPullback(CompiledOp):
+    """(x, means, precision_chol, responsibilities, cotangent) -> cotangents of the rows of x."""
+
+    gufunc_signature = "(n,d),(k,d),(k,d,d),(k,n),(n)->(n,d)"
+    function = staticmethod(pull_back_to_rows)
+
+    def make_node(self, *inputs):
+        inputs = [as_float64(value) for value in inputs]
+        return Apply(self, inputs, [pt.tensor(dtype="float64", shape=inputs[0].type.shape)])
+
+    def infer_shape(self, *args):
+        return [args[-1][0]]
+
+
+mixture_log_density = MixtureLogDensity()
+mixture_params_pullback = MixtureParamsPullback()
+mixture_rows_pullback = MixtureRowsPullback()
