@@ -145,7 +145,7 @@ def _ellipses(ax: Axes, view: View, params: MixtureParams, is_numbered: bool, is
     colours[..., 3] = strength
     lines = LineCollection(
         list(outlines.reshape(n_draws * k, -1, 2)), colors=colours.reshape(-1, 4),
-        linewidths=1.8 if n_draws == 1 else 0.8, zorder=3, rasterized=n_draws * k > 150,
+        linewidths=1.8 if n_draws == 1 else 0.8, zorder=3, rasterized=n_draws > 1,
     )  # fmt: skip
     ax.add_collection(lines, autolim=False)
     if is_numbered:

@@ -1,0 +1,123 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bayesgmm import __version__
+from bayesgmm.cli.options import parse_components, parse_methods
+from bayesgmm.cli.study import Study, run_study
+from bayesgmm.data import read_table
+from bayesgmm.datasets import load_dataset
+from bayesgmm.errors import BayesGMMError
+
+BAD_INPUT = 2  # the exit code; 1 is for a run that ended without any result
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Fit Gaussian mixtures by EM, variational Bayes and NUTS, and compare them honestly.",
+)
+
+
+def main() -> None:
+    """What the command ``bayesgmm`` runs."""
+    app(prog_name="bayesgmm")
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """What the user can put right is one line on stderr, and no traceback."""
+    try:
+        yield
+    except BayesGMMError as error:
+        typer.echo(f"bayesgmm: error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(BAD_INPUT) from None
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"bayesgmm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+Components = Annotated[str, typer.Option(help="Numbers of components: a range 1:6, a list 2,3,5, or one number.")]
+Methods = Annotated[str, typer.Option(help="Any of em, map, vb and nuts, separated by commas.")]
+Covariance = Annotated[str, typer.Option(help="full, tied, diagonal, spherical or isotropic.")]
+Out = Annotated[Path, typer.Option(help="Folder for the results; files of an earlier run are replaced.")]
+Seed = Annotated[int, typer.Option(min=0, help="Makes the run repeatable.")]
+Folds = Annotated[int, typer.Option(min=0, help="Folds of the cross-validation; 0 leaves it out.")]
+Draws = Annotated[int, typer.Option(help="NUTS: draws of each of the four chains.")]
+Tune = Annotated[int, typer.Option(help="NUTS: tuning draws of each chain.")]
+
+
+@app.command()
+def compare(
+    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file, with or without a header.", show_default=False)],
+    components: Components = "1:6",
+    methods: Methods = "em,vb,nuts",
+    covariance: Covariance = "full",
+    columns: Annotated[
+        str | None, typer.Option(help="The columns to use, separated by commas; all of them where not given.")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="A column of known groups: shown and compared, never fitted.")
+    ] = None,
+    out: Out = Path("bayesgmm-output"),
+    seed: Seed = 0,
+    folds: Folds = 5,
+    draws: Draws = 1000,
+    tune: Tune = 500,
+) -> None:
+    """Fit every method with every number of components, compare the fits, and write a report.
+
+    Prints the comparison and what follows from it.
+
+    Writes comparison.csv, comparison.json, report.html and fits/em-K2.nc and so on.
+
+    Ctrl-C ends the grid and writes what is done; a second one exits at once.
+    """
+    with plain_errors():
+        wanted = None if columns is None else [name.strip() for name in columns.split(",")]
+        sizes, names = parse_components(components), parse_methods(methods)
+        table, labels = read_table(data, wanted, label_column)
+        study = Study(table, labels, data.name, sizes, names, covariance, folds, seed, draws, tune, out, _command())
+        code = run_study(study)
+    raise typer.Exit(code)
+
+
+@app.command()
+def demo(out: Out = Path("demo-output"), seed: Seed = 0) -> None:
+    """Compare EM, VB and NUTS with 1 to 4 components on the Old Faithful data, which come with the package."""
+    import pandas as pd
+
+    with plain_errors():
+        data = load_dataset("faithful")
+        table = pd.DataFrame(data.X, columns=list(data.feature_names))
+        study = Study(
+            table, None, "Old Faithful", (1, 2, 3, 4), ("em", "vb", "nuts"), "full", 5, seed, 1000, 500, out, _command()
+        )
+        code = run_study(study, source=data.source)
+    raise typer.Exit(code)
+
+
+def _command() -> str:
+    return shlex.join(["bayesgmm", *sys.argv[1:]])

@@ -1,0 +1,59 @@
+"""What options mean, and what is wrong with them."""
+
+from __future__ import annotations
+
+from bayesgmm.errors import ArgumentError
+from bayesgmm.methods.em import EM, MAP
+from bayesgmm.methods.nuts import NUTS
+from bayesgmm.methods.vb import VB
+from bayesgmm.result.fit import Method
+
+METHODS = ("em", "map", "vb", "nuts")  # cheapest first: the order in which the grid runs
+MAX_SIZES = 100
+
+
+def parse_components(text: str) -> tuple[int, ...]:
+    """ "1:6", "2,3,5", "1:3,6" or "3" as ascending numbers.
+
+    Raises
+    ------
+    ArgumentError
+        It is none of these, a range ends before it begins, or a number is below 1.
+    """
+    sizes: set[int] = set()
+    for part in text.split(","):
+        ends = part.split(":")
+        try:
+            low, high = int(ends[0]), int(ends[-1])
+        except ValueError:
+            ends = []
+        if len(ends) not in (1, 2):
+            raise ArgumentError(f"--components {text}: write a range such as 1:6, a list such as 2,3,5, or one number.")
+        if low < 1:
+            raise ArgumentError(f"--components {text}: a mixture has at least 1 component.")
+        if high < low:
+            raise ArgumentError(f"--components {text}: the range ends before it begins; write {high}:{low}.")
+        if high - low >= MAX_SIZES:
+            raise ArgumentError(f"--components {text}: that is more than {MAX_SIZES} numbers; write a shorter range.")
+        sizes.update(range(low, high + 1))
+    return tuple(sorted(sizes))
+
+
+def parse_methods(text: str) -> tuple[str, ...]:
+    """ "em,vb,nuts" as names, cheapest first.
+
+    Raises
+    ------
+    ArgumentError
+        A name is unknown.
+    """
+    names = [name.strip().lower() for name in text.split(",")]
+    unknown = [name for name in names if name not in METHODS]
+    if unknown:
+        raise ArgumentError(f"--methods {text}: there is no method {unknown[0]!r}; there are {', '.join(METHODS)}.")
+    return tuple(name for name in METHODS if name in names)
+
+
+def method_of(name: str, draws: int, tune: int) -> Method:
+    """The method of that name with the grid's options."""
+    return {"em": EM(), "map": MAP(), "vb": VB(), "nuts": NUTS(draws=draws, tune=tune)}[name]

@@ -1,0 +1,85 @@
+"""One run of the command: check, fit the grid, print, write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesgmm.cli.grid import Cell, run_grid
+from bayesgmm.cli.interrupts import Interrupts
+from bayesgmm.cli.options import method_of
+from bayesgmm.cli.output import prepare_folder, write_results
+from bayesgmm.cli.progress import GridProgress
+from bayesgmm.cli.terminal import print_results
+from bayesgmm.criteria.predictive import make_folds
+from bayesgmm.data import DataMatrix, as_matrix
+from bayesgmm.models import GaussianMixture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_RESULT, INTERRUPTED = 1, 130
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What is asked for."""
+
+    table: pd.DataFrame
+    labels: np.ndarray | None
+    name: str
+    sizes: tuple[int, ...]
+    methods: tuple[str, ...]
+    covariance: str
+    folds: int
+    seed: int
+    draws: int
+    tune: int
+    out: Path
+    command: str
+
+    def cells(self) -> list[Cell]:
+        """Cheapest methods first, so that an early end leaves most of the picture."""
+        return [
+            Cell(f"{name}-K{k}", GaussianMixture(k, self.covariance), method_of(name, self.draws, self.tune))
+            for name in self.methods
+            for k in self.sizes
+        ]
+
+
+def run_study(study: Study, source: str | None = None) -> int:
+    """Run it and return the exit code.
+
+    Raises
+    ------
+    DataError, ArgumentError
+        The data or an option cannot be used; raised before any fitting.
+    """
+    data, cells = _check(study)
+    with Interrupts() as interrupts:
+        with GridProgress([cell.name for cell in cells], study.folds) as progress:
+            results = run_grid(cells, data, study.labels, study.folds, study.seed, progress, interrupts)
+        if results is None:
+            progress.say("No cell ended with a result, so nothing is written.")
+            return INTERRUPTED if interrupts.is_raised else NO_RESULT
+        facts = {"data": study.name if source is None else f"{study.name}: {source}", "command": study.command}
+        facts |= {"seed": str(study.seed), "folds": str(study.folds)}
+        print_results(results.comparison)
+        is_written = write_results(study.out, results, study.labels, study.name, facts, progress.say)
+    if interrupts.is_raised:
+        progress.say(f"Interrupted: {len(results.comparison_names)} of {len(cells)} cells are in the results.")
+        return INTERRUPTED
+    return 0 if is_written and results.fits else NO_RESULT
+
+
+def _check(study: Study) -> tuple[DataMatrix, list[Cell]]:
+    """Everything that can be known to be wrong before the first fit."""
+    data, cells = as_matrix(study.table, n_min=2), study.cells()
+    cells[0].model.resolve(data)  # larger models may fail for want of points, which is a matter of their own cells
+    if study.folds:
+        make_folds(len(data.values), study.folds, study.seed)
+    prepare_folder(study.out)
+    return data, cells

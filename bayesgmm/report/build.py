@@ -1,0 +1,174 @@
+"""`write_report`: chapters in order, set in one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bayesgmm.comparison import conclusions
+from bayesgmm.criteria.score import ESTIMANDS
+from bayesgmm.errors import ArgumentError
+from bayesgmm.report import origin, pictures, tables
+from bayesgmm.report.choice import Choice, choose
+from bayesgmm.report.content import Fold, Picture, Section, Table
+
+if TYPE_CHECKING:
+    from bayesgmm.comparison import Comparison
+    from bayesgmm.result.fit import Fit
+
+
+def write_report(
+    path: str | Path,
+    comparison: Comparison,
+    fits: Mapping[str, Fit],
+    labels: ArrayLike | None = None,
+    title: str = "Gaussian mixtures compared",
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Write a comparison and its fits as one HTML file that needs no other file and no network.
+
+    Parameters
+    ----------
+    path : path-like
+    comparison : Comparison
+    fits : dict of str to Fit
+        Those that were compared; the ones without a usable result are named and not shown.
+    labels : (n,) array, optional
+        Known groups of the points.
+    title : str
+    facts : dict of str to str, optional
+        What a reader should know of the origin, such as the command and the name of the data.
+
+    Raises
+    ------
+    ArgumentError
+        There is no fit with a usable result.
+    """
+    usable = {name: fit for name, fit in fits.items() if fit.kind != "none"}
+    if not usable:
+        raise ArgumentError("a report needs at least one fit with a usable result.")
+    groups = None if labels is None else np.asarray(labels)
+    sections = _sections(comparison, usable, groups, dict(facts or {}))
+    first = next(iter(usable.values()))
+    page = _template().render(
+        title=title, sections=sections, n_obs=first.n_obs, feature_names=first.feature_names,
+        methods=list(dict.fromkeys(row.method for row in comparison.rows.values())),
+        sizes=sorted({row.n_components for row in comparison.rows.values()}), created=first.provenance["created"],
+        version=first.provenance["version_bayesgmm"],
+    )  # fmt: skip
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def _sections(
+    comparison: Comparison, fits: dict[str, Fit], labels: np.ndarray | None, facts: dict[str, str]
+) -> list[Section]:
+    choice = choose(comparison, fits)
+    return [
+        Section("summary", "What the comparison says", (*conclusions(comparison), choice.reason)),
+        Section(
+            "criteria", "Criteria and the number of components", (),
+            _drawn([lambda: pictures.criteria(comparison)]),
+        ),
+        _scores(comparison),
+        _components(choice, labels),
+        _density(choice),
+        _partition(choice, labels),
+        _responsibilities(choice),
+        _convergence(choice, fits),
+        Section(
+            "origin", "Origin", (),
+            (
+                origin.origin_table(fits, facts), origin.methods_table(fits),
+                Fold("Prior constants and seeds", (origin.priors_table(fits), origin.seeds_table(fits))),
+            ),
+        ),
+    ]  # fmt: skip
+
+
+def _scores(comparison: Comparison) -> Section:
+    blocks = [tables.score_table(comparison, estimand) for estimand in ESTIMANDS]
+    sentences = (
+        "In nats, higher is better. Each entry is a value ± its standard error, and below it the difference to the "
+        "best of the column, in bold, ± the standard error of that difference. Numbers of one column may be compared; "
+        "numbers of different columns may not.",
+    )
+    parts = (*(block for block in blocks if block is not None), tables.fits_table(comparison))
+    return Section("comparison", "Comparison", sentences, parts)
+
+
+def _components(choice: Choice, labels: np.ndarray | None) -> Section:
+    folds = [
+        Fold(f"K = {k}", _drawn(_component_pictures(fits, labels))) for k, fits in choice.others.items()
+    ]  # fmt: skip
+    parts = (*_drawn(_component_pictures(choice.fits, labels)), *folds)
+    sentences = ("Other numbers of components are folded away below.",) if folds else ()
+    return Section("components", "The data and the components", sentences, parts)
+
+
+def _component_pictures(fits: Mapping[str, Fit], labels: np.ndarray | None) -> list[Callable[[], Picture]]:
+    """As many fits beside each other as can be read."""
+    shown = list(fits.values())
+    across = 3 if len(shown) == 3 and len(shown[0].feature_names) <= 2 else 2
+    rows = [shown[i : i + across] for i in range(0, len(shown), across)]
+    return [lambda row=row: pictures.components(row, labels) for row in rows]
+
+
+def _density(choice: Choice) -> Section:
+    bands = choice.of_kind("draws") or choice.of_kind("variational")
+    shown = [*list(bands.values())[:1], *list(choice.of_kind("point").values())[:1]]
+    return Section("density", "Predictive density", (), _drawn([lambda: pictures.density(shown)]))
+
+
+def _partition(choice: Choice, labels: np.ndarray | None) -> Section:
+    found = choice.of_kind("draws") or choice.of_kind("variational") or choice.of_kind("point")
+    fit = next(iter(found.values()))
+    sentences = () if fit.kind == "draws" else (
+        "There are no posterior draws with this number of components, so this is the matrix of a fit that takes its "
+        "parameters as known, and shows less doubt than there is.",
+    )  # fmt: skip
+    parts = _drawn([lambda: pictures.co_clustering(fit, labels)])
+    return Section("co-clustering", "Which points belong together", sentences, parts)
+
+
+def _responsibilities(choice: Choice) -> Section:
+    fits = choice.of_kind("point", "variational")
+    sentences = () if fits else (
+        "Only posterior draws were made, whose components are not aligned: they have no responsibilities of their own. "
+        "See the co-clustering probabilities instead.",
+    )  # fmt: skip
+    draw = [lambda: pictures.responsibilities(list(fits.values()))] if fits else []
+    return Section("responsibilities", "Responsibilities", sentences, _drawn(draw))
+
+
+def _convergence(choice: Choice, fits: Mapping[str, Fit]) -> Section:
+    parts: list[Picture | Table | Fold | None] = []
+    for name, fit in choice.of_kind("draws").items():
+        parts += [tables.quantities_table(name, fit)]
+        parts += _drawn([lambda fit=fit: pictures.traces(fit), lambda fit=fit: pictures.ranks(fit)])
+    parts += [tables.samplers_table(fits), tables.optimisers_table(fits)]
+    sentences = (
+        "Chains are judged by quantities that do not depend on the numbering of the components. R-hat should be at "
+        "most 1.01 and effective sample sizes (ESS) at least 400 (Vehtari et al. 2021, doi:10.1214/20-BA1221); MCSE is "
+        "the Monte Carlo error of the mean.",
+    )
+    return Section("convergence", "Convergence", sentences, tuple(part for part in parts if part is not None))
+
+
+def _drawn(drawings: list[Callable[[], Picture]]) -> tuple[Picture, ...]:
+    return tuple(draw() for draw in drawings)
+
+
+def _template():
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    here = files("bayesgmm.report")
+    environment.globals["style"] = (here / "report.css").read_text(encoding="utf-8")
+    environment.tests["picture"] = lambda part: isinstance(part, Picture)
+    environment.tests["table"] = lambda part: isinstance(part, Table)
+    return environment.from_string((here / "report.html.jinja").read_text(encoding="utf-8"))

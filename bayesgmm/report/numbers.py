@@ -1,0 +1,39 @@
+"""Numbers as a reader wants them, on paper and in the terminal."""
+
+from __future__ import annotations
+
+import math
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def fixed(value: float, digits: int = 1) -> str:
+    """So many decimals, and a proper minus sign; "" for NaN."""
+    if math.isnan(value):
+        return ""
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def with_error(value: float, error: float, digits: int = 1) -> str:
+    """ "−1141.2 ± 17.0"; without an error where there is none."""
+    return fixed(value, digits) if math.isnan(error) else f"{fixed(value, digits)} ± {fixed(error, digits)}"
+
+
+def significant(value: float, digits: int = 4) -> str:
+    """So many significant digits."""
+    return "" if math.isnan(value) else f"{value:.{digits}g}".replace("-", MINUS)
+
+
+def whole(value: float) -> str:
+    """Thousands apart by thin spaces."""
+    return "" if math.isnan(value) else f"{round(value):,}".replace(",", "\N{THIN SPACE}").replace("-", MINUS)
+
+
+def duration(seconds: float) -> str:
+    """ "0.03 s", "12.4 s", "3 min 05 s"."""
+    if math.isnan(seconds):
+        return ""
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"

@@ -1,0 +1,75 @@
+"""Where the numbers come from: data, call, versions, options and prior constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesgmm.report.content import Cell, Table
+from bayesgmm.report.numbers import whole
+from bayesgmm.result.provenance import PACKAGES
+
+if TYPE_CHECKING:
+    from bayesgmm.result.fit import Fit
+
+MAX_COLUMNS = 6  # of a covariance that is written out in full
+
+
+def origin_table(fits: Mapping[str, Fit], facts: Mapping[str, str]) -> Table:
+    """The data, the call and the software."""
+    fit = next(iter(fits.values()))
+    origin = fit.provenance
+    pairs = {
+        **facts,
+        "points and columns": f"{whole(fit.n_obs)} × {len(fit.feature_names)}: {', '.join(fit.feature_names)}",
+        "SHA-256 of the data": origin["data_sha256"],
+        "made at": origin["created"],
+        "Python": f"{origin['python']} on {origin['platform']}",
+        "versions": ", ".join(f"{name} {origin[f'version_{name}']}" for name in PACKAGES),
+    }
+    return Table("Origin", ("", ""), tuple((Cell(name), Cell(text)) for name, text in pairs.items()), is_text=True)
+
+
+def methods_table(fits: Mapping[str, Fit]) -> Table:
+    """Every method with its options."""
+    methods = {type(fit.method).__name__: fit.method for fit in fits.values()}
+    rows = tuple((Cell(name), Cell(_options(method))) for name, method in methods.items())
+    return Table("Method options", ("method", "options"), rows, is_text=True)
+
+
+def priors_table(fits: Mapping[str, Fit]) -> Table:
+    """The prior constants that were resolved from the data, once per model."""
+    rows = {}
+    for fit in fits.values():
+        model, prior = fit.model, fit.model.prior
+        cells = (
+            f"{model.n_components}, {model.covariance.name}", _constant(model.weights.concentration),
+            _constant(prior.mean), _constant(prior.mean_precision), _constant(prior.dof), _constant(prior.scale),
+        )  # fmt: skip
+        rows.setdefault(cells[0], tuple(Cell(text) for text in cells))
+    columns = ("K, covariance", "Dirichlet concentration", "mean", "mean precision", "dof", "scale")
+    return Table("Prior constants (maximum likelihood does not use them)", columns, tuple(rows.values()), is_text=True)
+
+
+def seeds_table(fits: Mapping[str, Fit]) -> Table:
+    """The seed that makes each fit again."""
+    rows = tuple((Cell(name), Cell(str(fit.seed))) for name, fit in fits.items())
+    return Table("Seeds", ("fit", "seed"), rows, is_text=True)
+
+
+def _options(method: Any) -> str:
+    return ", ".join(f"{field.name}={getattr(method, field.name)!r}" for field in fields(method))
+
+
+def _constant(value: Any) -> str:
+    array = np.asarray(value, float)
+    if array.ndim >= 2 and array.shape[-1] > MAX_COLUMNS:
+        diagonal = np.diagonal(array, axis1=-2, axis2=-1)
+        return f"diagonal {_constant(diagonal)}; in full in the fit's file, group constant_data"
+    if array.ndim and (array == array.flat[0]).all() and array.ndim == 1 and array.size > 1:
+        return f"{array.flat[0]:.5g} ({array.size} times)"
+    text = np.array2string(array, separator=", ", formatter={"float_kind": lambda x: f"{x:.5g}"}, threshold=1000)
+    return text.replace("\n", "").replace("-", "\N{MINUS SIGN}")

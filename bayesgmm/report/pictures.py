@@ -1,0 +1,150 @@
+"""The figures of the report, each with its alternative text and a caption that says how to read it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesgmm.plots import (
+    plot_co_clustering,
+    plot_components,
+    plot_criteria,
+    plot_density,
+    plot_ranks,
+    plot_responsibilities,
+    plot_traces,
+)
+from bayesgmm.plots.canvas import name_of, new_figure
+from bayesgmm.plots.views import MAX_PAIRS
+from bayesgmm.report.content import Picture
+from bayesgmm.result.diagnostics import SamplerDiagnostics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import FigureBase
+
+    from bayesgmm.comparison import Comparison
+    from bayesgmm.result.fit import Fit
+
+DPI = 140  # of what is drawn as pixels inside a vector figure
+N_TRACES = 4
+
+
+def criteria(comparison: Comparison) -> Picture:
+    """Every estimand against K."""
+    return _picture(
+        lambda: plot_criteria(comparison),
+        "Criteria against the number of components, one panel per estimand; the numbers are in the tables below.",
+        "Above: each criterion with its standard error; higher is better. Below: how far each fit is from the best one "
+        "of the same column, with the standard error of that difference, which is smaller than the errors above "
+        "because all fits are judged on the same points. Compare within a line, never between panels.",
+    )
+
+
+def components(fits: list[Fit], labels: np.ndarray | None) -> Picture:
+    """The data with the components of at most three fits."""
+    d = len(fits[0].feature_names)
+    if d == 1:
+        how = "Histogram of the data. Thin lines are the densities of 50 draws; coloured areas are single components."
+    else:
+        view = "" if d == 2 else "every pair of columns" if d <= MAX_PAIRS else "first two principal axes"
+        how = (
+            f"The data{f' ({view})' if view else ''} with ellipses that hold 90% of each component, fainter where its "
+            "weight is small. The wider the bundle of a component's ellipses, the less is known about it; draws are "
+            "not numbered, because which component comes first differs from draw to draw."
+        )
+    names = " beside ".join(name_of(fit) for fit in fits)
+    groups = "" if labels is None or d == 1 else " Points are coloured by the given labels, which no method has seen."
+    return _picture(
+        lambda: plot_components(*fits, labels=labels), f"The data with the components of {names}.", how + groups
+    )
+
+
+def density(fits: list[Fit]) -> Picture:
+    """The predictive density of every column."""
+    which = "The density" if len(fits[0].feature_names) == 1 else "The marginal density of each column"
+    return _picture(
+        lambda: plot_density(*fits),
+        f"{which} under {', '.join(name_of(fit) for fit in fits)} over a histogram of the data.",
+        f"{which} that the fits predict for a new point. A band holds the densities of 90% of the draws at each value; "
+        "a point estimate has no band, because it does not know how uncertain it is.",
+    )
+
+
+def co_clustering(fit: Fit, labels: np.ndarray | None) -> Picture:
+    """Which points belong together."""
+    strip = "" if labels is None else " The strip at the left shows the given labels."
+    return _picture(
+        lambda: plot_co_clustering(fit, labels=labels),
+        f"Matrix of the probabilities under {name_of(fit)} that two points come from the same component.",
+        "The probability of each pair of points to come from the same component, points in the same order along both "
+        "sides. Dark blocks are clusters that are sure; pale blocks and blurred edges are points whose cluster is in "
+        f"doubt.{strip}",
+    )
+
+
+def responsibilities(fits: list[Fit]) -> Picture:
+    """How certainly points belong to components."""
+
+    def draw() -> FigureBase:
+        figure = new_figure(7.5, 2.2 * len(fits))
+        for part, fit in zip(figure.subfigures(len(fits), 1, squeeze=False)[:, 0], fits, strict=True):
+            plot_responsibilities(fit, figure=part)
+        return figure
+
+    return _picture(
+        draw,
+        f"Stacked bars of each point's component probabilities under {', '.join(name_of(fit) for fit in fits)}.",
+        "Each point is a thin bar, divided by its probabilities of belonging to each component: one colour from bottom "
+        "to top is a certain point, mixed colours are a doubtful one.",
+    )
+
+
+def traces(fit: Fit) -> Picture:
+    """Label-invariant quantities along the chains."""
+    return _picture(
+        lambda: plot_traces(fit, telling_quantities(fit)),
+        f"Traces of label-invariant quantities of {name_of(fit)}, one line per chain.",
+        "Quantities that do not depend on the numbering of components, along the draws of each chain. Chains that have "
+        "converged overlap like the same noise; one that stays apart or drifts has not.",
+    )
+
+
+def ranks(fit: Fit) -> Picture:
+    """Rank histograms per chain."""
+    return _picture(
+        lambda: plot_ranks(fit, telling_quantities(fit)),
+        f"Rank histograms of label-invariant quantities of {name_of(fit)}, one line per chain.",
+        "How the draws of each chain rank among the draws of all chains. Lines that scatter around the dashed one come "
+        "from chains that agree; a slope or a bend shows a chain that is too high, too low or too narrow.",
+    )
+
+
+def telling_quantities(fit: Fit) -> list[str]:
+    """The log likelihood, the sum of squared weights, and the pointwise log densities with the largest R-hat."""
+    assert isinstance(fit.diagnostics, SamplerDiagnostics)
+    first, second, *others = fit.diagnostics.quantities
+    worst = sorted(others, key=lambda q: -np.nan_to_num(q.rhat, nan=np.inf))[: N_TRACES - 2]
+    return [q.name for q in (first, second, *worst)]
+
+
+def _picture(draw: Callable[[], FigureBase], alt: str, caption: str) -> Picture:
+    buffer = BytesIO()
+    with _house_style():
+        draw().savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
+    code = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return Picture(f"data:image/svg+xml;base64,{code}", alt, caption)
+
+
+@contextmanager
+def _house_style() -> Iterator[None]:
+    """Matplotlib's own defaults, whatever the reader's are, and put back afterwards."""
+    import matplotlib
+    from matplotlib import style
+
+    with matplotlib.rc_context({"svg.hashsalt": "bayesgmm"}), style.context("default"):
+        yield
