@@ -200,6 +200,7 @@ def test_as_data(comparison, tmp_path):
     assert json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8")) == facts
     assert set(facts["columns"]) == set(COLUMNS) and facts["columns"]["elbo"]["estimand"] == "log evidence"
     assert facts["fits"]["em K=2"]["elpd_loo"] is None and facts["reasons"]["em K=2"]["elpd_loo"]
+    assert facts["conclusions"] == comparison.conclusions() == conclusions(comparison)
     assert facts["fits"]["em K=2"]["bic"] == comparison.table.at["em K=2", "bic"]
     comparison.to_csv(tmp_path / "comparison.csv")
     read = pd.read_csv(tmp_path / "comparison.csv", index_col="fit")
@@ -212,6 +213,7 @@ def test_as_text_and_pictures(comparison):
     for shown in (html, text):
         for mark in ("n/a [1]", "n/a [2]"):
             assert shown.count(mark) >= 1
+        assert "New points are predicted best with K=" in shown
         assert "[1] " in shown and "point estimate has none" in shown and "(best)" in shown
     for note in comparison.notes.values():
         assert note.split("'")[0][:40] in html

@@ -171,6 +171,7 @@ class Comparison:
             "columns": columns,
             "fits": {str(name): row for name, row in table.to_dict(orient="index").items()},
             "reasons": {name: {k: list(v) for k, v in notes.items()} for name, notes in self.reasons.items()},
+            "conclusions": self.conclusions(),
         }
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -189,7 +190,7 @@ class Comparison:
         for estimand in ESTIMANDS:
             cells, notes = self.formatted(estimand)
             parts += [estimand, cells.to_string(), *(f"[{i}] {note}" for i, note in enumerate(notes, 1)), ""]
-        return "\n".join(parts)
+        return "\n".join([*parts, *self.conclusions()])
 
     def _repr_html_(self) -> str:
         parts = [self.blocks[FIT].to_html(float_format=lambda value: f"{value:.3g}")]
@@ -198,7 +199,14 @@ class Comparison:
             parts.append(f"<h4>{escape(estimand.capitalize())}</h4>{cells.to_html()}")
             parts += [f"<div>[{i}] {escape(note)}</div>" for i, note in enumerate(notes, 1)]
             parts += [f"<div><b>{kind}</b>: {escape(self.notes[kind])}</div>" for kind in cells.columns]
+        parts += [f"<p>{escape(sentence)}</p>" for sentence in self.conclusions()]
         return "".join(parts)
+
+    def conclusions(self) -> list[str]:
+        """Which number of components each estimand favours, and how sure that is, in plain sentences."""
+        from bayesgmm.comparison.verdict import conclusions
+
+        return conclusions(self)
 
     def plot(self) -> Figure:
         """Every column's differences to its best fit against K, with their paired standard errors."""
