@@ -152,6 +152,7 @@ def _cautions(comparison: Comparison) -> list[str]:
     for outcome, text in (
         (Outcome.FAILED, "No result, so not compared"),
         (Outcome.NOT_CONVERGED, "Not converged, so to be read with care"),
+        (Outcome.INTERRUPTED, "Interrupted, so to be read with care"),
         (Outcome.COLLAPSED, "At a suspicious optimum, so aic, bic and icl leave it out"),
     ):
         names = [repr(name) for name, row in comparison.rows.items() if row.status.outcome is outcome]

@@ -14,7 +14,7 @@ from bayesgmm.criteria.score import Score
 from bayesgmm.data import check_enough_points
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.result.fit import Fit
-from bayesgmm.result.status import Status
+from bayesgmm.result.status import Outcome, Status
 
 WAIC_LIMIT = 0.4  # Vehtari, Gelman and Gabry (2017), section 2.2
 OF_Q = "of q, uncorrected: 1000 draws of the variational posterior stand for the posterior"
@@ -165,6 +165,8 @@ def _predict_fold(fit: Fit, X: np.ndarray, test: np.ndarray, rng: np.random.Gene
     train = np.delete(X, test, axis=0)
     check_enough_points(len(train), fit.model.n_components)
     refit = fit.refit(train, rng=rng)
+    if refit.status.outcome is Outcome.INTERRUPTED:
+        raise KeyboardInterrupt  # the method kept what it had; a fold cut short is no fold
     if not refit.status.is_usable:
         raise NotApplicableError(refit.status.sentence)
     return refit.log_density(X[test]), refit.status

@@ -176,7 +176,7 @@ def _status(climbs: list[Climb[State]], chosen: int, n_starts: int, stopping: St
     elif best.is_converged:
         outcome, sentence = Outcome.CONVERGED, f"Converged after {n_iter} iterations."
     elif best.is_interrupted:
-        outcome, sentence = Outcome.NOT_CONVERGED, f"It had made {n_iter} iterations."
+        outcome, sentence = Outcome.INTERRUPTED, f"It had made {n_iter} iterations."
     else:
         outcome = Outcome.NOT_CONVERGED
         sentence = f"Stopped after {n_iter} iterations without having converged; raise max_iter={stopping.max_iter}."
@@ -187,6 +187,6 @@ def _status(climbs: list[Climb[State]], chosen: int, n_starts: int, stopping: St
             f", {higher} of them with a higher objective (see diagnostics)." if higher else " (see diagnostics)."
         )
     if climbs[-1].is_interrupted or len(climbs) < n_starts:
-        outcome = Outcome.NOT_CONVERGED if outcome is Outcome.CONVERGED else outcome
+        outcome = Outcome.INTERRUPTED
         sentence = f"Interrupted in restart {len(climbs)} of {n_starts}; this is the best until then. {sentence}"
     return Status(outcome, sentence)

@@ -7,11 +7,12 @@ from enum import Enum
 
 
 class Outcome(Enum):
-    """The four ways a fit can end."""
+    """The ways a fit can end; only a failed one has nothing to show."""
 
     CONVERGED = "converged"
     NOT_CONVERGED = "not converged"
     COLLAPSED = "collapsed"
+    INTERRUPTED = "interrupted"
     FAILED = "failed"
 
 
