@@ -85,6 +85,10 @@ class CovarianceStructure:
         # A copy even where nothing is repeated: a broadcast array is read-only, and Numba compiles anew for those.
         return np.array(np.broadcast_to(compact, compact.shape[: -len(tail)] + tail), order="C")
 
+    def compact(self, expanded: np.ndarray) -> np.ndarray:
+        """The compact array behind an expanded one, (K, D, D) or (K, D)."""
+        return expanded[tuple(slice(size) for size in self.compact_shape(*expanded.shape[:2]))]
+
     def factor(self, compact: np.ndarray) -> np.ndarray:
         """Compact precision factors: P = C^-T, or 1 / standard deviation."""
         return 1.0 / np.sqrt(compact) if self.is_diagonal else precision_chol_of(compact)
@@ -119,10 +123,11 @@ class CovarianceStructure:
         return whitening @ self.factor(white)
 
     def narrowest(self, factors: np.ndarray, whitening: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Smallest whitened variance of each component, and its direction in data coordinates.
+        """Smallest variance of each component relative to the data's, and the combination of columns that has it.
 
-        `factors` are expanded precision factors, (K, D, D) or (K, D).  Returns (K,) and (K, D); the
-        directions have unit length in the data's own units.
+        `factors` are expanded precision factors, (K, D, D) or (K, D).  Returns (K,) ratios and (K, D) unit
+        vectors a: in component k, ``a^T x`` has that ratio of the data's own variance of ``a^T x``, and no
+        other combination has a smaller one.
         """
         if self.is_diagonal:
             variances = (whitening / factors) ** 2
@@ -130,8 +135,8 @@ class CovarianceStructure:
             return variances[np.arange(len(axis)), axis], np.eye(len(whitening))[axis]
         half = invert_triangular(factors) @ whitening  # white covariance = half^T half
         _, singular, vectors = np.linalg.svd(half)
-        directions = vectors[:, -1, :] @ invert_triangular(whitening)
-        return singular[:, -1] ** 2, directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        combinations = vectors[:, -1, :] @ whitening.T
+        return singular[:, -1] ** 2, combinations / np.linalg.norm(combinations, axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)

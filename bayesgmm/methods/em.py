@@ -72,10 +72,6 @@ class EM:
     ) -> MethodResult:
         """Climb from every start and return the best."""
         whitening = strict_whitening(model, data)
-        if isinstance(self.init, MixtureParams):
-            check_above_floor(
-                check_given(self.init, model, data.values.shape[1]), model.covariance, whitening, self.floor
-            )
         readout = MaximumLikelihood(model.covariance, whitening, self.floor)
         center, spread = moments(data.values, model.covariance.is_diagonal)
         vague = NormalInverseWishart().resolve(model.covariance, model.n_components, center, spread)
@@ -129,6 +125,15 @@ class MaximumLikelihood:
     whitening: np.ndarray
     floor: float
 
+    def admit(self, start: MixtureParams) -> MixtureParams:
+        """The start, widened to the floor where it is narrower, so that no step goes down."""
+        form = self.structure
+        if form.narrowest(start.precision_chol, self.whitening)[0].min() >= self.floor:
+            return start
+        covariances = start.precision_chol**-2.0 if start.is_diagonal else start.covariances
+        factor = form.clipped_factor(form.compact(covariances), self.whitening, self.floor)
+        return MixtureParams.trusted(start.weights, start.means, form.expand(factor, *start.means.shape))
+
     def scores(self, state: MixtureParams) -> ComponentScores:
         return state.scores()
 
@@ -160,6 +165,9 @@ class PosteriorMode:
     prior: ConjugateMixture
     whitening: np.ndarray
 
+    def admit(self, start: MixtureParams) -> MixtureParams:
+        return start
+
     def scores(self, state: MixtureParams) -> ComponentScores:
         return state.scores()
 
@@ -189,14 +197,14 @@ def climb_to_point(
     """Climb from given or made starts; `starting` turns hard statistics into well-posed parameters."""
     stopping = Stopping(options.max_iter, options.tol, options.param_tol)
     if isinstance(options.init, MixtureParams):
-        given = check_given(options.init, model, data.values.shape[1])
+        given = readout.admit(check_given(options.init, model, data.values.shape[1]))
         best, status, diagnostics = climb_all(data.values, readout, [given], 1, stopping, progress)
     else:
         init, shape = options.init, (model.covariance, whitening, model.n_components)
 
         def starts() -> Iterator[MixtureParams]:
             for _ in range(options.n_init):
-                yield starting.update(start(data.values, *shape, init, rng)).mode()
+                yield readout.admit(starting.update(start(data.values, *shape, init, rng)).mode())
 
         best, status, diagnostics = climb_all(data.values, readout, starts(), options.n_init, stopping, progress)
     likelihood = best.stats.log_likelihood
@@ -209,16 +217,6 @@ def whitened_change(old: MixtureParams, new: MixtureParams, whitening: np.ndarra
     means = (new.means - old.means) @ matrix
     covariances = matrix.T @ (new.covariances - old.covariances) @ matrix
     return float(max(np.abs(new.weights - old.weights).max(), np.abs(means).max(), np.abs(covariances).max()))
-
-
-def check_above_floor(init: MixtureParams, structure: CovarianceStructure, whitening: np.ndarray, floor: float) -> None:
-    """Raise an ArgumentError where a given start breaks the constraint, so that the first step might go down."""
-    variances, _ = structure.narrowest(init.precision_chol, whitening)
-    if variances.min() < 0.999 * floor:  # a fit that ended at the floor is a start again
-        raise ArgumentError(
-            f"component {variances.argmin()} of init is narrower than floor={floor:g} allows: {variances.min():.3g} of "
-            "the data's variance in its narrowest direction. Widen it or lower floor."
-        )
 
 
 def check_options(options) -> None:

@@ -82,8 +82,7 @@ def check_given(init: MixtureParams, model: GaussianMixture, n_features: int) ->
         factor = np.diagonal(factor, axis1=1, axis2=2)
     elif init.is_diagonal and not structure.is_diagonal:
         factor = factor[:, :, None] * np.eye(n_features)
-    compact = factor[tuple(slice(size) for size in structure.compact_shape(k, n_features))]
-    expanded = structure.expand(compact, k, n_features)
+    expanded = structure.expand(structure.compact(factor), k, n_features)
     if not np.allclose(factor, expanded, rtol=1e-6, atol=0):  # as equal as rounding and printing leave them
         what = " and ".join(["components"] * structure.is_shared + ["columns"] * structure.is_round)
         raise ArgumentError(f"init has different covariances, and covariance={structure.name!r} one for all {what}.")

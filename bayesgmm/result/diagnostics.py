@@ -27,7 +27,7 @@ class Flag:
     whitened_variance : float
         Smallest variance in coordinates in which the data have unit covariance.
     direction : tuple of float
-        Unit vector, in data coordinates, of that variance.
+        Unit vector a, in data coordinates: the combination ``a^T x`` of the columns has that variance.
     reason : str
     """
 
@@ -38,8 +38,9 @@ class Flag:
     reason: str
 
     def __str__(self) -> str:
-        direction = ", ".join(f"{value:.3g}" for value in self.direction)
-        return f"component {self.component} ({self.n_points:.1f} points) {self.reason}, narrowest along ({direction})"
+        combination = ", ".join(f"{value:.3g}" for value in self.direction)
+        where = f"component {self.component} ({self.n_points:.1f} points) {self.reason}"
+        return f"{where}, narrowest in the combination ({combination}) of the columns"
 
 
 @dataclass(frozen=True)
