@@ -201,3 +201,27 @@ def test_components_can_be_permuted(structure):
     other = moved.update(hard_statistics(X, np.argsort(order)[z], 3, is_diagonal))
     assert np.allclose(one.components.mean[order], other.components.mean, rtol=1e-12)
     assert np.isclose(one.kl(prior), other.kl(moved), rtol=1e-12)
+
+
+@every_case
+def test_log_partition_is_the_absolute_normaliser(structure, k, d):
+    constants, prior, _, _ = case(structure, k, d)
+    draws = prior.components.sample(np.random.default_rng(16), 3)
+    for means, factor in zip(*draws, strict=True):
+        covariances = MixtureParams.trusted(np.full(k, 1 / k), means, factor).covariances
+        kernel = 0.0
+        for j, (mean, covariance) in enumerate(zip(means, covariances, strict=True)):
+            quadratic = (mean - constants.mean[j]) @ np.linalg.solve(covariance, mean - constants.mean[j])
+            kernel -= 0.5 * np.linalg.slogdet(covariance)[1] + 0.5 * constants.mean_precision[j] * quadratic
+        for covariance in covariances[:1] if structure in oracle.SHARED else covariances:
+            if structure in ("full", "tied"):
+                blocks = [(covariance, constants.scale)]
+            elif structure == "diagonal":
+                blocks = [(covariance[[i]][:, [i]], constants.scale[[i]][:, None]) for i in range(d)]
+            else:
+                blocks = [(covariance[:1, :1], np.reshape(constants.scale, (1, 1)))]
+            for block, scale in blocks:
+                kernel -= 0.5 * (constants.dof + len(block) + 1) * np.linalg.slogdet(block)[1]
+                kernel -= 0.5 * np.trace(np.linalg.solve(block, scale))
+        expected = kernel - prior.components.log_density(means, factor)
+        assert np.isclose(prior.components.log_partition(), expected, rtol=1e-9)
