@@ -188,5 +188,6 @@ def _status(climbs: list[Climb[State]], chosen: int, n_starts: int, stopping: St
         )
     if climbs[-1].is_interrupted or len(climbs) < n_starts:
         outcome = Outcome.INTERRUPTED
-        sentence = f"Interrupted in restart {len(climbs)} of {n_starts}; this is the best until then. {sentence}"
+        restart = len(climbs) + (not climbs[-1].is_interrupted)
+        sentence = f"Interrupted in restart {restart} of {n_starts}; this is the best until then. {sentence}"
     return Status(outcome, sentence)

@@ -1,0 +1,74 @@
+"""Starts: where they come from, and that units do not matter to them."""
+
+import numpy as np
+import pytest
+from cases import STRUCTURES, blobs
+
+import bayesgmm as bg
+from bayesgmm.core.covariance import STRUCTURES as OBJECTS
+from bayesgmm.methods.initialize import CENTERS, start
+
+INITS = ("kmeans", "kmeans++", "random")
+
+
+def whitening_of(form, X):
+    spread = np.cov(X.T)
+    return form.whitening(np.diag(spread) if form.is_diagonal else spread)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("init", INITS)
+def test_a_start_is_a_partition_by_whitened_distance(structure, init):
+    X, form = blobs(n=60), OBJECTS[structure]
+    whitening = whitening_of(form, X)
+    centers = CENTERS[init](X, whitening, 3, np.random.default_rng(1))
+    matrix = np.diag(whitening) if form.is_diagonal else whitening
+    labels = (((X[:, None] - centers) @ matrix) ** 2).sum(-1).argmin(1)
+    stats = start(X, form, whitening, 3, init, np.random.default_rng(1))
+    assert np.array_equal(stats.counts, np.bincount(labels, minlength=3))
+    assert np.allclose(stats.means(), [X[labels == k].mean(0) for k in range(3)])
+
+
+@pytest.mark.parametrize("init", INITS[1:])
+def test_seeds_are_different_points_of_the_data(init):
+    X = np.repeat(blobs(n=6), 20, axis=0)
+    for seed in range(10):
+        centers = CENTERS[init](X, np.eye(2), 5, np.random.default_rng(seed))
+        assert len(np.unique(centers, axis=0)) == 5
+        assert all((X == center).all(1).any() for center in centers)
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_fewer_different_points_than_components(init):
+    X = np.repeat([[0.0, 1.0], [2.0, 0.0]], 5, axis=0)
+    assert CENTERS[init](X, np.eye(2), 4, np.random.default_rng(0)).shape == (4, 2)
+
+
+def test_kmeans_never_ends_above_its_seeds():
+    X = blobs(n=200, k=5)
+
+    def inertia(centers):
+        return ((X[:, None] - centers) ** 2).sum(-1).min(1).sum()
+
+    for seed in range(5):
+        seeds = CENTERS["kmeans++"](X, np.eye(2), 5, np.random.default_rng(seed))
+        assert inertia(CENTERS["kmeans"](X, np.eye(2), 5, np.random.default_rng(seed))) <= inertia(seeds)
+
+
+def test_kmeans_finds_clusters_that_are_far_apart():
+    rng = np.random.default_rng(2)
+    truth = np.arange(4) % 4 * 100.0
+    X = (truth[rng.integers(4, size=200)] + rng.normal(size=200))[:, None]
+    found = CENTERS["kmeans"](X, np.ones((1, 1)), 4, np.random.default_rng(0))
+    assert np.allclose(np.sort(found[:, 0]), truth, atol=0.5)
+
+
+@pytest.mark.parametrize("structure", ["tied", "spherical", "isotropic", "diagonal"])
+def test_a_given_start_must_have_the_models_structure(structure):
+    X = blobs()
+    wrong = [np.eye(2), [[2.0, 0.0], [0.0, 3.0]], np.eye(2)]
+    if structure == "diagonal":
+        wrong = [[[2.0, 1.0], [1.0, 2.0]]] * 3
+    init = bg.MixtureParams(np.full(3, 1 / 3), X[:3], wrong)
+    with pytest.raises(bg.ArgumentError, match=f"covariance='{structure}' "):
+        bg.fit(bg.GaussianMixture(3, structure), X, bg.EM(init=init))
