@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from bayesgmm.cli.grid import GridResults
-from bayesgmm.comparison import conclusions
 from bayesgmm.errors import ArgumentError
 from bayesgmm.report import write_report
 from bayesgmm.result.fit import Fit
@@ -77,7 +76,6 @@ def _report(path: Path, results: GridResults, labels, name: str, facts: dict[str
 
 def _json(results: GridResults, facts: dict[str, str]) -> str:
     content = results.comparison.to_dict() | {
-        "conclusions": conclusions(results.comparison),
         "run": facts,
         "provenance": {name: _provenance(fit) for name, fit in results.fits.items()},
     }

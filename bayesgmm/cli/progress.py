@@ -12,6 +12,7 @@ MARKS = {
     Outcome.CONVERGED: ("done", "green"),
     Outcome.NOT_CONVERGED: ("check", "yellow"),
     Outcome.COLLAPSED: ("check", "yellow"),
+    Outcome.INTERRUPTED: ("stopped", "yellow"),
     Outcome.FAILED: ("failed", "red"),
 }
 
@@ -68,7 +69,7 @@ class GridProgress:
         word, style = MARKS[status.outcome]
         seconds = duration(time.perf_counter() - self._begun)
         line = Text(f"{name:{self._width}}  ")
-        line.append(f"{word:6}", style=style)
+        line.append(f"{word:7}", style=style)
         line.append(f"  {seconds:>8}  {status.sentence}")
         self._console.print(line)
         if self._cell is not None:

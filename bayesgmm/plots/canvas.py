@@ -72,6 +72,11 @@ def name_of(fit: Fit) -> str:
     return f"{type(fit.method).__name__}, K = {fit.model.n_components}"
 
 
+def readable(quantity: str) -> str:
+    """ "log density at row 7" for the name of a label-invariant quantity."""
+    return quantity.replace("_", " ").replace("[", " at ").replace("]", "")
+
+
 def points_of(fit: Fit, X: Any | None) -> np.ndarray:
     """The (n, d) data to show: those given, else those of the fit."""
     if X is None:

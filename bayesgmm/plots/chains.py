@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from bayesgmm.errors import ArgumentError, NotApplicableError
-from bayesgmm.plots.canvas import GREY, INK, TITLE, VECTOR_LIMIT, colour, new_figure, points_of, tidy
+from bayesgmm.plots.canvas import GREY, INK, TITLE, VECTOR_LIMIT, colour, new_figure, points_of, readable, tidy
 from bayesgmm.result.diagnostics import invariant_quantities
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def plot_traces(
         for c, chain in enumerate(chains):
             is_long = chains.size > VECTOR_LIMIT
             ax.plot(chain, color=colour(c), linewidth=0.6, alpha=0.8, label=f"chain {c}", rasterized=is_long)
-        ax.set_title(_title(name), fontsize=TITLE)
+        ax.set_title(readable(name), fontsize=TITLE)
         ax.set_xlabel("draw")
         ax.set_xlim(0, chains.shape[1] - 1)
     _chain_legend(figure, axes[0])
@@ -113,7 +113,7 @@ def plot_ranks(
         for c, height in enumerate(heights):
             ax.stairs(height, edges, color=colour(c), linewidth=1.2, label=f"chain {c}", baseline=None)
         ax.axhline(chains.shape[1] / N_BINS, color=GREY, linewidth=1, linestyle="--")
-        ax.set_title(_title(name), fontsize=TITLE)
+        ax.set_title(readable(name), fontsize=TITLE)
         ax.set_xlabel("rank among all draws")
         ax.set_ylabel("draws")
         ax.set_xlim(0, chains.size)
@@ -137,10 +137,6 @@ def _quantities(fit: Fit, wanted: Sequence[str] | None, X: ArrayLike | None) -> 
     if unknown:
         raise ArgumentError(f"there is no quantity {unknown[0]!r}; there are {', '.join(values)}.")
     return {name: values[name] for name in wanted or values}
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ").replace("[", " at ").replace("]", "")
 
 
 def _grid(figure: FigureBase | None, n_panels: int) -> tuple[FigureBase, list]:

@@ -82,7 +82,7 @@ def plot_components(
     views = [] if len(names) == 1 else views_of(values, names)
     side = 1 + max((view.row for view in views), default=0)
     if figure is None:
-        figure = new_figure(len(fits) * (4.6 if side == 1 else 2.1 * side), 3.6 if side == 1 else 2.0 * side)
+        figure = new_figure(len(fits) * (3.9 if side == 1 else 2.0 * side), 3.3 if side == 1 else 1.9 * side)
     for part, fit in zip(figure.subfigures(1, len(fits), squeeze=False)[0], fits, strict=True):
         part.suptitle(_title(fit, n_draws), fontsize=10.5, color=INK)
         if views:

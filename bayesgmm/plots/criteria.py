@@ -64,7 +64,7 @@ def plot_criteria(comparison: Comparison, figure: FigureBase | None = None) -> F
     """
     panels = _panels(comparison)
     if figure is None:
-        figure = new_figure(2.0 + 3.4 * len(panels), 6.4)
+        figure = new_figure(1.6 + (3.4 if len(panels) < 4 else 2.8) * len(panels), 6.4)
     # The third row holds the legends, so that they never hide a value.
     axes = figure.subplots(3, len(panels), squeeze=False, height_ratios=(1, 1, 0.45))
     for (title, unit, all_series), (upper, lower, foot) in zip(panels, axes.T, strict=True):
@@ -139,7 +139,7 @@ def _differences(ax: Axes, comparison: Comparison, all_series: list[Series]) -> 
     floor = -1.25 * _in_view(-np.concatenate([row["diff"].to_numpy() for row in rows]))
     for one, row, shift in zip(all_series, rows, _shifts(len(all_series)), strict=True):
         errors = np.nan_to_num(row["diff_se"].to_numpy())
-        ax.errorbar(one.sizes + shift, row["diff"], yerr=errors, **_style(one))
+        ax.errorbar(one.sizes + shift, row["diff"].to_numpy(), yerr=errors, **_style(one))
     for size in sorted({int(size) for one in all_series for size in one.sizes}):
         below = [
             diff

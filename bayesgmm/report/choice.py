@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bayesgmm.comparison.verdict import LEADING, verdict
+from bayesgmm.comparison.verdict import LEADING, SMALL_DIFFERENCE, verdict
 
 if TYPE_CHECKING:
     from bayesgmm.comparison import Comparison
@@ -39,7 +39,7 @@ class Choice:
 
 
 def choose(comparison: Comparison, fits: Mapping[str, Fit]) -> Choice:
-    """The fewest components whose prediction cannot be told apart from the best."""
+    """The fewest components that predict within a small difference of the best."""
     usable = {name: fit for name, fit in fits.items() if fit.kind != "none"}
     kinds = ("draws", "point", "variational")
     ordered = dict(sorted(usable.items(), key=lambda item: kinds.index(item[1].kind)))
@@ -53,13 +53,11 @@ def _size(comparison: Comparison, sizes: list[int]) -> tuple[int, str]:
     found = next((v for column in LEADING if (v := verdict(comparison, column)) is not None), None)
     if found is None:
         return sizes[0], f"The figures show K = {sizes[0]}."
-    ties = [rival.n_components for rival in found.rivals if not rival.is_told_apart]
-    best = min([found.n_components, *ties])
-    if best not in sizes:
-        best = found.n_components if found.n_components in sizes else sizes[0]
+    alike = [rival.n_components for rival in found.rivals if rival.behind <= SMALL_DIFFERENCE]
+    best = min((k for k in (found.n_components, *alike) if k in sizes), default=sizes[0])
     if best == found.n_components:
         return best, f"The figures show K = {best}, which predicts new points best ({found.column})."
     return best, (
-        f"The figures show K = {best}, the fewest components whose prediction of new points ({found.column}) cannot "
-        f"be told apart from that of the best, K = {found.n_components}."
+        f"The figures show K = {best}, the fewest components that predict new points as well as the best, "
+        f"K = {found.n_components}, to within {SMALL_DIFFERENCE:.0f} nats ({found.column})."
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bayesgmm.criteria.score import CLUSTERING, COLUMNS, PREDICTION
+from bayesgmm.plots.canvas import readable
 from bayesgmm.report.content import Cell, Table
 from bayesgmm.report.numbers import duration, fixed, significant, whole, with_error
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics
@@ -87,7 +88,7 @@ def quantities_table(name: str, fit: Fit) -> Table | None:
         return None
     rows = tuple(
         (
-            Cell(q.name.replace("_", " ")), Cell(significant(q.mean, 5)), Cell(significant(q.sd, 3)),
+            Cell(readable(q.name)), Cell(significant(q.mean, 5)), Cell(significant(q.sd, 3)),
             Cell(significant(q.mcse, 2)), Cell(whole(q.ess_bulk)), Cell(whole(q.ess_tail)), Cell(fixed(q.rhat, 3)),
         )
         for q in fit.diagnostics.quantities
