@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import lapack
 
 from bayesgmm.errors import ArgumentError
 
@@ -178,15 +177,17 @@ def is_positive_definite(matrix: np.ndarray) -> bool:
 
 
 def invert_triangular(matrices: np.ndarray, is_lower: bool = False) -> np.ndarray:
-    """Inverse of each (..., D, D) triangular matrix."""
-    shape = matrices.shape
-    stack = matrices.reshape(-1, *shape[-2:])
-    inverse = np.empty_like(stack)
-    for i, matrix in enumerate(stack):
-        inverse[i], info = lapack.dtrtri(matrix, lower=int(is_lower))
-        if info != 0:
-            raise np.linalg.LinAlgError("a triangular factor is singular")
-    return inverse.reshape(shape)
+    """Inverse of each (..., D, D) triangular matrix, by halves and on the whole stack at once."""
+    if is_lower:
+        return np.swapaxes(invert_triangular(np.swapaxes(matrices, -1, -2)), -1, -2)
+    if matrices.shape[-1] == 1:
+        return 1.0 / matrices
+    half = matrices.shape[-1] // 2
+    inverse = np.zeros(matrices.shape)
+    top = inverse[..., :half, :half] = invert_triangular(matrices[..., :half, :half])
+    bottom = inverse[..., half:, half:] = invert_triangular(matrices[..., half:, half:])
+    inverse[..., :half, half:] = -top @ matrices[..., :half, half:] @ bottom
+    return inverse
 
 
 def _assign(params: MixtureParams, weights: np.ndarray, means: np.ndarray, factor: np.ndarray) -> None:

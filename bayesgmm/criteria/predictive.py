@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import logsumexp
+import scipy
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.score import Score
@@ -73,7 +73,7 @@ def elpd_waic(fit: Fit, X: np.ndarray) -> Score:
     pointwise, variance = np.empty(len(X)), np.empty(len(X))
     for rows, block in fit.log_density_blocks(X):
         variance[rows] = block.var(0, ddof=1)
-        pointwise[rows] = logsumexp(block, axis=0) - np.log(len(block)) - variance[rows]
+        pointwise[rows] = scipy.special.logsumexp(block, axis=0) - np.log(len(block)) - variance[rows]
     score = replace(Score.summed("elpd_waic", pointwise), reliability=variance, limit=WAIC_LIMIT)
     if score.n_unreliable:
         score = score.noted(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma, gammaln, multigammaln
+import scipy
 
 from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.params import LOG_2PI
@@ -171,12 +171,12 @@ class ConjugateComponents:
 
     def _expected_log_det_entries(self) -> np.ndarray:
         p = self.matrix_size
-        orders = digamma(0.5 * (self._dof_entries()[..., None] - np.arange(p))).sum(-1)
+        orders = scipy.special.digamma(0.5 * (self._dof_entries()[..., None] - np.arange(p))).sum(-1)
         return orders + p * np.log(2.0) - self._scale_log_det()
 
     def _covariance_partition(self) -> np.ndarray:
         p, dof = self.matrix_size, self._dof_entries()
-        gamma = gammaln(0.5 * dof) if p == 1 else multigammaln_rows(0.5 * dof, p)
+        gamma = scipy.special.gammaln(0.5 * dof) if p == 1 else multigammaln_rows(0.5 * dof, p)
         return 0.5 * dof * p * np.log(2.0) + gamma - 0.5 * dof * self._scale_log_det()
 
     def _scale_trace(self, factor: np.ndarray) -> float:
@@ -189,4 +189,4 @@ class ConjugateComponents:
 
 def multigammaln_rows(values: np.ndarray, p: int) -> np.ndarray:
     """Log multivariate gamma of order p of each value."""
-    return np.array([multigammaln(value, p) for value in values])
+    return np.array([scipy.special.multigammaln(value, p) for value in values])

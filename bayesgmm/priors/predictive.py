@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaln, logsumexp
+import scipy
 
 from bayesgmm.core.density import log_joint
 from bayesgmm.core.params import ComponentScores
@@ -13,7 +13,7 @@ from bayesgmm.priors.mixture import ConjugateMixture
 
 def log_predictive(mixture: ConjugateMixture, X: np.ndarray) -> np.ndarray:
     """(n,) log density of each point with all parameters integrated out; it integrates to one."""
-    return logsumexp(log_predictive_joint(mixture, X), axis=1)
+    return scipy.special.logsumexp(log_predictive_joint(mixture, X), axis=1)
 
 
 def log_predictive_joint(mixture: ConjugateMixture, X: np.ndarray) -> np.ndarray:
@@ -34,7 +34,7 @@ def _multivariate_t(components: ConjugateComponents, X: np.ndarray) -> np.ndarra
     factor = factor * ratio.reshape(-1, *(1,) * (factor.ndim - 1))
     quadratic = -2.0 * log_joint(ComponentScores(np.zeros(len(kappa)), components.mean, factor), X)
     diagonal = factor if factor.ndim == 2 else np.diagonal(factor, axis1=1, axis2=2)
-    constant = gammaln(0.5 * (dof + d)) - gammaln(0.5 * dof) - 0.5 * d * np.log(np.pi * dof)
+    constant = scipy.special.gammaln(0.5 * (dof + d)) - scipy.special.gammaln(0.5 * dof) - 0.5 * d * np.log(np.pi * dof)
     return constant + np.log(diagonal).sum(1) - 0.5 * (dof + d) * np.log1p(quadratic / dof)
 
 
@@ -43,7 +43,7 @@ def _product_of_t(components: ConjugateComponents, X: np.ndarray) -> np.ndarray:
     kappa = components.mean_precision
     factor = components.expected_factor() * np.sqrt(kappa / (kappa + 1.0))[:, None]
     dof = components.dof
-    constant = gammaln(0.5 * (dof + 1)) - gammaln(0.5 * dof) - 0.5 * np.log(np.pi * dof)
+    constant = scipy.special.gammaln(0.5 * (dof + 1)) - scipy.special.gammaln(0.5 * dof) - 0.5 * np.log(np.pi * dof)
     total = np.empty((len(X), len(kappa)))
     for k in range(len(kappa)):  # a component at a time, so that memory stays n D
         z = factor[k] * (X - components.mean[k])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import digamma, gammaln
 
 from bayesgmm.core.params import as_numbers
 from bayesgmm.errors import ArgumentError, NotApplicableError
@@ -67,7 +67,7 @@ class Dirichlet:
 
     def expected_log(self) -> np.ndarray:
         """(K,) expected log weights."""
-        return digamma(self.concentration) - digamma(np.asarray(self.concentration).sum())
+        return scipy.special.digamma(self.concentration) - scipy.special.digamma(np.asarray(self.concentration).sum())
 
     def sample(self, rng: np.random.Generator, n_draws: int) -> np.ndarray:
         """(n_draws, K) weights."""
@@ -75,7 +75,10 @@ class Dirichlet:
 
     def log_partition(self) -> float:
         """Log of the normaliser, the log of the multivariate beta function."""
-        return float(np.sum(gammaln(self.concentration)) - gammaln(np.asarray(self.concentration).sum()))
+        return float(
+            np.sum(scipy.special.gammaln(self.concentration))
+            - scipy.special.gammaln(np.asarray(self.concentration).sum())
+        )
 
     def log_density(self, weights: np.ndarray) -> float:
         """Log density of one vector of weights (on the simplex, with respect to its first K - 1)."""

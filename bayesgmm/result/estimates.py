@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
-from scipy.special import logsumexp, softmax
+import scipy
 
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
@@ -95,7 +95,7 @@ class Draws:
         n_draws = int(np.prod(self.params.draw_shape))
         total = np.empty(len(X))
         for rows, block in density.log_density_blocks(self.params, X):
-            total[rows] = logsumexp(block, axis=0) - np.log(n_draws)
+            total[rows] = scipy.special.logsumexp(block, axis=0) - np.log(n_draws)
         return total
 
     def responsibilities(self, X: np.ndarray) -> np.ndarray:
@@ -137,7 +137,7 @@ class VariationalPosterior:
         return log_predictive(self.posterior, X)
 
     def responsibilities(self, X: np.ndarray) -> np.ndarray:
-        return softmax(log_predictive_joint(self.posterior, X), axis=1)
+        return scipy.special.softmax(log_predictive_joint(self.posterior, X), axis=1)
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return density.sample(self.posterior.sample(rng, n), n, rng)[0]
