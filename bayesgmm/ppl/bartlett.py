@@ -1,0 +1,163 @@
+"""The coordinates in which a finite mixture is sampled, by the fast posterior and by the `pm.Model` alike.
+
+They are dimensionless, because data and prior are whitened by the data's spread: moving the data within
+the structure's group changes the log density of a point by a constant only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaln
+
+from bayesgmm.core.covariance import CovarianceStructure
+from bayesgmm.core.maximise import moments
+from bayesgmm.core.params import LOG_2PI, MixtureParams, invert_triangular
+from bayesgmm.data import DataMatrix
+from bayesgmm.methods.initialize import whitening_of
+from bayesgmm.models import GaussianMixture
+from bayesgmm.priors.weights import Dirichlet
+
+
+@dataclass(frozen=True, eq=False)
+class Bartlett:
+    """Coordinates in which a mixture's prior is standard: weights, Bartlett factors, whitened means.
+
+    With the prior's scale ``Psi_0 = C C^T`` a precision factor is ``P = C^-T A``, A upper triangular with
+    ``A_ii^2 ~ chi2(dof - D + i)`` for i = 1..D and N(0, 1) above the diagonal; in diagonal structures
+    ``scale / variance ~ chi2(dof)``.  ``mean = center + W^-T z`` with the whitening W.
+
+    Parameters
+    ----------
+    structure : CovarianceStructure
+    center : (D,) array
+        Column means of the data.
+    whitening : (D, D) or (D,) array
+        Precision factor W of the data's spread, within the structure's group.
+    weights : Dirichlet
+    dof : (R, D) or (R, C) array
+        Of the squared Bartlett entries; R and C as in the structure's compact shape.
+    root : (R, D, D) or (R, C) array
+        ``W^-1 C^-T``: whitened precision factors are ``root @ A``.
+    mean : (K, D) array
+        Whitened prior means.
+    mean_precision : (K,) array
+
+    References
+    ----------
+    Bartlett (1933), Proceedings of the Royal Society of Edinburgh 53, 260-283, doi:10.1017/S0370164600015637.
+    """
+
+    structure: CovarianceStructure
+    center: np.ndarray
+    whitening: np.ndarray
+    weights: Dirichlet
+    dof: np.ndarray
+    root: np.ndarray
+    mean: np.ndarray
+    mean_precision: np.ndarray
+
+    @classmethod
+    def of(cls, model: GaussianMixture, data: DataMatrix) -> Bartlett:
+        """The coordinates of a resolved model on its data."""
+        structure, n_features = model.covariance, data.values.shape[1]
+        center, _ = moments(data.values, structure.is_diagonal)
+        whitening = whitening_of(model, data)
+        prior = model.prior.conjugate(structure, model.n_components)
+        root = structure.factor(prior.scale)
+        if structure.is_diagonal:
+            dof = np.array(np.broadcast_to(prior.dof[:, None], prior.scale.shape))
+            root = root / whitening[: prior.scale.shape[1]]
+        else:
+            dof = prior.dof[:, None] - n_features + np.arange(1, n_features + 1)
+            root = np.triu(invert_triangular(whitening) @ root)
+        mean = whitened(prior.mean, center, whitening)
+        return cls(structure, center, whitening, model.weights, dof, root, mean, prior.mean_precision)
+
+    @property
+    def n_components(self) -> int:
+        return self.mean.shape[0]
+
+    @property
+    def n_features(self) -> int:
+        return self.mean.shape[1]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the free variables, in their order in the flat vector."""
+        k, d = self.mean.shape
+        square = self.dof.shape[self.structure.is_shared : 1 if self.structure.is_round else None]
+        shapes = {"weights": (k,), "bartlett_square": square}
+        if self.n_upper:
+            shapes["bartlett_upper"] = (*square[:-1], d * (d - 1) // 2)
+        return shapes | {"standardized_means": (k, d)}
+
+    @property
+    def n_upper(self) -> int:
+        """Entries above the diagonals of all Bartlett factors."""
+        return 0 if self.structure.is_diagonal else len(self.dof) * self.n_features * (self.n_features - 1) // 2
+
+    @property
+    def n_dim(self) -> int:
+        """Length of the flat vector."""
+        return self.n_components - 1 + self.dof.size + self.n_upper + self.mean.size
+
+    def log_normaliser(self, n_obs: int) -> float:
+        """What the kernels leave out of the joint log density of coordinates and data."""
+        half_dof, n_features = 0.5 * self.dof, self.n_features
+        diagonal = self.whitening if self.structure.is_diagonal else np.diag(self.whitening)
+        weights = np.log(self.n_components) - self.weights.log_partition()
+        bartlett = -np.sum(half_dof * np.log(2.0) + gammaln(half_dof)) - 0.5 * self.n_upper * LOG_2PI
+        means = 0.5 * n_features * np.sum(np.log(self.mean_precision) - LOG_2PI)
+        return float(weights + bartlett + means + n_obs * np.log(diagonal).sum())
+
+    def expand(self, flat: np.ndarray) -> MixtureParams:
+        """Mixtures in data units, with the leading axes of `flat` (..., n_dim)."""
+        k, at = self.n_components, self.n_components - 1
+        log_weights = np.concatenate([flat[..., :at], -flat[..., :at].sum(-1, keepdims=True)], -1)
+        weights = np.exp(log_weights - log_weights.max(-1, keepdims=True))
+        weights /= weights.sum(-1, keepdims=True)
+        diagonal = np.exp(0.5 * flat[..., at : at + self.dof.size]).reshape(*flat.shape[:-1], *self.dof.shape)
+        standardized = flat[..., flat.shape[-1] - self.mean.size :].reshape(*flat.shape[:-1], *self.mean.shape)
+        if self.structure.is_diagonal:
+            factor = self.structure.expand(self.root * diagonal, k, self.n_features) * self.whitening
+            return MixtureParams.trusted(weights, self.center + standardized / self.whitening, factor)
+        at += self.dof.size
+        bartlett = np.zeros((*flat.shape[:-1], *self.root.shape))
+        bartlett[..., *np.triu_indices(self.n_features, 1)] = flat[..., at : at + self.n_upper].reshape(
+            *flat.shape[:-1], len(self.root), -1
+        )
+        index = np.arange(self.n_features)
+        bartlett[..., index, index] = diagonal
+        factor = self.structure.expand(self.whitening @ self.root @ bartlett, k, self.n_features)
+        return MixtureParams.trusted(weights, self.center + standardized @ invert_triangular(self.whitening), factor)
+
+    def variables(self, params: MixtureParams) -> dict[str, np.ndarray]:
+        """The values that one mixture gives to the free variables."""
+        rows, columns = self.dof.shape
+        values = {"weights": params.weights, "standardized_means": whitened(params.means, self.center, self.whitening)}
+        if self.structure.is_diagonal:
+            factor = (params.precision_chol / self.whitening)[:rows, :columns]
+            values["bartlett_square"] = (factor / self.root) ** 2
+        else:
+            factor = invert_triangular(self.whitening @ self.root) @ params.precision_chol[:rows]
+            values["bartlett_square"] = np.diagonal(factor, axis1=1, axis2=2) ** 2
+            values["bartlett_upper"] = factor[:, *np.triu_indices(columns, 1)]
+        return {name: values[name].reshape(shape) for name, shape in self.shapes.items()}
+
+    def flatten(self, params: MixtureParams) -> np.ndarray:
+        """The (n_dim,) unconstrained vector of one mixture; the inverse of `expand`."""
+        values = self.variables(params)
+        log_weights = np.log(values["weights"])
+        values["weights"] = log_weights[:-1] - log_weights.mean()
+        values["bartlett_square"] = np.log(values["bartlett_square"])
+        return np.concatenate([value.ravel() for value in values.values()])
+
+
+def whitened(points: np.ndarray, center: np.ndarray, whitening: np.ndarray) -> np.ndarray:
+    """Rows in coordinates in which the data have mean zero and unit spread."""
+    centered = points - center
+    if whitening.ndim == 1:
+        return centered * whitening
+    return np.einsum("nd,dj->nj", centered, whitening)  # no BLAS: its threads may change the last bits

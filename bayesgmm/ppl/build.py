@@ -1,0 +1,122 @@
+"""`pymc_model`: the finite mixture as an ordinary `pm.Model`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from numpy.typing import ArrayLike
+
+from bayesgmm.core.params import invert_triangular
+from bayesgmm.data import DataMatrix, as_matrix
+from bayesgmm.errors import ArgumentError
+from bayesgmm.models import GaussianMixture
+from bayesgmm.ppl.bartlett import Bartlett
+from bayesgmm.ppl.distribution import MvNormalMixture
+
+
+def pymc_model(model: GaussianMixture, X: ArrayLike) -> pm.Model:
+    """The model and its data as a `pm.Model`, with exactly the package's priors.
+
+    Free variables are `weights` (Dirichlet), `bartlett_square` (chi-squared) and `bartlett_upper` (standard
+    normal; absent in diagonal structures and for one column), which make up the Bartlett factors A of the
+    precision matrices, and `standardized_means`, normal given the precisions: the means in coordinates in which
+    the data have mean zero and unit spread.  Deterministic are `means` (component, feature), `covariances`
+    (component, feature, feature_bis) and `precision_chol`.  The likelihood `x` (obs, feature) is a
+    `MvNormalMixture`.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+    X : (n, d) array, or pandas or polars frame
+
+    Returns
+    -------
+    pm.Model
+
+    Raises
+    ------
+    DataError, ArgumentError
+        The data or the model's prior cannot be used.
+
+    References
+    ----------
+    Bartlett (1933), Proceedings of the Royal Society of Edinburgh 53, 260-283, doi:10.1017/S0370164600015637.
+    """
+    if not isinstance(model, GaussianMixture):
+        raise ArgumentError(f"model={model!r} must be a model object such as GaussianMixture(n_components=2).")
+    data = as_matrix(X)
+    return build(Bartlett.of(model.resolve(data), data), data)
+
+
+def build(c: Bartlett, data: DataMatrix) -> pm.Model:
+    """The `pm.Model` in coordinates `c`, which hold the resolved prior."""
+    values = np.asarray(data.values, float)
+    coords = {
+        "component": np.arange(c.n_components),
+        "feature": list(data.feature_names),
+        "feature_bis": list(data.feature_names),
+        "obs": np.arange(len(values)),
+    }
+    with pm.Model(coords=coords) as pymc:
+        weights = pm.Dirichlet("weights", a=c.weights.concentration, dims="component")
+        white_factor = _diagonal_factor(c) if c.structure.is_diagonal else _triangular_factor(c)
+        standardized = _standardized_means(c, white_factor)
+        if c.structure.is_diagonal:
+            means = c.center + standardized / c.whitening
+            diagonal = white_factor * c.whitening
+            factor = diagonal[:, :, None] * np.eye(c.n_features)
+            covariances = (diagonal**-2)[:, :, None] * np.eye(c.n_features)
+        else:
+            means = c.center + pt.dot(standardized, invert_triangular(c.whitening))
+            factor = pt.matmul(c.whitening, white_factor)
+            inverse = _inverse(factor)
+            covariances = pt.matmul(inverse.mT, inverse)
+        means = pm.Deterministic("means", means, dims=("component", "feature"))
+        factor = pm.Deterministic("precision_chol", factor, dims=("component", "feature", "feature_bis"))
+        pm.Deterministic("covariances", covariances, dims=("component", "feature", "feature_bis"))
+        MvNormalMixture(
+            "x", weights=weights, means=means, precision_chol=factor, observed=values, dims=("obs", "feature")
+        )
+    return pymc
+
+
+def _triangular_factor(c: Bartlett) -> pt.TensorVariable:
+    """(K, D, D) whitened precision factors from Bartlett's free entries."""
+    d, dims = c.n_features, () if c.structure.is_shared else ("component",)
+    square = pm.ChiSquared("bartlett_square", nu=c.dof.reshape(c.shapes["bartlett_square"]), dims=(*dims, "feature"))
+    factors = pt.zeros(c.root.shape)
+    index = np.arange(d)
+    factors = factors[:, index, index].set(pt.sqrt(square).reshape(c.dof.shape))
+    if c.n_upper:
+        upper = pm.Normal("bartlett_upper", 0.0, 1.0, shape=c.shapes["bartlett_upper"])
+        rows, columns = np.triu_indices(d, 1)
+        factors = factors[:, rows, columns].set(upper.reshape((len(c.root), len(rows))))
+    return _spread(pt.matmul(c.root, factors), (c.n_components, d, d))
+
+
+def _diagonal_factor(c: Bartlett) -> pt.TensorVariable:
+    """(K, D) whitened precision factors, one chi-squared variable for each free variance."""
+    dims = ("component", "feature")[c.structure.is_shared : 1 if c.structure.is_round else 2]
+    square = pm.ChiSquared("bartlett_square", nu=c.dof.reshape(c.shapes["bartlett_square"]), dims=dims)
+    return _spread(c.root * pt.sqrt(square).reshape(c.dof.shape), (c.n_components, c.n_features))
+
+
+def _standardized_means(c: Bartlett, factor: pt.TensorVariable) -> pt.TensorVariable:
+    """Means given the precisions, centred: beside their prior the data say much more about each of them."""
+    root_precision = np.sqrt(c.mean_precision)[:, None]
+    dims = ("component", "feature")
+    if c.structure.is_diagonal:
+        return pm.Normal("standardized_means", c.mean, sigma=1.0 / (root_precision * factor), dims=dims)
+    chol = _inverse(root_precision[:, :, None] * factor).mT
+    return pm.MvNormal("standardized_means", c.mean, chol=chol, dims=dims)
+
+
+def _inverse(factors: pt.TensorVariable) -> pt.TensorVariable:
+    identity = np.eye(factors.type.shape[-1])
+    return pt.linalg.solve_triangular(factors, identity, lower=False, b_ndim=2)
+
+
+def _spread(array: pt.TensorVariable, shape: tuple[int, ...]) -> pt.TensorVariable:
+    """Repeat what components or columns share."""
+    return pt.broadcast_to(array, shape)

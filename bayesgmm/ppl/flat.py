@@ -1,0 +1,75 @@
+"""The finite mixture's posterior as one fast function of a flat unconstrained vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesgmm.core.sweep import group_bounds
+from bayesgmm.core.threads import run_in_threads
+from bayesgmm.data import DataMatrix
+from bayesgmm.models import GaussianMixture
+from bayesgmm.ppl import flat_kernels as kernels
+from bayesgmm.ppl.bartlett import Bartlett, whitened
+
+SERIAL_ROWS = 32768  # up to here an evaluation is one compiled call; beyond, parts of it are worth handing to threads
+N_PARTS = 16  # of the rows, summed one by one: enough for the threads, few enough to hand out quickly
+
+
+@dataclass(frozen=True, eq=False)
+class FlatPosterior:
+    """Log density of unconstrained coordinates and data, and its gradient; equal to the `pm.Model`'s.
+
+    Parameters
+    ----------
+    coordinates : Bartlett
+    problem : array
+        The constants and the whitened data, as the kernels take them.
+    n_obs : int
+    """
+
+    coordinates: Bartlett
+    problem: np.ndarray
+    n_obs: int
+
+    @classmethod
+    def of(cls, model: GaussianMixture, data: DataMatrix) -> FlatPosterior:
+        """The posterior of a resolved model."""
+        c, n_obs = Bartlett.of(model, data), len(data.values)
+        white = whitened(np.asarray(data.values, float), c.center, c.whitening)
+        problem = kernels.pack_problem(
+            white, c.weights.concentration, 0.5 * c.dof, c.root, c.mean, c.mean_precision, c.log_normaliser(n_obs)
+        )
+        return cls(c, problem, n_obs)
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether one evaluation is one compiled call; fixed by n, so that threads do not change the result."""
+        return self.n_obs <= SERIAL_ROWS
+
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and (n_dim,) gradient at a C-contiguous, writable (n_dim,) vector."""
+        is_diagonal = self.coordinates.structure.is_diagonal
+        if self.is_serial:
+            return (kernels.diagonal if is_diagonal else kernels.triangular)(x, self.problem)
+        unpack, sweep, read = (
+            (kernels.unpack_diagonal, kernels.sweep_diagonal, kernels.read_diagonal)
+            if is_diagonal
+            else (kernels.unpack_triangular, kernels.sweep_triangular, kernels.read_triangular)
+        )
+        log_weights, bartlett, factors, means = unpack(x, self.problem)
+        X = self.problem[-self.n_obs * means.shape[1] :].reshape(self.n_obs, means.shape[1])
+        groups = group_bounds(self.n_obs)
+        bounds = [groups[part * (len(groups) - 1) // N_PARTS] for part in range(N_PARTS + 1)]
+        value, counts = np.zeros(N_PARTS), np.zeros((N_PARTS, len(means)))
+        first, second = np.zeros((N_PARTS, *means.shape)), np.zeros((N_PARTS, *factors.shape))
+
+        def run(g: int) -> None:
+            statistics = (counts[g], first[g], second[g])
+            value[g] = sweep(X, bounds[g], bounds[g + 1], log_weights, factors, means, *statistics)
+
+        run_in_threads(run, range(N_PARTS))
+        statistics = (counts.sum(0), first.sum(0), second.sum(0))
+        log_prior, gradient = read(x, self.problem, log_weights, bartlett, factors, means, *statistics)
+        return log_prior + value.sum(), gradient

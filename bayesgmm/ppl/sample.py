@@ -1,0 +1,196 @@
+"""Running the no-U-turn samplers: nutpie's on the flat posterior, PyMC's on the `pm.Model`."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.core.threads import n_threads
+from bayesgmm.data import DataMatrix
+from bayesgmm.models import GaussianMixture
+from bayesgmm.ppl.bartlett import Bartlett
+from bayesgmm.ppl.flat import FlatPosterior
+from bayesgmm.result.fit import Progress
+
+POLL_SECONDS = 0.01
+
+# ArviZ's names of the statistics that both samplers report, and nutpie's.
+STATS = {
+    "acceptance_rate": "mean_tree_accept",
+    "diverging": "diverging",
+    "energy": "energy",
+    "energy_error": "energy_error",
+    "lp": "logp",
+    "n_steps": "n_steps",
+    "reached_max_treedepth": "maxdepth_reached",
+    "step_size": "step_size",
+    "tree_depth": "depth",
+}
+
+MakeStart = Callable[[np.random.Generator], MixtureParams]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: the options of `NUTS`, and the seed."""
+
+    draws: int
+    tune: int
+    chains: int
+    target_accept: float
+    max_treedepth: int
+    seed: int
+
+    @property
+    def total(self) -> int:
+        return self.chains * (self.draws + self.tune)
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """The kept draws of one chain: params and statistics have one leading axis."""
+
+    params: MixtureParams
+    stats: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.params.weights)
+
+
+def run_nutpie(
+    model: GaussianMixture, data: DataMatrix, make_start: MakeStart, plan: Plan, progress: Progress
+) -> tuple[list[Chain], bool]:
+    """Sample the flat posterior, chains in parallel; returns the chains and whether it was interrupted."""
+    import nutpie
+
+    posterior = FlatPosterior.of(model, data)
+
+    def first_point(seed: int) -> np.ndarray:
+        # nutpie asks in any order, with a seed that depends on the chain alone.
+        return posterior.coordinates.flatten(make_start(np.random.default_rng([plan.seed, seed])))
+
+    compiled, n_done = (_as_c_functions if posterior.is_serial else _as_python)(posterior, first_point)
+    sampler = nutpie.sample(
+        compiled, draws=plan.draws, tune=plan.tune, chains=plan.chains, cores=min(plan.chains, n_threads()),
+        seed=plan.seed, target_accept=plan.target_accept, maxdepth=plan.max_treedepth,
+        save_warmup=False, progress_bar=False, blocking=False,
+    )  # fmt: skip
+    try:
+        while not _is_finished(sampler):
+            progress(min(n_done(), plan.total), plan.total, "draws")
+            time.sleep(POLL_SECONDS)
+        trace, is_interrupted = sampler.wait(), False
+    except KeyboardInterrupt:
+        trace, is_interrupted = sampler.abort(), True
+    except BaseException:
+        sampler.cancel()
+        raise
+    progress(plan.total, plan.total, "draws")
+    flat = np.asarray(trace.posterior["flat"].values)
+    stats = {name: np.asarray(trace.sample_stats[theirs].values) for name, theirs in STATS.items()}
+    chains = []
+    for c in range(len(flat)):
+        length = int(np.isfinite(flat[c, :, 0]).sum())  # an interrupted chain is padded with NaN
+        kept = posterior.coordinates.expand(flat[c, :length])
+        chains.append(Chain(kept, {name: value[c, :length] for name, value in stats.items()}))
+    return chains, is_interrupted
+
+
+def _is_finished(sampler) -> bool:
+    try:
+        return sampler.is_finished
+    except TimeoutError:  # how nutpie 0.16 says no
+        return False
+
+
+def _as_c_functions(posterior: FlatPosterior, first_point: Callable[[int], np.ndarray]):
+    """nutpie's form of a compiled PyMC model, with our functions: no evaluation takes Python's lock."""
+    from nutpie.compile_pymc import CompiledPyMCModel
+
+    from bayesgmm.ppl.callbacks import expand_callback, log_density_callback
+    from bayesgmm.ppl.flat_kernels import HEADER
+
+    n_dim, problem = posterior.coordinates.n_dim, posterior.problem.copy()
+    values = {
+        "dims": {}, "_n_dim": n_dim, "_coords": {}, "_shapes": {"flat": (n_dim,)},
+        "compiled_logp_func": log_density_callback(posterior.coordinates.structure.is_diagonal),
+        "compiled_expand_func": expand_callback(),
+        "initial_point_func": first_point, "shared_data": {}, "user_data": problem, "n_expanded": n_dim,
+        "shape_info": (["flat"], [slice(0, n_dim)], [(n_dim,)]),
+    }  # fmt: skip
+    for field in dataclasses.fields(CompiledPyMCModel):  # which others there are differs between versions
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            values.setdefault(field.name, None)
+    return CompiledPyMCModel(**values), lambda: int(problem[HEADER - 1])
+
+
+def _as_python(posterior: FlatPosterior, first_point: Callable[[int], np.ndarray]):
+    """nutpie's form of a Python function, for data so large that an evaluation hands its parts to threads."""
+    from nutpie.compiled_pyfunc import from_pyfunc
+
+    n_dim, done = posterior.coordinates.n_dim, [0]
+
+    def expand(x: np.ndarray) -> dict[str, np.ndarray]:
+        done[0] += 1
+        return {"flat": x}
+
+    compiled = from_pyfunc(
+        n_dim, lambda: posterior, lambda seed1, seed2, chain: expand, [np.dtype("float64")], [(n_dim,)], ["flat"],
+        make_initial_point_fn=first_point,
+    )  # fmt: skip
+    return compiled, lambda: done[0]
+
+
+def run_pymc(
+    model: GaussianMixture, data: DataMatrix, make_start: MakeStart, plan: Plan, progress: Progress
+) -> tuple[list[Chain], bool]:
+    """Sample the `pm.Model` by PyMC's own sampler, one chain after the other."""
+    import pymc as pm
+
+    from bayesgmm.ppl.build import build
+
+    coordinates = Bartlett.of(model, data)
+    starts = [
+        coordinates.variables(make_start(np.random.default_rng([plan.seed, chain]))) for chain in range(plan.chains)
+    ]
+    seeds = np.random.default_rng([plan.seed, plan.chains]).integers(2**32, size=plan.chains)
+    done = [0]
+
+    def count(trace, draw) -> None:
+        done[0] += 1
+        progress(min(done[0], plan.total), plan.total, "draws")
+
+    with _quiet("pymc"):
+        trace = pm.sample(
+            plan.draws, tune=plan.tune, chains=plan.chains, cores=1, random_seed=[int(seed) for seed in seeds],
+            initvals=starts, init="adapt_diag", target_accept=plan.target_accept, max_treedepth=plan.max_treedepth,
+            compute_convergence_checks=False, progressbar=False, callback=count, model=build(coordinates, data),
+        )  # fmt: skip
+    progress(plan.total, plan.total, "draws")
+    posterior = {name: np.asarray(trace.posterior[name].values) for name in ("weights", "means", "precision_chol")}
+    factor = posterior["precision_chol"]
+    if coordinates.structure.is_diagonal:
+        factor = np.ascontiguousarray(np.diagonal(factor, axis1=-2, axis2=-1))
+    params = MixtureParams.trusted(posterior["weights"], posterior["means"], factor)
+    stats = {name: np.asarray(trace.sample_stats[name].values) for name in STATS}
+    chains = [Chain(params[c], {name: value[c] for name, value in stats.items()}) for c in range(len(factor))]
+    return chains, done[0] < plan.total
+
+
+@contextmanager
+def _quiet(name: str):
+    """Keep a library's notes about what it does off the screen; its errors stay."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
