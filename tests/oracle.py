@@ -208,9 +208,13 @@ def log_prior(weights, means, covariances, prior: Constants) -> float:
     return float(total)
 
 
-def log_likelihood(X, weights, means, covariances) -> float:
-    """Log likelihood of a mixture from scipy.stats."""
+def log_densities(X, weights, means, covariances) -> np.ndarray:
+    """(n,) log densities of a mixture from scipy.stats."""
     from scipy.stats import multivariate_normal
 
-    parts = [multivariate_normal(m, S).logpdf(X) for m, S in zip(means, covariances, strict=True)]
-    return float(logsumexp(np.log(weights)[:, None] + np.array(parts), axis=0).sum())
+    parts = [np.reshape(multivariate_normal(m, S).logpdf(X), -1) for m, S in zip(means, covariances, strict=True)]
+    return logsumexp(np.log(weights)[:, None] + np.array(parts), axis=0)
+
+
+def log_likelihood(X, weights, means, covariances) -> float:
+    return float(log_densities(X, weights, means, covariances).sum())

@@ -1,0 +1,77 @@
+"""`to_datatree`: groups, dims and names of the notation, and ArviZ works on it."""
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import pytest
+from cases import blobs
+from fits import CHAINS, KINDS, N_DRAWS, made
+
+SHAPES = {"point": (1, 1), "variational": (1, 1000), "draws": (CHAINS, N_DRAWS)}
+
+
+@pytest.mark.parametrize("structure", ["full", "isotropic"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_groups_dims_and_values(kind, structure):
+    fit = made(kind, structure)
+    tree, shape = fit.to_datatree(posterior_predictive=kind != "variational"), SHAPES[kind]
+    groups = {"posterior", "log_likelihood", "observed_data", "constant_data"}
+    groups |= {"sample_stats"} if kind == "draws" else set()
+    groups |= {"posterior_predictive"} if kind != "variational" else set()
+    assert set(tree.children) == groups
+    posterior, draws = tree["posterior"].to_dataset(), fit.estimate.draws()
+    dims = ("chain", "draw", "component", "feature", "feature_bis")
+    for i, name in enumerate(("weights", "means", "covariances")):
+        assert posterior[name].dims == dims[: 3 + i] and posterior[name].shape[:2] == shape
+        assert np.array_equal(posterior[name].values, getattr(draws, name))
+    assert list(posterior.feature.values) == list(posterior.feature_bis.values) == ["x0", "x1"]
+    likelihood = tree["log_likelihood"]["x"]
+    assert likelihood.dims == ("chain", "draw", "obs") and likelihood.shape == (*shape, 60)
+    assert np.array_equal(likelihood.values.reshape(-1, 60), fit.log_density_draws(fit.X))
+    assert np.array_equal(tree["observed_data"]["x"].values, fit.X)
+    assert tree["observed_data"]["x"].dims == ("obs", "feature")
+    assert np.array_equal(tree["constant_data"]["prior_scale"].values, fit.model.prior.scale)
+    assert np.array_equal(tree["constant_data"]["prior_concentration"].values, np.ones(3))
+    assert tree.attrs["data_sha256"] == fit.provenance["data_sha256"]
+    if kind == "draws":
+        assert {"diverging", "tree_depth", "energy"} == set(tree["sample_stats"].data_vars)
+        assert tree["sample_stats"]["diverging"].dims == ("chain", "draw")
+    if kind != "variational":
+        replicates = tree["posterior_predictive"]["x"]
+        assert replicates.dims == ("chain", "draw", "obs", "feature") and replicates.shape == (*shape, 60, 2)
+
+
+def test_feature_names_are_coordinates():
+    fit = made("point", X=pd.DataFrame(blobs(seed=2, n=60), columns=["length", "width"]))
+    tree = fit.to_datatree()
+    assert (
+        float(tree["posterior"]["means"].sel(chain=0, draw=0, component=1, feature="width")) == fit.params.means[1, 1]
+    )
+    assert list(tree["observed_data"]["x"].feature.values) == ["length", "width"]
+
+
+def test_posterior_predictive_data_sets_look_like_the_data():
+    fit = made("draws")
+    replicates = fit.to_datatree(posterior_predictive=True)["posterior_predictive"]["x"].values
+    pooled = replicates.reshape(-1, 2)
+    draws = fit.params.reshaped(CHAINS * N_DRAWS)
+    expected = np.einsum("sk,skd->d", draws.weights, draws.means) / len(draws.weights)
+    error = pooled.std(0) / np.sqrt(len(pooled))
+    assert (np.abs(pooled.mean(0) - expected) < 5 * error).all()  # five standard errors
+
+
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")  # 80 draws are few
+def test_arviz_computes_loo_from_it():
+    fit = made("draws")
+    loo = arviz_stats.loo(fit.to_datatree(), pointwise=True)
+    per_draw = fit.log_density_draws(fit.X)
+    assert loo.n_data_points == 60 and loo.n_samples == CHAINS * N_DRAWS
+    in_sample = fit.log_density(fit.X).sum()
+    # Leaving out costs, and no more than the harmonic mean (plain importance sampling) could.
+    assert loo.elpd < in_sample
+    assert loo.elpd > -np.log(np.exp(-per_draw).mean(0)).sum() - 5.0
+
+
+def test_arviz_summarises_it():
+    table = arviz_stats.summary(made("draws").to_datatree(), var_names=["weights"], round_to="none")
+    assert len(table) == 3
