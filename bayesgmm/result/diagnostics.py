@@ -131,6 +131,10 @@ def diagnose(quantities: dict[str, np.ndarray], n_divergent: int = 0, n_max_tree
     array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
     rows = []
     for name, values in quantities.items():
+        if np.ptp(values) == 0:  # as the sum of squared weights is at K = 1: chains agree, and R-hat would be 0/0
+            n_draws = float(values.size)
+            rows.append(QuantityDiagnostics(name, float(values.flat[0]), 0.0, 0.0, n_draws, n_draws, 1.0))
+            continue
         rows.append(
             QuantityDiagnostics(
                 name,
