@@ -23,3 +23,9 @@ class NotApplicableError(BayesGMMError, TypeError):
 
 class NotConvergedWarning(UserWarning):
     """A fit is usable, and its status says why it should not be trusted without a look."""
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: itself where it is short, else what it is."""
+    text = repr(value)
+    return text if len(text) <= 60 and "\n" not in text else f"<{type(value).__name__}>"

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.core.covariance import STRUCTURES
 from bayesgmm.data import as_matrix
-from bayesgmm.errors import ArgumentError, FitError, NotConvergedWarning
+from bayesgmm.errors import ArgumentError, FitError, NotConvergedWarning, shown
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.vb import VB
@@ -82,9 +82,9 @@ def fit(
         The fit is usable, and its status says what to distrust.
     """
     if not isinstance(model, GaussianMixture):
-        raise ArgumentError(f"model={model!r} must be a model object such as GaussianMixture(n_components=2).")
+        raise ArgumentError(f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2).")
     if isinstance(method, type) or not hasattr(method, "run"):
-        raise ArgumentError(f"method={method!r} must be a method object such as EM() or NUTS(draws=1000).")
+        raise ArgumentError(f"method={shown(method)} must be a method object such as EM() or NUTS(draws=1000).")
     data = as_matrix(X)
     result = fit_once(model.resolve(data), data, method, as_seed(rng), progress)
     if not result.status.is_usable and throw:

@@ -10,7 +10,7 @@ import numpy as np
 from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
 from bayesgmm.core.maximise import moments
 from bayesgmm.data import DataMatrix, check_enough_points, explain_singular
-from bayesgmm.errors import ArgumentError, DataError
+from bayesgmm.errors import ArgumentError, DataError, shown
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.weights import Dirichlet
@@ -47,12 +47,12 @@ class GaussianMixture:
     def __post_init__(self):
         k = self.n_components
         if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
-            raise ArgumentError(f"n_components={k!r}: the number of components must be an integer of at least 1.")
+            raise ArgumentError(f"n_components={shown(k)}: the number of components must be an integer of at least 1.")
         object.__setattr__(self, "n_components", int(k))
         object.__setattr__(self, "covariance", as_structure(self.covariance))
         for name, kind in (("weights", Dirichlet), ("prior", NormalInverseWishart)):
             if not isinstance(getattr(self, name), kind):
-                raise ArgumentError(f"{name}={getattr(self, name)!r} must be an object such as {kind.__name__}().")
+                raise ArgumentError(f"{name}={shown(getattr(self, name))} must be an object such as {kind.__name__}().")
 
     def resolve(self, data: DataMatrix) -> GaussianMixture:
         """The same model with every prior constant given; checks that the data can carry it."""
@@ -99,8 +99,8 @@ def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: DataM
     other = "" if structure.is_round else "choose another covariance structure, or "
     raise DataError(
         f"{reason} Otherwise {other}pass prior=NormalInverseWishart(scale=...) to a method with a prior (MAP, VB, "
-        f"NUTS): the starts and the default prior of covariance={structure.name!r} come from the data's own covariance, "
-        "which has no inverse."
+        f"NUTS): the starts and the default prior of covariance={structure.name!r} come from the data's own "
+        "covariance, which has no inverse."
     )
 
 

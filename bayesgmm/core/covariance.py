@@ -23,7 +23,7 @@ from typing import ClassVar
 import numpy as np
 
 from bayesgmm.core.params import invert_triangular, precision_chol_of
-from bayesgmm.errors import ArgumentError
+from bayesgmm.errors import ArgumentError, shown
 
 
 @dataclass(frozen=True)
@@ -196,4 +196,4 @@ def as_structure(covariance: str | CovarianceStructure) -> CovarianceStructure:
     if isinstance(covariance, str) and covariance in STRUCTURES:
         return STRUCTURES[covariance]
     names = ", ".join(map(repr, STRUCTURES))
-    raise ArgumentError(f"covariance={covariance!r} must be one of {names}, or an object such as Full().")
+    raise ArgumentError(f"covariance={shown(covariance)} must be one of {names}, or an object such as Full().")

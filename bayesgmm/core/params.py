@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.errors import ArgumentError
+from bayesgmm.errors import ArgumentError, shown
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -158,7 +158,7 @@ def as_numbers(value: ArrayLike | None, name: str) -> np.ndarray:
     try:
         return np.array(value, float)
     except (TypeError, ValueError):
-        raise ArgumentError(f"{name}={value!r} must be a number or a rectangular array of numbers.") from None
+        raise ArgumentError(f"{name}={shown(value)} must be a number or a rectangular array of numbers.") from None
 
 
 def precision_chol_of(covariances: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.data import DataMatrix
-from bayesgmm.errors import ArgumentError
+from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.models import GaussianMixture, check_spread, is_singular
 
 Centers = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], np.ndarray]
@@ -61,7 +61,7 @@ def check_init(init: str | MixtureParams) -> None:
     """Raise an ArgumentError where ``init=`` is not one of the starts."""
     if not isinstance(init, MixtureParams) and not (isinstance(init, str) and init in CENTERS):
         names = ", ".join(repr(name) for name in CENTERS)
-        raise ArgumentError(f"init={init!r} must be one of {names}, or a MixtureParams.")
+        raise ArgumentError(f"init={shown(init)} must be one of {names}, or a MixtureParams.")
 
 
 def check_given(init: MixtureParams, model: GaussianMixture, n_features: int) -> MixtureParams:

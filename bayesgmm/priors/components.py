@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.params import as_numbers, is_positive_definite
-from bayesgmm.errors import ArgumentError
+from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.priors.conjugate import ConjugateComponents
 
 
@@ -105,8 +105,8 @@ def _dof(value: float, structure: CovarianceStructure, n_features: int) -> float
     dof, lowest = _numbers(value, "dof"), 0 if structure.is_diagonal else n_features - 1
     if dof.ndim or dof <= lowest:
         raise ArgumentError(
-            f"NormalInverseWishart(dof={value!r}): with covariance={structure.name!r} and {n_features} columns it must "
-            f"be one number above {lowest}."
+            f"NormalInverseWishart(dof={shown(value)}): with covariance={structure.name!r} and {n_features} columns it "
+            f"must be one number above {lowest}."
         )
     return float(dof)
 
@@ -120,8 +120,8 @@ def _check_mean(prior: NormalInverseWishart, n_components: int, n_features: int)
         )
     if precision.shape not in ((), (n_components,)) or (precision <= 0).any():
         raise ArgumentError(
-            f"NormalInverseWishart(mean_precision={prior.mean_precision}): it must be one positive number, or one for "
-            f"each of the {n_components} components."
+            f"NormalInverseWishart(mean_precision={shown(precision.tolist())}): it must be one positive number, or one "
+            f"for each of the {n_components} components."
         )
 
 

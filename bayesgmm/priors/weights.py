@@ -9,7 +9,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import as_numbers
-from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Dirichlet:
         value = as_numbers(self.concentration, "Dirichlet: concentration")
         if value.ndim > 1 or value.size == 0 or not np.isfinite(value).all() or (value <= 0).any():
             raise ArgumentError(
-                f"Dirichlet(concentration={self.concentration!r}): give one positive number, or one per component."
+                f"Dirichlet(concentration={shown(self.concentration)}): give one positive number, or one per component."
             )
 
     def resolve(self, n_components: int) -> Dirichlet:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix, as_matrix, check_enough_points, data_hash
-from bayesgmm.errors import ArgumentError, DataError, NotApplicableError
+from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result import files, tables
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics
@@ -175,7 +175,7 @@ class Fit:
     def sample(self, n: int, rng: np.random.Generator | int | None = None) -> np.ndarray:
         """(n, d) points from the predictive distribution."""
         if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
-            raise ArgumentError(f"n={n!r} must be a number of points: an integer of at least 0.")
+            raise ArgumentError(f"n={shown(n)} must be a number of points: an integer of at least 0.")
         generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(as_seed(rng))
         return self.estimate.sample(int(n), generator)
 
@@ -248,7 +248,7 @@ def as_seed(rng: np.random.Generator | int | None) -> int:
         return int(np.random.default_rng().integers(2**63))
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
         return int(rng)
-    raise ArgumentError(f"rng={rng!r} must be a numpy Generator, a non-negative int seed or None.")
+    raise ArgumentError(f"rng={shown(rng)} must be a numpy Generator, a non-negative int seed or None.")
 
 
 def fit_once(model: GaussianMixture, data: DataMatrix, method: Method, seed: int, progress: Progress = silent) -> Fit:
