@@ -7,7 +7,7 @@ one compiled call it goes in as nutpie's own compiled models do: addresses of C 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from numba import carray, cfunc, types
@@ -22,13 +22,13 @@ EXPAND = types.int64(types.uint64, types.uint64, DOUBLES, DOUBLES, types.voidptr
 OK, NOT_FINITE = 0, 4  # a positive code is a divergence, a negative one ends the sampler
 
 
-@lru_cache(maxsize=None)
+@cache
 def log_density_callback(is_diagonal: bool) -> CFunc:
     """``(n_dim, x, gradient, value, problem) -> code``."""
     return cfunc(LOG_DENSITY, cache=True)(_log_density_diagonal if is_diagonal else _log_density_triangular)
 
 
-@lru_cache(maxsize=None)
+@cache
 def expand_callback() -> CFunc:
     """``(n_dim, n_expanded, x, expanded, problem) -> code``: keeps the vector as it is, and counts it."""
     return cfunc(EXPAND, cache=True)(_copy)
