@@ -128,7 +128,7 @@ class MvNormalMixture(pm.Continuous):
 
     References
     ----------
-    Fisher's identity: Cappé, Moulines and Rydén (2005), Inference in Hidden Markov Models, section 10.1.6,
+    Fisher's identity: Cappé, Moulines and Rydén (2005), Inference in Hidden Markov Models, chapter 10,
     doi:10.1007/0-387-28982-8.
 
     Examples
@@ -170,11 +170,13 @@ class MvNormalMixture(pm.Continuous):
         log_density, _ = mixture_log_density(rows, pt.log(weights), means, precision_chol)
         if value.type.ndim != 2:
             log_density = log_density.reshape(value.shape[:-1], ndim=value.type.ndim - 1)
+        diagonal = pt.diagonal(precision_chol, axis1=-2, axis2=-1)
         return check_parameters(
             log_density,
             weights >= 0,
             pt.abs(weights.sum() - 1.0) <= SIMPLEX_TOLERANCE,
-            pt.diagonal(precision_chol, axis1=-2, axis2=-1) > 0,
+            diagonal > 0,
+            diagonal < np.inf,  # a variance of zero
             msg="weights >= 0, sum(weights) = 1, positive definite covariances",
         )
 
