@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bayesgmm.comparison import conclusions
+from bayesgmm.criteria.predictive import OF_Q
 from bayesgmm.criteria.score import COLUMNS, ESTIMANDS
 from bayesgmm.report import tables
 from bayesgmm.report.content import Cell
@@ -69,9 +70,12 @@ def _print_block(console: Console, table: Table) -> None:
                 entries.append(Text(_difference(cell), style="bold" if cell.is_best else "dim"))
         rich_table.add_row(*entries)
     console.print(rich_table)
-    for line in notes.lines:
+    lines = notes.lines
+    if any(OF_Q in footnote for footnote in table.footnotes):
+        lines.append(f"elpd_loo and elpd_waic of VB are {OF_Q}.")
+    for line in lines:
         console.print(Text(line, style="dim"))
-    if notes.lines:
+    if lines:
         console.print()
 
 
@@ -84,13 +88,19 @@ class _Notes:
     def marks(self, cell: Cell, kind: str) -> str:
         if cell.text == tables.NOT_THERE and kind not in ALWAYS_THERE:
             return ""
-        self._used += [mark for mark in cell.marks if mark not in self._used]
-        numbers = ",".join(str(self._used.index(mark) + 1) for mark in cell.marks)
-        return f" [{numbers}]" if numbers else ""
+        marks = [
+            mark for mark in cell.marks if self._footnotes[mark - 1] != OF_Q
+        ]  # of every VB row alike: once is enough
+        self._used += [mark for mark in marks if mark not in self._used]
+        return " ".join(_raised(self._used.index(mark) + 1) for mark in marks)
 
     @property
     def lines(self) -> list[str]:
-        return [f"[{i}] {self._footnotes[mark - 1]}" for i, mark in enumerate(self._used, 1)]
+        return [f"{_raised(i)} {self._footnotes[mark - 1]}" for i, mark in enumerate(self._used, 1)]
+
+
+def _raised(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _entry(cell: Cell, marks: str, has_error: bool):

@@ -1,0 +1,380 @@
+"""The command line, end to end: results, failures, interrupts, bad input."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import bayesgmm as bg
+from bayesgmm.cli import app
+from bayesgmm.cli.interrupts import Interrupts
+from bayesgmm.cli.options import parse_components, parse_methods
+from bayesgmm.errors import ArgumentError
+
+PACKAGE_PARENT = Path(bg.__file__).parents[1]
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Two clusters in two columns, and their names."""
+    rng = np.random.default_rng(0)
+    X = np.vstack([rng.normal((0, 0), 1, (30, 2)), rng.normal((8, 5), 1, (20, 2))])
+    return pd.DataFrame(X, columns=["length", "width"]).assign(kind=["left"] * 30 + ["right"] * 20)
+
+
+@pytest.fixture(scope="module")
+def csv(table, tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "points.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def result(csv, tmp_path_factory):
+    """One run of a small grid: its output and its folder."""
+    out = tmp_path_factory.mktemp("run") / "out"
+    options = ("--components", "1:2", "--methods", "vb,em", "--label-column", "kind", "--folds", 2, "--seed", 3)
+    return run("compare", csv, *options, "--out", out), out
+
+
+# ---- a run ----
+
+
+def test_a_run_writes_everything(result):
+    ended, out = result
+    assert ended.exit_code == 0, ended.output
+    names = ["em-K1.nc", "em-K2.nc", "vb-K1.nc", "vb-K2.nc"]
+    assert sorted(path.name for path in out.iterdir()) == ["comparison.csv", "comparison.json", "fits", "report.html"]
+    assert sorted(path.name for path in (out / "fits").iterdir()) == names
+    assert "Report:" in ended.stderr and "report.html" in ended.stderr
+
+
+def test_the_fits_load_and_are_those_that_the_library_makes(result, table):
+    _, out = result
+    fit = bg.load(out / "fits" / "em-K2.nc")
+    again = bg.fit(bg.GaussianMixture(2), table[["length", "width"]], bg.EM(), rng=3)
+    np.testing.assert_array_equal(fit.params.means, again.params.means)
+    assert fit.feature_names == ("length", "width") and fit.seed == 3
+    assert bg.load(out / "fits" / "vb-K1.nc").elbo < 0
+
+
+def test_the_numbers_are_those_of_the_library(result, table):
+    _, out = result
+    fits = {name: bg.load(out / "fits" / f"{name}.nc") for name in ("em-K1", "em-K2", "vb-K1", "vb-K2")}
+    expected = bg.compare(fits, folds=2, labels=table["kind"], rng=3).table.drop(columns="seconds")
+    found = pd.read_csv(out / "comparison.csv", index_col="fit")
+    assert list(found.index) == list(expected.index)
+    pd.testing.assert_frame_equal(found.drop(columns="seconds"), expected, check_dtype=False)
+    content = json.loads((out / "comparison.json").read_text())
+    assert content["fits"]["vb-K2"]["elbo"] == pytest.approx(fits["vb-K2"].elbo)
+    assert content["fits"]["em-K1"]["elbo"] is None and content["reasons"]["em-K1"]["elbo"]
+    assert content["run"]["seed"] == "3" and content["conclusions"]
+    assert content["provenance"]["vb-K2"]["options"]["n_init"] == 10
+    assert content["provenance"]["vb-K2"]["prior"]["scale"] == fits["vb-K2"].model.prior.scale.tolist()
+    assert content["provenance"]["vb-K2"]["data_sha256"] == fits["vb-K2"].provenance["data_sha256"]
+
+
+def test_stdout_is_the_table_and_what_follows_in_a_hundred_plain_columns(result):
+    ended, out = result
+    lines = ended.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert "\033" not in ended.output
+    for word in ("elpd_kfold", "elpd_loo", "aic", "bic", "elbo", "icl", "ari", "kmeans K=2"):
+        assert word in ended.stdout
+    for sentence in json.loads((out / "comparison.json").read_text())["conclusions"]:
+        assert sentence in " ".join(ended.stdout.split())
+    values = pd.read_csv(out / "comparison.csv", index_col="fit")
+    row = next(line for line in lines if line.startswith(" vb-K2") and "±" in line)
+    assert f"{values.at['vb-K2', 'elpd_kfold']:.1f}".replace("-", "\N{MINUS SIGN}") in row
+
+
+def test_every_cell_reports_on_stderr(result):
+    ended, _ = result
+    lines = [line for line in ended.stderr.splitlines() if " done " in line]
+    assert [line.split()[0] for line in lines] == ["em-K1", "em-K2", "vb-K1", "vb-K2"]
+    assert all("Converged after" in line for line in lines)
+
+
+def test_the_report_names_the_data_and_the_labels(result):
+    _, out = result
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert "<title>Gaussian mixtures: points.csv</title>" in text
+    assert "given labels agree best" in text
+
+
+def test_a_second_run_says_that_it_replaces_the_first(csv, tmp_path):
+    options = ("--methods", "em", "--folds", 0, "--out", tmp_path)
+    assert "Replaced" not in run("compare", csv, "--columns", "length,width", "--components", "1,2", *options).stderr
+    again = run("compare", csv, "--columns", "width", "--components", "1", *options)
+    assert f"Replaced 4 files of an earlier run in {tmp_path}" in " ".join(again.stderr.split())
+    assert "em-K2.nc" in again.stderr
+    assert bg.load(tmp_path / "fits" / "em-K1.nc").feature_names == ("width",)
+
+
+@pytest.mark.parametrize("form", ["csv without header", "parquet", "semicolons"])
+def test_other_files(form, table, tmp_path):
+    numbers = table[["length", "width"]]
+    path = tmp_path / ("points.parquet" if form == "parquet" else "points.csv")
+    if form == "parquet":
+        numbers.to_parquet(path)
+    else:
+        numbers.to_csv(path, index=False, header=form == "semicolons", sep=";" if form == "semicolons" else ",")
+    ended = run("compare", path, "--components", 2, "--methods", "map", "--folds", 0, "--out", tmp_path / "out")
+    assert ended.exit_code == 0, ended.output
+    names = ("x0", "x1") if form == "csv without header" else ("length", "width")
+    fit = bg.load(tmp_path / "out" / "fits" / "map-K2.nc")
+    assert fit.feature_names == names
+    np.testing.assert_allclose(fit.X, numbers.to_numpy(), rtol=1e-12)
+
+
+def test_nuts_in_the_grid(csv, tmp_path):
+    options = ("--components", 1, "--methods", "nuts", "--draws", 150, "--tune", 150, "--folds", 0)
+    ended = run("compare", csv, "--columns", "length,width", *options, "--out", tmp_path)
+    assert ended.exit_code == 0, ended.output
+    assert "warned" not in ended.stderr
+    fit = bg.load(tmp_path / "fits" / "nuts-K1.nc")
+    assert fit.params.draw_shape == (4, 150)
+    assert fit.diagnostics.max_rhat < 1.1  # the constant sum of squared weights does not make it NaN
+    assert "Rank histograms" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+# ---- cells that fail ----
+
+
+def test_a_cell_that_fails_keeps_its_row_and_spares_the_others(csv, tmp_path, monkeypatch):
+    original = bg.VB.run
+
+    def fail(self, model, data, rng, progress):
+        if model.n_components == 1:
+            raise RuntimeError("a bug in\nthe method")
+        return original(self, model, data, rng, progress)
+
+    monkeypatch.setattr(bg.VB, "run", fail)
+    options = ("--columns", "length,width", "--components", "1:2", "--methods", "em,vb", "--folds", 0)
+    ended = run("compare", csv, *options, "--out", tmp_path)
+    assert ended.exit_code == 0
+    found = pd.read_csv(tmp_path / "comparison.csv", index_col="fit")
+    assert found.at["vb-K1", "status"] == "RuntimeError: a bug in the method"
+    assert np.isnan(found.at["vb-K1", "elbo"]) and np.isfinite(found.at["vb-K2", "elbo"])
+    assert list(found.index[:4]) == ["em-K1", "em-K2", "vb-K1", "vb-K2"]
+    assert "a bug in the method" in ended.stdout and "failed" in ended.stderr
+    assert "a bug in the method" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not (tmp_path / "fits" / "vb-K1.nc").exists()
+
+
+def test_more_components_than_points_are_the_matter_of_their_cells(table, tmp_path):
+    path = tmp_path / "few.csv"
+    table[["length", "width"]].iloc[::9].to_csv(path, index=False)
+    ended = run("compare", path, "--components", "1,9", "--methods", "em", "--folds", 0, "--out", tmp_path / "out")
+    assert ended.exit_code == 0
+    found = pd.read_csv(tmp_path / "out" / "comparison.csv", index_col="fit")
+    assert found.at["em-K9", "status"].startswith("9 components need at least 9 points")
+
+
+def test_a_grid_without_any_result_ends_with_one(csv, tmp_path, monkeypatch):
+    def fail(self, model, data, rng, progress):
+        raise RuntimeError("nothing works")
+
+    monkeypatch.setattr(bg.EM, "run", fail)
+    ended = run("compare", csv, "--columns", "length", "--methods", "em", "--folds", 0, "--out", tmp_path)
+    assert ended.exit_code == 1 and "nothing works" in ended.stderr
+    assert list((tmp_path / "fits").iterdir()) == []
+
+
+def test_a_report_that_fails_does_not_cost_the_other_files(csv, tmp_path, monkeypatch):
+    monkeypatch.setattr("bayesgmm.cli.output.write_report", lambda *arguments: 1 / 0)
+    options = ("--columns", "length,width", "--components", 1, "--methods", "em", "--folds", 0)
+    ended = run("compare", csv, *options, "--out", tmp_path)
+    assert ended.exit_code == 1 and "The report could not be made (ZeroDivisionError" in ended.stderr
+    assert (tmp_path / "comparison.csv").exists() and (tmp_path / "fits" / "em-K1.nc").exists()
+
+
+# ---- interrupts ----
+
+
+def press_ctrl_c(*arguments):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("where", ["fit", "between restarts", "folds"])
+def test_ctrl_c_ends_the_grid_and_writes_what_is_done(where, csv, tmp_path, monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+    original, refits = bg.VB.run, []
+
+    def interrupted(self, model, data, rng, progress):
+        if where == "fit":
+            press_ctrl_c()
+        if where == "folds":
+            refits.append(len(data.values))
+            if len(refits) == 3:  # the fit, a fold, and now
+                press_ctrl_c()
+        return original(self, model, data, rng, press_ctrl_c if where == "between restarts" else progress)
+
+    monkeypatch.setattr(bg.VB, "run", interrupted)
+    options = ("--columns", "length,width", "--components", "1:2", "--methods", "em,vb", "--folds", 3)
+    ended = run("compare", csv, *options, "--out", tmp_path)
+    assert ended.exit_code == 130, ended.output
+    found = pd.read_csv(tmp_path / "comparison.csv", index_col="fit")
+    cells = [name for name in found.index if not name.startswith("kmeans")]
+    assert cells == (["em-K1", "em-K2", "vb-K1"] if where == "folds" else ["em-K1", "em-K2"])
+    assert f"{len(cells)} of 4 cells" in ended.stderr
+    assert found.loc[["em-K1", "em-K2"], "elpd_kfold"].notna().all()
+    if where == "folds":
+        assert np.isnan(found.at["vb-K1", "elpd_kfold"]) and np.isfinite(found.at["vb-K1", "elpd_loo"])
+        reasons = json.loads((tmp_path / "comparison.json").read_text())["reasons"]
+        assert "interrupted" in reasons["vb-K1"]["elpd_kfold"][0]
+    assert (tmp_path / "report.html").exists()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_that_a_method_has_caught_is_remembered():
+    with Interrupts() as interrupts:
+        interrupts.check()
+        with pytest.raises(KeyboardInterrupt):
+            press_ctrl_c()
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+
+
+def test_a_second_ctrl_c_exits_at_once():
+    script = """
+        import os, signal
+        from bayesgmm.cli.interrupts import Interrupts
+        with Interrupts():
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                print("once", flush=True)
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except BaseException:
+                pass
+            print("still here")
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(PACKAGE_PARENT)},
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (130, "once\n")
+
+
+# ---- bad input ----
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--components", "0"], "at least 1 component"),
+        (["--components", "5:2"], "write 2:5"),
+        (["--components", "few"], "such as 1:6"),
+        (["--components", "1:2:3"], "such as 1:6"),
+        (["--components", ""], "such as 1:6"),
+        (["--components=-1"], "at least 1 component"),
+        (["--components", "1:100000"], "shorter range"),
+        (["--methods", "em,gibs"], "'gibs'; there are em, map, vb, nuts"),
+        (["--covariance", "diag", "--columns", "length"], "'diag'"),
+        (["--columns", "length,weight"], "no column 'weight'"),
+        (["--label-column", "group"], "no column 'group'"),
+        (["--folds", "1", "--columns", "length"], "folds=1"),
+        (["--folds", "51", "--columns", "length"], "folds=51"),
+        (["--draws", "2", "--methods", "nuts", "--columns", "length"], "draws=2"),
+        ([], "text in column 'kind'"),
+    ],
+)
+def test_bad_options_are_one_line_and_exit_two(options, expected, csv, tmp_path):
+    ended = run("compare", csv, *options, "--out", tmp_path / "out")
+    assert_one_line(ended, expected)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "There is no file"),
+        ("", "is empty"),
+        ("a,b\n", "no rows"),
+        ("a,b\n1,2\n3,x\n4,5\n", "'x' in row 1"),
+        ("a,b\n1,2\n3,\n4,5\n5,1\n", "Row 1 (counted from 0) of column 'b' is NaN"),
+        ("a,b\n1,2\n3,inf\n4,5\n5,1\n", "Row 1 (counted from 0) of column 'b' is infinity"),
+        ("a,b\n1,2\n3,4,5\n4,5\n", "Line 3"),
+        ("a,b\n1,2\n3,2\n4,2\n5,2\n", "constant"),
+        ("a,b\n1,1\n3,3\n4,4\n5,5\n", "equal"),
+        ("a,b\n1,2\n", "At least 2 points"),
+    ],
+)
+def test_bad_files_are_one_line_and_exit_two(content, expected, tmp_path):
+    path = tmp_path / "bad.csv"
+    if content is not None:
+        path.write_text(content)
+    assert_one_line(run("compare", path, "--components", 1, "--folds", 0, "--out", tmp_path / "out"), expected)
+
+
+def assert_one_line(ended, expected):
+    assert ended.exit_code == 2, ended.output
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("bayesgmm: error: ") and expected in line
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_before_the_work(csv, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    ended = run("compare", csv, "--columns", "length", "--methods", "em", "--out", tmp_path / "file")
+    assert_one_line(ended, "choose another folder")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1:3", (1, 2, 3)), ("3", (3,)), ("5,2,2", (2, 5)), ("1:2,6", (1, 2, 6)), (" 2 : 3 ", (2, 3)), ("4:4", (4,))],
+)
+def test_numbers_of_components(text, expected):
+    assert parse_components(text) == expected
+
+
+def test_methods_run_cheapest_first():
+    assert parse_methods("NUTS, em,vb") == ("em", "vb", "nuts")
+    with pytest.raises(ArgumentError, match="there is no method ''"):
+        parse_methods("")
+
+
+# ---- the rest of the face ----
+
+
+def test_version_and_help():
+    assert run("--version").stdout == f"bayesgmm {bg.__version__}\n"
+    assert run().exit_code in (0, 2)  # a bare call shows the help; releases of typer differ in its code
+    text = re.sub(r"\033\[[0-9;]*m", "", run("compare", "--help").stdout)
+    for option in (
+        "--components", "--methods", "--covariance", "--columns", "--label-column", "--out", "--seed", "--folds"
+    ):  # fmt: skip
+        assert option in text
+    assert "demo" in run("--help").stdout
+
+
+def test_the_module_is_the_command():
+    ended = subprocess.run(
+        [sys.executable, "-m", "bayesgmm", "compare", "no-such.csv"], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(PACKAGE_PARENT)},
+    )  # fmt: skip
+    assert ended.returncode == 2 and ended.stderr.startswith("bayesgmm: error: There is no file")
+
+
+@pytest.mark.slow
+def test_the_demo(tmp_path):
+    ended = run("demo", "--out", tmp_path)
+    assert ended.exit_code == 0, ended.output
+    assert len(list((tmp_path / "fits").iterdir())) == 12
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Old Faithful" in text and "Azzalini" in text and len(text) < 5e6

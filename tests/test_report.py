@@ -1,0 +1,216 @@
+"""The report: complete, self-contained, readable by everybody, and true to the comparison."""
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import matplotlib
+import numpy as np
+import pytest
+from pictured import data, draws_fit, labels, point_fit, variational_fit
+
+import bayesgmm as bg
+from bayesgmm.comparison import conclusions
+from bayesgmm.criteria.score import COLUMNS, ESTIMANDS
+from bayesgmm.errors import ArgumentError
+from bayesgmm.report import numbers, tables, write_report
+from bayesgmm.report.choice import choose
+from bayesgmm.result.estimates import NoEstimate
+from bayesgmm.result.status import Outcome, Status
+
+CHAPTERS = [
+    "summary", "criteria", "comparison", "components", "density", "co-clustering", "responsibilities", "convergence",
+    "origin",
+]  # fmt: skip
+
+
+class Page(HTMLParser):
+    """What a browser would make of the page: images, links, anchors, text by section."""
+
+    VOID = {"meta", "img", "br"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.images, self.links, self.anchors, self.resources, self.texts = [], [], [], [], {}
+        self.open, self.section = [], None
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.anchors += [values["id"]] if "id" in values else []
+        self.links += [values["href"]] if tag == "a" else []
+        self.images += [values] if tag == "img" else []
+        if tag != "a":
+            self.resources += [values[name] for name in ("src", "href", "data", "action") if name in values]
+        if tag == "section":
+            self.section = values["id"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        self.section = None if tag == "section" else self.section
+
+    def handle_data(self, text):
+        self.texts[self.section] = self.texts.get(self.section, "") + text
+
+
+def compared(fits, d, folds=0, groups=None):
+    return bg.compare(fits, folds=folds, labels=groups, rng=0), fits, groups
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Two numbers of components by every kind of method, on four columns with labels."""
+    fits = {}
+    for k in (2, 3):
+        fits |= {f"em-K{k}": point_fit(4, k), f"vb-K{k}": variational_fit(4, k), f"nuts-K{k}": draws_fit(4, k)}
+    return compared(fits, 4, groups=labels(4))
+
+
+@pytest.fixture(scope="module")
+def text(whole, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    before = dict(matplotlib.rcParams)
+    write_report(path, *whole, title="Iris & <friends>", facts={"command": "bayesgmm compare <iris>.csv", "seed": "7"})
+    assert dict(matplotlib.rcParams) == before
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+def test_every_chapter_is_there_and_in_the_contents(page):
+    assert [anchor for anchor in page.anchors if anchor in CHAPTERS] == CHAPTERS
+    assert page.links == [f"#{anchor}" for anchor in CHAPTERS]
+
+
+def test_nothing_is_loaded_from_anywhere(text, page):
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.resources)
+    assert "@import" not in text and "url(" not in text and "<script" not in text
+    assert not re.search(r"https?://", text)
+    for image in page.images:
+        picture = base64.b64decode(image["src"].partition(",")[2]).decode()
+        references = re.findall(r'href="([^"]*)"', picture) + re.findall(r"url\(([^)]*)\)", picture)
+        assert all(reference.startswith(("#", "data:image/png;base64,")) for reference in references)
+    assert len(text) < 5e6
+
+
+def test_every_figure_has_a_text_for_those_who_cannot_see_it_and_a_caption(text, page):
+    assert len(page.images) >= 9
+    assert all(len(image["alt"]) > 20 for image in page.images)
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", text)
+    assert len(captions) == len(page.images) and all(len(caption) > 40 for caption in captions)
+    assert 'lang="en"' in text and "<title>Iris &amp; &lt;friends&gt;</title>" in text
+
+
+def test_what_others_write_is_escaped(text):
+    assert "<friends>" not in text and "bayesgmm compare &lt;iris&gt;.csv" in text
+
+
+def test_the_chapters_say_what_the_comparison_says(whole, page):
+    comparison = whole[0]
+    for sentence in conclusions(comparison):
+        assert sentence in page.texts["summary"]
+    for kind in comparison.columns:
+        for name in comparison.rows:
+            score = comparison.scores[name][kind]
+            if not score.is_missing:
+                digits = 2 if kind in ("ari", "inertia") else 1
+                assert numbers.fixed(score.value, digits) in page.texts["comparison"]
+            assert all(note in page.texts["comparison"] for note in score.notes if not score.is_missing)
+    assert all(estimand.capitalize() in page.texts["comparison"] for estimand in ESTIMANDS)
+    assert all(COLUMNS[kind].note in page.texts["comparison"] for kind in comparison.columns)
+
+
+def test_the_origin_is_complete(whole, page):
+    origin = page.texts["origin"]
+    fit = whole[1]["nuts-K2"]
+    for name in ("data_sha256", "version_numpy", "version_pymc", "created", "python"):
+        assert fit.provenance[name] in origin
+    assert "bayesgmm compare <iris>.csv" in origin
+    assert f"draws={fit.method.draws}" in origin and "n_init=3" in origin
+    prior = fit.model.prior
+    for value in (*prior.mean, prior.mean_precision, prior.dof, *prior.scale.ravel()):
+        assert f"{value:.5g}".replace("-", "\N{MINUS SIGN}") in origin
+
+
+def test_convergence_is_reported_by_label_invariant_quantities(whole, page):
+    text = page.texts["convergence"]
+    for q in whole[1]["nuts-K2"].diagnostics.quantities:
+        assert q.name.split("[")[0].replace("_", " ") in text
+    assert "R-hat" in text and "nuts-K3" in text and "em-K3" in text
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("kinds", ["point", "draws", "variational", "point draws"])
+def test_any_selection_of_fits_makes_a_report(d, kinds, tmp_path):
+    makers = {"point": point_fit, "draws": draws_fit, "variational": variational_fit}
+    fits = {kind: makers[kind](d) for kind in kinds.split()}
+    write_report(tmp_path / "report.html", *compared(fits, d))
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert [anchor for anchor in page.anchors if anchor in CHAPTERS] == CHAPTERS
+    assert ("Only posterior draws" in page.texts["responsibilities"]) == (kinds == "draws")
+    assert ("less doubt than there is" in page.texts["co-clustering"]) == ("draws" not in kinds)
+
+
+def test_a_failed_fit_is_named_with_its_reason_and_not_shown(tmp_path):
+    good, reason = point_fit(2, 2), "the chains ran away"
+    bad = replace(good, estimate=NoEstimate(reason), status=Status(Outcome.FAILED, reason))
+    comparison, fits, _ = compared({"good": good, "bad": bad}, 2)
+    write_report(tmp_path / "report.html", comparison, fits)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert reason in page.texts["comparison"]
+    assert "bad" not in page.texts["origin"]
+    with pytest.raises(ArgumentError, match="usable"):
+        write_report(tmp_path / "none.html", comparison, {"bad": bad})
+    assert not (tmp_path / "none.html").exists()
+
+
+def test_the_figures_show_the_fewest_components_that_predict_alike():
+    fits = {f"em-K{k}": point_fit(2, k) for k in (1, 2, 3)}
+    comparison = bg.compare(fits, folds=2, rng=0)
+    pointwise = np.full(len(data(2)), -5.0)
+    for ahead, expected in ((3.0, 2), (5.0, 3), (-5.0, 2)):
+        for name, total in (("em-K1", -90.0), ("em-K2", 0.0), ("em-K3", ahead)):
+            score = comparison.scores[name]["elpd_kfold"]
+            moved = pointwise + total / len(pointwise)
+            comparison.scores[name]["elpd_kfold"] = replace(score, value=moved.sum(), pointwise=moved)
+        choice = choose(comparison, fits)
+        assert choice.n_components == expected and f"K = {expected}" in choice.reason
+        assert list(choice.fits) == [f"em-K{expected}"] and set(choice.others) == {1, 2, 3} - {expected}
+
+
+def test_differences_stand_beside_the_best_of_their_column(whole):
+    comparison = whole[0]
+    for estimand in ESTIMANDS:
+        table = tables.score_table(comparison, estimand)
+        for j, kind in enumerate(table.columns[1:], 1):
+            if not COLUMNS[kind].has_differences:
+                continue
+            expected = comparison.differences(kind)
+            column = {row[0].text: row[j] for row in table.rows}
+            assert [name for name, cell in column.items() if cell.is_best] == [expected.index[0]]
+            for name in expected.index[1:]:
+                assert column[name].difference.startswith(numbers.fixed(expected.at[name, "diff"]))
+                assert column[name].text == numbers.fixed(expected.at[name, "value"])
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "expected"),
+    [(-1141.24, 1, "−1141.2"), (-0.04, 1, "0.0"), (0.0, 2, "0.00"), (2.25, 1, "2.2"), (float("nan"), 1, "")],
+)
+def test_fixed_numbers(value, digits, expected):
+    assert numbers.fixed(value, digits) == expected
+
+
+def test_other_numbers():
+    assert numbers.with_error(-3.21, 1.26) == "−3.2 ± 1.3"
+    assert numbers.with_error(-3.21, float("nan")) == "−3.2"
+    assert numbers.whole(12345.6) == "12\N{THIN SPACE}346"
+    assert numbers.significant(0.00012345, 3) == "0.000123"
+    assert [numbers.duration(s) for s in (0.034, 12.43, 185.2)] == ["0.03 s", "12.4 s", "3 min 05 s"]
