@@ -1,0 +1,53 @@
+"""A stretch of one Markov chain of the Gibbs sampler, compiled: no Python between its sweeps."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.core import crossing
+from bayesgmm.core.allocation import sample_labels
+from bayesgmm.core.conjugacy import Moments, copy_to, draw, empty_conjugate, update
+from bayesgmm.core.kernels import jit
+
+
+class Trace(NamedTuple):
+    """Room for the kept draws of one chain."""
+
+    weights: np.ndarray  # (draws, K)
+    means: np.ndarray  # (draws, K, D)
+    factors: np.ndarray  # (draws, K, D, D) or (draws, K, D)
+    log_likelihood: np.ndarray  # (draws,), without its constant
+    n_occupied: np.ndarray  # (draws,)
+
+
+@jit
+def run(rng, X, prior, params, labels, trace, start, stop, thin, move_rate, counters):
+    """Make the kept draws start:stop, each after `thin` sweeps; `params` and `rng` are all that goes on.
+
+    A sweep draws labels given parameters, tries with probability `move_rate` one crossing move of a random kind
+    and draws parameters given labels.  `counters` (kinds, 2) count moves tried and accepted.  With an empty
+    trace nothing is kept.
+    """
+    n_components, n_features = params.means.shape
+    moments = Moments(np.empty(n_components), np.empty((n_components, n_features)), np.empty_like(params.factors))
+    posterior, root = empty_conjugate(prior), np.empty((n_features, n_features))
+    for t in range(start, stop):
+        for s in range(thin):
+            log_likelihood = sample_labels(rng, X, params, labels, moments)
+            if s == thin - 1 and len(trace.weights) > 0:
+                copy_to(params.weights, trace.weights[t])
+                copy_to(params.means, trace.means[t])
+                copy_to(params.factors, trace.factors[t])
+                trace.log_likelihood[t] = log_likelihood
+                n_occupied = 0
+                for k in range(n_components):
+                    n_occupied += moments.counts[k] > 0
+                trace.n_occupied[t] = n_occupied
+            if move_rate > 0.0 and rng.random() < move_rate:
+                kind = int(rng.random() * crossing.N_KINDS)
+                counters[kind, 0] += 1
+                counters[kind, 1] += crossing.cross(rng, kind, X, labels, prior, moments)
+            update(prior, moments, posterior)
+            draw(rng, posterior, params, root)

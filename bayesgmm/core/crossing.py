@@ -1,0 +1,172 @@
+"""Moves of labels between modes: Metropolis-Hastings on p(labels | data), the parameters integrated out.
+
+Three kinds, for components i, j, k drawn uniformly:
+
+- EXCHANGE: i takes the points of j, and those of k are cut into k and j.  With fewer components than clusters it
+  moves from one pair of clusters that share a component to another.  The inverse is the move for k, j, i.
+- REDIVIDE: the points of i and j are cut into i and j anew.
+- SPLIT_OR_MERGE: those of i are cut into i and j where j is empty; where it is not, i takes the points of j.
+
+The way there and the way back have a launch each (see `launch`).  Jain and Neal (2004),
+doi:10.1198/1061860043001; Richardson and Green (1997), doi:10.1111/1467-9868.00095.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bayesgmm.core.allocation import add_block, clear, finish_moments
+from bayesgmm.core.conjugacy import Moments, Parameters, copy_to, empty_conjugate, log_partition, update
+from bayesgmm.core.kernels import jit
+from bayesgmm.core.launch import launch, log_probability, pair_prior, propose
+
+EXCHANGE, REDIVIDE, SPLIT_OR_MERGE = 0, 1, 2
+N_KINDS = 3
+
+
+@jit
+def cross(rng, kind, X, labels, prior, moments):
+    """Try one move of a kind; labels and moments change where it is accepted, which is returned."""
+    counts, is_exchange = moments.counts, kind == EXCHANGE
+    if len(counts) < (3 if is_exchange else 2):
+        return False
+    i, j, k = _different(rng, len(counts))
+    is_forward = kind != SPLIT_OR_MERGE or counts[j] == 0
+    is_back = kind != SPLIT_OR_MERGE or counts[j] > 0
+    if counts[i] == 0 or counts[i] + counts[j] < 2 or (kind != SPLIT_OR_MERGE and counts[j] == 0):
+        return False
+    if is_exchange and counts[k] < 2:
+        return False
+    others, new = copy_moments(moments), copy_moments(moments)
+    clear(others, others.scatter, i)
+    clear(others, others.scatter, j)
+    if is_exchange:
+        merge(new, new.scatter, i, j)
+        clear(new, new.scatter, k)
+    else:
+        copy_moments_to(others, new)
+    old_rows, old_points = gather(X, labels, i, j)
+    rows, points = gather(X, labels, k, k) if is_exchange else (old_rows, old_points)
+    one, two = (k, j) if is_exchange else (i, j)
+    is_first = np.ones(len(rows), np.bool_)
+    log_ratio = 0.0
+    for way in range(2):
+        if way == 0 and is_forward:
+            log_ratio -= _cut(rng, points, pair_prior(prior, new, one, two), moments, is_first, True)
+        if way == 1 and is_back:
+            was_first = np.empty(len(old_rows), np.bool_)
+            for r in range(len(old_rows)):
+                was_first[r] = labels[old_rows[r]] == i
+            log_ratio += _cut(rng, old_points, pair_prior(prior, others, i, j), moments, was_first, False)
+    add_pair(points, is_first, new, one, two)
+    if is_forward and (new.counts[one] == 0 or new.counts[two] == 0):
+        return False
+    if math.log(rng.random()) >= log_ratio + _log_partition_ratio(prior, new, moments):
+        return False
+    copy_moments_to(new, moments)
+    for r in range(len(old_rows)):
+        labels[old_rows[r]] = i
+    for r in range(len(rows)):
+        labels[rows[r]] = one if is_first[r] else two
+    return True
+
+
+@jit
+def _cut(rng, points, prior, like, is_first, is_proposal):
+    """Launch, draw `is_first` where it is a proposal, and return its log probability."""
+    n_features, m = points.shape
+    params = Parameters(np.empty(2), np.empty(2), np.empty((2, n_features)), np.zeros_like(like.scatter[:2]))
+    moments = Moments(np.empty(2), np.empty((2, n_features)), np.empty_like(params.factors))
+    resp = np.empty((2, m))
+    root, diff = np.empty((n_features, n_features)), np.empty((n_features, m))
+    launch(rng, points, prior, params, empty_conjugate(prior), moments, diff, resp, root)
+    if is_proposal:
+        propose(rng, resp[0], is_first)
+    return log_probability(resp[0], is_first)
+
+
+@jit
+def _log_partition_ratio(prior, new, old):
+    """Log p(new labels | data) - log p(old labels | data)."""
+    n_features = prior.mean.shape[1]
+    posterior, root, values = empty_conjugate(prior), np.empty((n_features, n_features)), np.empty(2)
+    for way in range(2):
+        update(prior, new if way == 0 else old, posterior)
+        values[way] = log_partition(posterior, root)
+    return values[0] - values[1]
+
+
+@jit
+def _different(rng, n_components):
+    """Three different components, the last of no meaning where there are only two."""
+    one = int(rng.random() * n_components)
+    two = int(rng.random() * (n_components - 1))
+    two += two >= one
+    three = int(rng.random() * (n_components - 2))
+    three += three >= min(one, two)
+    three += three >= max(one, two)
+    return one, two, three
+
+
+@jit
+def gather(X, labels, one, two):
+    """Row numbers of two components' points, and the points, transposed."""
+    rows = np.empty(len(labels), np.int64)
+    m = 0
+    for i in range(len(labels)):
+        rows[m] = i
+        m += (labels[i] == one) | (labels[i] == two)
+    rows = rows[:m]
+    points = np.empty((X.shape[1], m))
+    for i in range(m):
+        for d in range(X.shape[1]):
+            points[d, i] = X[rows[i], d]
+    return rows, points
+
+
+@jit
+def copy_moments(moments):
+    return Moments(moments.counts.copy(), moments.means.copy(), moments.scatter.copy())
+
+
+@jit
+def copy_moments_to(source, target):
+    copy_to(source.counts, target.counts)
+    copy_to(source.means, target.means)
+    copy_to(source.scatter, target.scatter)
+
+
+@jit
+def merge(moments, scatter, into, gone):
+    """Component `into` takes the points of `gone`."""
+    n_features = moments.means.shape[1]
+    total = moments.counts[into] + moments.counts[gone]
+    share = moments.counts[gone] / total
+    weight = moments.counts[into] * share
+    shift = moments.means[gone] - moments.means[into]
+    for d in range(n_features):
+        if scatter.ndim == 3:
+            for j in range(d, n_features):
+                scatter[into, d, j] += scatter[gone, d, j] + weight * shift[d] * shift[j]
+        else:
+            scatter[into, d] += scatter[gone, d] + weight * shift[d] * shift[d]
+        moments.means[into, d] += share * shift[d]
+    moments.counts[into] = total
+    clear(moments, scatter, gone)
+
+
+@jit
+def add_pair(points, is_first, moments, one, two):
+    """Moments of two components that were empty, from the points that go to each."""
+    labels = np.empty(len(is_first), np.int64)
+    centers = moments.means.copy()
+    for r in range(len(is_first)):
+        labels[r] = one if is_first[r] else two
+    for d in range(points.shape[0]):
+        centers[one, d] = points[d, 0]
+        centers[two, d] = points[d, 0]
+    add_block(points, len(labels), labels, centers, moments, moments.scatter)
+    finish_moments(centers, moments, moments.scatter, one)
+    finish_moments(centers, moments, moments.scatter, two)
