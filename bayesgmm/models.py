@@ -93,6 +93,8 @@ def is_singular(structure: CovarianceStructure, spread: np.ndarray) -> bool:
 
 def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: DataMatrix) -> None:
     """Raise a `DataError` that names the columns to blame where the spread is singular."""
+    if not np.isfinite(spread).all():
+        raise DataError("The data are so large that their squares leave the range of float64: use larger units.")
     if not is_singular(structure, spread):
         return
     reason = explain_singular(data.values, data.feature_names) or "The covariance of the data is singular."

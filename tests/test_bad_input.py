@@ -117,6 +117,15 @@ def test_with_a_scale_the_bayesian_methods_need_no_spread(structure, kind, metho
     assert fit.status.is_converged and np.isfinite(fit.log_density(data)).all()
 
 
+@every_method
+def test_any_units_that_float64_can_square(method):
+    fit = bg.fit(bg.GaussianMixture(2), X, method, rng=0)
+    for factor in (1e-150, 1e150):
+        found = bg.fit(bg.GaussianMixture(2), X * factor, method, rng=0)
+        assert np.allclose(found.params.means / factor, fit.params.means, atol=1e-6)
+    refused(bg.DataError, "their squares leave the range of float64: use larger units", X * 1e160, method)
+
+
 def test_em_has_no_prior_to_lean_on():
     refused(bg.DataError, "a method with a prior", X[:2], prior=bg.NormalInverseWishart(scale=I2))
 

@@ -61,11 +61,12 @@ def test_posterior_predictive_data_sets_look_like_the_data():
 
 
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")  # 80 draws are few
-def test_arviz_computes_loo_from_it():
-    fit = made("draws")
+@pytest.mark.parametrize("kind", ["draws", "variational"])
+def test_arviz_computes_loo_from_it(kind):
+    fit = made(kind)
     loo = arviz_stats.loo(fit.to_datatree(), pointwise=True)
     per_draw = fit.log_density_draws(fit.X)
-    assert loo.n_data_points == 60 and loo.n_samples == CHAINS * N_DRAWS
+    assert loo.n_data_points == 60 and loo.n_samples == len(per_draw)
     in_sample = fit.log_density(fit.X).sum()
     # Leaving out costs, and no more than the harmonic mean (plain importance sampling) could.
     assert loo.elpd < in_sample
