@@ -17,6 +17,7 @@ from bayesgmm.errors import (
 )
 from bayesgmm.fitting import fit, load
 from bayesgmm.methods.em import EM, MAP
+from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.vb import VB
 from bayesgmm.models import GaussianMixture
@@ -32,7 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "Comparison", "DataError", "Diagonal", "Dirichlet",
-    "Fit", "FitError", "Full", "GaussianMixture", "Isotropic", "MixtureParams", "MvNormalMixture",
+    "Fit", "FitError", "Full", "GaussianMixture", "Gibbs", "Isotropic", "MixtureParams", "MvNormalMixture",
     "NormalInverseWishart", "NotApplicableError", "NotConvergedWarning", "Spherical", "Tied", "compare", "fit",
     "load", "load_dataset", "pymc_model",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from bayesgmm.core.covariance import STRUCTURES
 from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, FitError, NotConvergedWarning, shown
 from bayesgmm.methods.em import EM, MAP
+from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.vb import VB
 from bayesgmm.models import GaussianMixture
@@ -20,7 +21,7 @@ from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result import diagnostics, files, status
 from bayesgmm.result.fit import Fit, Method, Progress, as_seed, fit_once, silent
 
-METHODS = (EM, MAP, VB, NUTS)
+METHODS = (EM, MAP, VB, NUTS, Gibbs)
 
 # Every class that may stand in a saved fit, by name.
 TYPES = {
@@ -57,7 +58,7 @@ def fit(
     model : GaussianMixture
     X : (n, d) array, or pandas or polars frame
         Finite numbers.  float32 is kept as it is and accumulated in float64.
-    method : EM, MAP, VB or NUTS
+    method : EM, MAP, VB, NUTS or Gibbs
         With its options.
     rng : numpy Generator, int seed or None
     throw : bool
