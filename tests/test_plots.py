@@ -214,6 +214,8 @@ def test_responsibilities_are_stacked_to_one(d):
     bars = [patch for patch in ax.patches if isinstance(patch, StepPatch)]
     heights = np.array([bar.get_data().values - bar.get_data().baseline for bar in bars]).T
     np.testing.assert_allclose(heights.sum(1), 1.0, rtol=1e-12)
+    for below, above in zip(bars, bars[1:], strict=False):
+        np.testing.assert_array_equal(above.get_data().baseline, below.get_data().values)
     expected = fit.responsibilities(fit.X)
     if d == 1:
         np.testing.assert_allclose(heights, expected[np.argsort(fit.X[:, 0])], atol=1e-12)

@@ -18,6 +18,7 @@ from bayesgmm.result.fit import Fit, Method, fit_once
 from bayesgmm.result.status import Outcome, Status
 
 NO_FOLDS = "interrupted before the refits were done"
+NO_DENSITY = "k-means has no density, which elpd_kfold needs"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +92,8 @@ def run_grid(
             break
         except Exception as error:  # whatever it is, it is this cell's own
             fits.pop(cell.name, None)
+            if interrupts.is_raised:  # and what goes wrong while a method is cut short is no failure of the method
+                break
             status = parts[cell.name] = Status(Outcome.FAILED, _reason(error))
         watcher.end(cell.name, status)
     usable = {name: fit for name, fit in fits.items() if fit.kind != "none"}
@@ -117,19 +120,14 @@ def _score(
     interrupts: Interrupts,
 ) -> Comparison:
     """The comparison of one fit; after an interrupt, what needs no refits."""
-
-    def advance(done: int, total: int, note: str) -> None:
-        interrupts.check()
-        watcher.scoring(done, total, note)
-
     try:
         interrupts.check()
-        return compare({name: fit}, folds=folds, labels=labels, rng=seed, progress=advance)
+        return compare({name: fit}, folds=folds, labels=labels, rng=seed, progress=watcher.scoring)
     except KeyboardInterrupt:
         part = compare({name: fit}, folds=0, labels=labels, rng=seed)
         if folds:
-            for scores in part.scores.values():
-                scores["elpd_kfold"] = Score.missing("elpd_kfold", NO_FOLDS)
+            for row, scores in part.scores.items():
+                scores["elpd_kfold"] = Score.missing("elpd_kfold", NO_FOLDS if row == name else NO_DENSITY)
         return Comparison(part.rows, part.scores, _columns(folds, labels), part.n_obs)
 
 

@@ -79,7 +79,7 @@ def plot_criteria(comparison: Comparison, figure: FigureBase | None = None) -> F
             upper.set_xlabel("number of components K")
         foot.set_axis_off()
         foot.legend(
-            *upper.get_legend_handles_labels(), loc="upper center", fontsize=7.5, frameon=False, labelcolor=INK,
+            *upper.get_legend_handles_labels(), loc="upper center", fontsize=8, frameon=False, labelcolor=INK,
             ncols=1 + (len(all_series) > 5), columnspacing=1.0,
         )  # fmt: skip
     return figure

@@ -150,13 +150,21 @@ def _convergence(choice: Choice, fits: Mapping[str, Fit]) -> Section:
     for name, fit in choice.of_kind("draws").items():
         parts += [tables.quantities_table(name, fit)]
         parts += _drawn([lambda fit=fit: pictures.traces(fit), lambda fit=fit: pictures.ranks(fit)])
-    parts += [tables.samplers_table(fits), tables.optimisers_table(fits)]
+    parts += [tables.samplers_table(fits), *_other_chains(choice), tables.optimisers_table(fits)]
     sentences = (
         "Chains are judged by quantities that do not depend on the numbering of the components. R-hat should be at "
         "most 1.01 and effective sample sizes (ESS) at least 400 (Vehtari et al. 2021, doi:10.1214/20-BA1221); MCSE is "
         "the Monte Carlo error of the mean.",
     )
     return Section("convergence", "Convergence", sentences, tuple(part for part in parts if part is not None))
+
+
+def _other_chains(choice: Choice) -> list[Fold]:
+    """The chains with other numbers of components, where those that disagree can be looked at."""
+    others = {name: fit for fits in choice.others.values() for name, fit in fits.items() if fit.kind == "draws"}
+    return [
+        Fold(f"Traces of {name}", _drawn([lambda fit=fit: pictures.traces(fit, 2)])) for name, fit in others.items()
+    ]
 
 
 def _drawn(drawings: list[Callable[[], Picture]]) -> tuple[Picture, ...]:

@@ -52,12 +52,12 @@ def choose(comparison: Comparison, fits: Mapping[str, Fit]) -> Choice:
 def _size(comparison: Comparison, sizes: list[int]) -> tuple[int, str]:
     found = next((v for column in LEADING if (v := verdict(comparison, column)) is not None), None)
     if found is None:
-        return sizes[0], f"The figures show K = {sizes[0]}."
+        return sizes[0], f"The figures show K={sizes[0]}."
     alike = [rival.n_components for rival in found.rivals if rival.behind <= SMALL_DIFFERENCE]
     best = min((k for k in (found.n_components, *alike) if k in sizes), default=sizes[0])
     if best == found.n_components:
-        return best, f"The figures show K = {best}, which predicts new points best ({found.column})."
+        return best, f"The figures show K={best}, which predicts new points best ({found.column})."
     return best, (
-        f"The figures show K = {best}, the fewest components that predict new points as well as the best, "
-        f"K = {found.n_components}, to within {SMALL_DIFFERENCE:.0f} nats ({found.column})."
+        f"The figures show K={best}, the fewest components that predict new points as well as the best, "
+        f"K={found.n_components}, to within {SMALL_DIFFERENCE:.0f} nats ({found.column})."
     )

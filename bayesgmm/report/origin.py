@@ -30,7 +30,9 @@ def origin_table(fits: Mapping[str, Fit], facts: Mapping[str, str]) -> Table:
         "Python": f"{origin['python']} on {origin['platform']}",
         "versions": ", ".join(f"{name} {origin[f'version_{name}']}" for name in PACKAGES),
     }
-    return Table("Origin", ("", ""), tuple((Cell(name), Cell(text)) for name, text in pairs.items()), is_text=True)
+    return Table(
+        "Data and software", ("", ""), tuple((Cell(name), Cell(text)) for name, text in pairs.items()), is_text=True
+    )
 
 
 def methods_table(fits: Mapping[str, Fit]) -> Table:

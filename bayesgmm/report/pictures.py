@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bayesgmm.comparison import Comparison
     from bayesgmm.result.fit import Fit
 
-DPI = 140  # of what is drawn as pixels inside a vector figure
+DPI, TRACE_DPI = 140, 110  # of what is drawn as pixels inside a vector figure; noise does not compress
 N_TRACES = 4
 
 
@@ -104,13 +104,14 @@ def responsibilities(fits: list[Fit]) -> Picture:
     )
 
 
-def traces(fit: Fit) -> Picture:
+def traces(fit: Fit, n_quantities: int = N_TRACES) -> Picture:
     """Label-invariant quantities along the chains."""
     return _picture(
-        lambda: plot_traces(fit, telling_quantities(fit)),
+        lambda: plot_traces(fit, telling_quantities(fit)[:n_quantities]),
         f"Traces of label-invariant quantities of {name_of(fit)}, one line per chain.",
         "Quantities that do not depend on the numbering of components, along the draws of each chain. Chains that have "
         "converged overlap like the same noise; one that stays apart or drifts has not.",
+        dpi=TRACE_DPI,
     )
 
 
@@ -132,10 +133,10 @@ def telling_quantities(fit: Fit) -> list[str]:
     return [q.name for q in (first, second, *worst)]
 
 
-def _picture(draw: Callable[[], FigureBase], alt: str, caption: str) -> Picture:
+def _picture(draw: Callable[[], FigureBase], alt: str, caption: str, dpi: int = DPI) -> Picture:
     buffer = BytesIO()
     with _house_style():
-        draw().savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
+        draw().savefig(buffer, format="svg", dpi=dpi, metadata={"Date": None, "Creator": None})
     code = base64.b64encode(buffer.getvalue()).decode("ascii")
     return Picture(f"data:image/svg+xml;base64,{code}", alt, caption)
 
