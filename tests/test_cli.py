@@ -140,14 +140,15 @@ def test_other_files(form, table, tmp_path):
     np.testing.assert_allclose(fit.X, numbers.to_numpy(), rtol=1e-12)
 
 
-def test_nuts_in_the_grid(csv, tmp_path):
-    options = ("--components", 1, "--methods", "nuts", "--draws", 150, "--tune", 150, "--folds", 0)
+def test_samplers_in_the_grid(csv, tmp_path):
+    options = ("--components", 1, "--methods", "nuts,gibbs", "--draws", 150, "--tune", 150, "--folds", 0)
     ended = run("compare", csv, "--columns", "length,width", *options, "--out", tmp_path)
     assert ended.exit_code == 0, ended.output
     assert "warned" not in ended.stderr
-    fit = bg.load(tmp_path / "fits" / "nuts-K1.nc")
-    assert fit.params.draw_shape == (4, 150)
-    assert fit.diagnostics.max_rhat < 1.1  # the constant sum of squared weights does not make it NaN
+    for name in ("nuts-K1", "gibbs-K1"):
+        fit = bg.load(tmp_path / "fits" / f"{name}.nc")
+        assert fit.params.draw_shape == (4, 150)
+        assert fit.diagnostics.max_rhat < 1.1  # the constant sum of squared weights does not make it NaN
     assert "Rank histograms" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
@@ -282,7 +283,7 @@ def test_a_second_ctrl_c_exits_at_once():
         (["--components", ""], "such as 1:6"),
         (["--components=-1"], "at least 1 component"),
         (["--components", "1:100000"], "shorter range"),
-        (["--methods", "em,gibs"], "'gibs'; there are em, map, vb, nuts"),
+        (["--methods", "em,gibs"], "'gibs'; there are em, map, vb, gibbs, nuts"),
         (["--covariance", "diag", "--columns", "length"], "'diag'"),
         (["--columns", "length,weight"], "no column 'weight'"),
         (["--label-column", "group"], "no column 'group'"),
@@ -342,7 +343,7 @@ def test_numbers_of_components(text, expected):
 
 
 def test_methods_run_cheapest_first():
-    assert parse_methods("NUTS, em,vb") == ("em", "vb", "nuts")
+    assert parse_methods("NUTS, em,gibbs,vb") == ("em", "vb", "gibbs", "nuts")
     with pytest.raises(ArgumentError, match="there is no method ''"):
         parse_methods("")
 

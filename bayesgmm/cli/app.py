@@ -60,13 +60,13 @@ def root(
 
 
 Components = Annotated[str, typer.Option(help="Numbers of components: a range 1:6, a list 2,3,5, or one number.")]
-Methods = Annotated[str, typer.Option(help="Any of em, map, vb and nuts, separated by commas.")]
+Methods = Annotated[str, typer.Option(help="Any of em, map, vb, gibbs and nuts, separated by commas.")]
 Covariance = Annotated[str, typer.Option(help="full, tied, diagonal, spherical or isotropic.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results; files of an earlier run are replaced.")]
 Seed = Annotated[int, typer.Option(min=0, help="Makes the run repeatable.")]
 Folds = Annotated[int, typer.Option(min=0, help="Folds of the cross-validation; 0 leaves it out.")]
-Draws = Annotated[int, typer.Option(help="NUTS: draws of each of the four chains.")]
-Tune = Annotated[int, typer.Option(help="NUTS: tuning draws of each chain.")]
+Draws = Annotated[int, typer.Option(help="NUTS and Gibbs: draws of each of the four chains.")]
+Tune = Annotated[int, typer.Option(help="NUTS and Gibbs: tuning draws of each chain.")]
 
 
 @app.command()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.em import EM, MAP
+from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.vb import VB
 from bayesgmm.result.fit import Method
 
-METHODS = ("em", "map", "vb", "nuts")  # cheapest first: the order in which the grid runs
+METHODS = ("em", "map", "vb", "gibbs", "nuts")  # cheapest first: the order in which the grid runs
 MAX_SIZES = 100
 
 
@@ -56,4 +57,5 @@ def parse_methods(text: str) -> tuple[str, ...]:
 
 def method_of(name: str, draws: int, tune: int) -> Method:
     """The method of that name with the grid's options."""
-    return {"em": EM(), "map": MAP(), "vb": VB(), "nuts": NUTS(draws=draws, tune=tune)}[name]
+    samplers = {"gibbs": Gibbs(draws=draws, tune=tune), "nuts": NUTS(draws=draws, tune=tune)}
+    return ({"em": EM(), "map": MAP(), "vb": VB()} | samplers)[name]
