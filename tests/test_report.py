@@ -213,4 +213,4 @@ def test_other_numbers():
     assert numbers.with_error(-3.21, float("nan")) == "−3.2"
     assert numbers.whole(12345.6) == "12\N{THIN SPACE}346"
     assert numbers.significant(0.00012345, 3) == "0.000123"
-    assert [numbers.duration(s) for s in (0.034, 12.43, 185.2)] == ["0.03 s", "12.4 s", "3 min 05 s"]
+    assert [numbers.duration(s) for s in (0.034, 12.43, 185.2)] == ["0.03\xa0s", "12.4\xa0s", "3\xa0min\xa005\xa0s"]

@@ -175,7 +175,9 @@ def _curves(ax: Axes, fit: Fit, x: np.ndarray, n_draws: int) -> None:
         ax.plot(grid, curves[0], color=INK, linewidth=2.4, zorder=4)
     else:
         lines = [np.column_stack([grid, curve]) for curve in curves]
-        ax.add_collection(LineCollection(lines, colors=INK, alpha=0.25, linewidths=0.7, zorder=3), autolim=False)
+        ax.add_collection(
+            LineCollection(lines, colors=INK, alpha=0.25, linewidths=0.7, zorder=3, rasterized=True), autolim=False
+        )
     ax.set_xlim(low, high)
     ax.set_ylim(0, 1.05 * max(curves.max(), ax.get_ylim()[1] / 1.05))
     ax.set_xlabel(fit.feature_names[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.resources import files
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ def _sections(
             "origin", "Origin", (),
             (
                 origin.origin_table(fits, facts), origin.methods_table(fits),
-                Fold("Prior constants and seeds", (origin.priors_table(fits), origin.seeds_table(fits))),
+                origin.priors_table(fits), Fold("Seeds", (origin.seeds_table(fits),)),
             ),
         ),
     ]  # fmt: skip
@@ -111,8 +112,10 @@ def _components(choice: Choice, labels: np.ndarray | None) -> Section:
 
 
 def _component_pictures(fits: Mapping[str, Fit], labels: np.ndarray | None) -> list[Callable[[], Picture]]:
-    """As many fits beside each other as can be read."""
-    shown = list(fits.values())
+    """As many fits beside each other as can be read, draws beside point estimates."""
+    of_kind = [[fit for fit in fits.values() if fit.kind == kind] for kind in ("draws", "point", "variational")]
+    pairs = zip_longest(*of_kind[:2])
+    shown = [fit for pair in pairs for fit in pair if fit is not None] + of_kind[2]
     across = 3 if len(shown) == 3 and len(shown[0].feature_names) <= 2 else 2
     rows = [shown[i : i + across] for i in range(0, len(shown), across)]
     return [lambda row=row: pictures.components(row, labels) for row in rows]

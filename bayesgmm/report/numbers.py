@@ -31,9 +31,11 @@ def whole(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """ "0.03 s", "12.4 s", "3 min 05 s"."""
+    """ "0.03 s", "12.4 s", "3 min 05 s", with spaces at which no line breaks."""
     if math.isnan(seconds):
         return ""
     if seconds < 60:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+        text = f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    else:
+        text = f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")

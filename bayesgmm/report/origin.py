@@ -51,7 +51,7 @@ def priors_table(fits: Mapping[str, Fit]) -> Table:
             f"{model.n_components}, {model.covariance.name}", _constant(model.weights.concentration),
             _constant(prior.mean), _constant(prior.mean_precision), _constant(prior.dof), _constant(prior.scale),
         )  # fmt: skip
-        rows.setdefault(cells[0], tuple(Cell(text) for text in cells))
+        rows.setdefault(cells, tuple(Cell(text) for text in cells))
     columns = ("K, covariance", "Dirichlet concentration", "mean", "mean precision", "dof", "scale")
     return Table("Prior constants (maximum likelihood does not use them)", columns, tuple(rows.values()), is_text=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 DPI, TRACE_DPI = 140, 110  # of what is drawn as pixels inside a vector figure; noise does not compress
 N_TRACES = 4
+_EMBEDDED = re.compile(rb"data:image/png;base64,([^\"]+)")
 
 
 def criteria(comparison: Comparison) -> Picture:
@@ -49,7 +51,12 @@ def components(fits: list[Fit], labels: np.ndarray | None) -> Picture:
     """The data with the components of at most three fits."""
     d = len(fits[0].feature_names)
     if d == 1:
-        how = "Histogram of the data. Thin lines are the densities of 50 draws; coloured areas are single components."
+        kinds = {fit.kind for fit in fits}
+        how = "A histogram of the data with the densities of 50 draws as thin lines" if kinds - {"point"} else ""
+        areas = "the density of a point estimate as a line over its numbered components"
+        how = (
+            f"{how}, and {areas}." if how and "point" in kinds else f"{how or 'A histogram of the data with ' + areas}."
+        )
     else:
         view = "" if d == 2 else "every pair of columns" if d <= MAX_PAIRS else "first two principal axes"
         how = (
@@ -60,7 +67,10 @@ def components(fits: list[Fit], labels: np.ndarray | None) -> Picture:
     names = " beside ".join(name_of(fit) for fit in fits)
     groups = "" if labels is None or d == 1 else " Points are coloured by the given labels, which no method has seen."
     return _picture(
-        lambda: plot_components(*fits, labels=labels), f"The data with the components of {names}.", how + groups
+        lambda: plot_components(*fits, labels=labels),
+        f"The data with the components of {names}.",
+        how + groups,
+        is_line_art=True,
     )
 
 
@@ -112,6 +122,7 @@ def traces(fit: Fit, n_quantities: int = N_TRACES) -> Picture:
         "Quantities that do not depend on the numbering of components, along the draws of each chain. Chains that have "
         "converged overlap like the same noise; one that stays apart or drifts has not.",
         dpi=TRACE_DPI,
+        is_line_art=True,
     )
 
 
@@ -133,12 +144,25 @@ def telling_quantities(fit: Fit) -> list[str]:
     return [q.name for q in (first, second, *worst)]
 
 
-def _picture(draw: Callable[[], FigureBase], alt: str, caption: str, dpi: int = DPI) -> Picture:
+def _picture(
+    draw: Callable[[], FigureBase], alt: str, caption: str, dpi: int = DPI, is_line_art: bool = False
+) -> Picture:
     buffer = BytesIO()
     with _house_style():
         draw().savefig(buffer, format="svg", dpi=dpi, metadata={"Date": None, "Creator": None})
-    code = base64.b64encode(buffer.getvalue()).decode("ascii")
+    content = _EMBEDDED.sub(_smaller, buffer.getvalue()) if is_line_art else buffer.getvalue()
+    code = base64.b64encode(content).decode("ascii")
     return Picture(f"data:image/svg+xml;base64,{code}", alt, caption)
+
+
+def _smaller(match: re.Match[bytes]) -> bytes:
+    """An image inside a figure with 256 colours, which are plenty for lines of a few: a third of the size."""
+    from PIL import Image
+
+    image = Image.open(BytesIO(base64.b64decode(match[1])))
+    buffer = BytesIO()
+    image.quantize(256, method=Image.Quantize.FASTOCTREE).save(buffer, format="png", optimize=True)
+    return b"data:image/png;base64," + base64.b64encode(buffer.getvalue())
 
 
 @contextmanager
