@@ -30,7 +30,7 @@ MAY_IMPORT = {
 }
 TOP = {"__init__", "__main__", "cli", "testing"}  # these may import anything
 
-NUMERIC = {"numpy", "scipy", "numba"}
+NUMERIC = {"numpy", "scipy", "numba", "llvmlite"}  # llvmlite is Numba's own: it writes the vector instructions
 COMPILED_MODELS = {"pymc", "pytensor", "nutpie"}  # of the part `ppl` alone
 EVERYWHERE = NUMERIC | {"bayesgmm"} | set(sys.stdlib_module_names)
 AT_MODULE_LEVEL = {"ppl": EVERYWHERE | COMPILED_MODELS, "cli": EVERYWHERE | {"typer"}}

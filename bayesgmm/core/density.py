@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
+from numba import types
 
-from bayesgmm.core import kernels
-from bayesgmm.core.kernels import BLOCK, jit
+from bayesgmm.core import passes
+from bayesgmm.core.compilation import array_type, compiled
 from bayesgmm.core.params import ComponentScores, MixtureParams
-from bayesgmm.core.sweep import group_bounds
+from bayesgmm.core.sweep import as_contiguous, as_rows, group_bounds, portions, work_per_row
 from bayesgmm.core.threads import run_in_threads
 
 BLOCK_BYTES = 64 * 2**20  # of one draws x points block
@@ -37,23 +39,19 @@ def log_density_blocks(params: MixtureParams, X: np.ndarray) -> Iterator[tuple[s
 
 def log_joint(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
     """(n, K) component scores of every point."""
-    out = np.empty((len(X), len(scores.log_weight)))
-    kernel = _log_joint_diagonal if scores.precision_chol.ndim == 2 else _log_joint_triangular
-    bounds = group_bounds(len(X))
-
-    def run(g: int) -> None:
-        kernel(X, bounds[g], bounds[g + 1], scores.log_weight, scores.means, scores.precision_chol, out)
-
-    run_in_threads(run, range(len(bounds) - 1))
+    rows, arrays = as_rows(X), as_contiguous(scores)
+    out = np.empty((len(rows), len(scores.log_weight)))
+    _fill(_log_joint_kernel(rows.dtype, arrays[-1].ndim), rows, arrays, work_per_row(arrays[-1]), out)
     return out
 
 
 def responsibilities(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
-    """(n, K) softmax of the scores; rows sum to one."""
+    """(n, K) softmax of the scores; rows sum to one, or to zero where all scores are -inf."""
     joint = log_joint(scores, X)
-    joint -= joint.max(1, keepdims=True)
+    top = joint.max(1, keepdims=True)
+    joint -= np.where(top == -np.inf, 0.0, top)
     np.exp(joint, out=joint)
-    joint /= joint.sum(1, keepdims=True)
+    joint /= np.where(top == -np.inf, 1.0, joint.sum(1, keepdims=True))
     return joint
 
 
@@ -82,60 +80,29 @@ def _flatten_draws(params: MixtureParams) -> MixtureParams:
 
 
 def _log_density_into(flat: MixtureParams, X: np.ndarray, out: np.ndarray) -> None:
-    kernel = _log_density_diagonal if flat.is_diagonal else _log_density_triangular
-    log_weight, bounds = flat.log_weight(), group_bounds(len(X))
-
-    def run(g: int) -> None:
-        kernel(X, bounds[g], bounds[g + 1], log_weight, flat.means, flat.precision_chol, out)
-
-    run_in_threads(run, range(len(bounds) - 1))
+    rows, arrays = as_rows(X), [flat.log_weight(), flat.means, flat.precision_chol]
+    work = len(flat.weights) * work_per_row(flat.precision_chol[0])
+    _fill(_log_density_kernel(rows.dtype, flat.precision_chol.ndim), rows, arrays, work, out)
 
 
-@jit
-def _log_density_triangular(X, start, stop, log_weight, means, factors, out):
-    n_draws, n_components, n_features = means.shape
-    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
-    scores, ones = np.empty((n_components, BLOCK)), np.ones(BLOCK)
-    for begin in range(start, stop, BLOCK):
-        end = min(begin + BLOCK, stop)
-        kernels.load_block(X, begin, end, block)
-        for s in range(n_draws):
-            kernels.score_block_triangular(block, end - begin, log_weight[s], means[s], factors[s], diff, scores)
-            kernels.soften_block(scores, end - begin, ones, out[s, begin:end])
+def _fill(kernel: Callable, rows: np.ndarray, arrays: list[np.ndarray], work: int, out: np.ndarray) -> None:
+    bounds = group_bounds(len(rows))
+
+    def run(groups: tuple[int, int]) -> None:
+        kernel(rows, bounds[groups[0]], bounds[groups[1]], *arrays, out)
+
+    run_in_threads(run, portions(len(bounds) - 1, len(rows) * work))
 
 
-@jit
-def _log_density_diagonal(X, start, stop, log_weight, means, factors, out):
-    n_draws, n_components, n_features = means.shape
-    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
-    scores, ones = np.empty((n_components, BLOCK)), np.ones(BLOCK)
-    for begin in range(start, stop, BLOCK):
-        end = min(begin + BLOCK, stop)
-        kernels.load_block(X, begin, end, block)
-        for s in range(n_draws):
-            kernels.score_block_diagonal(block, end - begin, log_weight[s], means[s], factors[s], diff, scores)
-            kernels.soften_block(scores, end - begin, ones, out[s, begin:end])
+@cache
+def _log_density_kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
+    inputs = [array_type(float, ndim) for ndim in (2, 3, factor_ndim)]
+    rows, output = array_type(dtype, 2), array_type(float, 2, is_output=True)
+    return compiled(passes.log_density_rows, rows, types.int64, types.int64, *inputs, output)
 
 
-@jit
-def _log_joint_triangular(X, start, stop, log_weight, means, factors, out):
-    n_components, n_features = means.shape
-    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
-    scores = np.empty((n_components, BLOCK))
-    for begin in range(start, stop, BLOCK):
-        end = min(begin + BLOCK, stop)
-        kernels.load_block(X, begin, end, block)
-        kernels.score_block_triangular(block, end - begin, log_weight, means, factors, diff, scores)
-        out[begin:end] = scores[:, : end - begin].T
-
-
-@jit
-def _log_joint_diagonal(X, start, stop, log_weight, means, factors, out):
-    n_components, n_features = means.shape
-    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
-    scores = np.empty((n_components, BLOCK))
-    for begin in range(start, stop, BLOCK):
-        end = min(begin + BLOCK, stop)
-        kernels.load_block(X, begin, end, block)
-        kernels.score_block_diagonal(block, end - begin, log_weight, means, factors, diff, scores)
-        out[begin:end] = scores[:, : end - begin].T
+@cache
+def _log_joint_kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
+    inputs = [array_type(float, ndim) for ndim in (1, 2, factor_ndim)]
+    rows, output = array_type(dtype, 2), array_type(float, 2, is_output=True)
+    return compiled(passes.log_joint_rows, rows, types.int64, types.int64, *inputs, output)

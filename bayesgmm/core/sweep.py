@@ -9,17 +9,23 @@ number of threads gives the same bits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
+from functools import cache, lru_cache
 
 import numpy as np
+from numba import types
 
-from bayesgmm.core import kernels
-from bayesgmm.core.kernels import BLOCK, jit
+from bayesgmm.core import kernels, passes
+from bayesgmm.core.compilation import array_type, compiled
+from bayesgmm.core.kernels import BLOCK
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.threads import run_in_threads
+from bayesgmm.core.threads import n_threads, run_in_threads
 
 GROUPS = 64
+SERIAL_WORK = 500_000  # multiply-adds, some 0.1 ms: below this, waking another thread costs more than it saves
+NO_WEIGHTS = np.empty(0)
 
 
 class Assign(Enum):
@@ -40,7 +46,7 @@ def sweep(
     Parameters
     ----------
     X : (n, d) array of float64 or float32
-        float32 is read as it is and accumulated in float64.
+        float32 is read as it is and accumulated in float64.  What is not C-contiguous is copied.
     scores : ComponentScores
         Moments are centred at its means and have the form (triangular or diagonal) of its factors.
     assign : Assign
@@ -50,89 +56,73 @@ def sweep(
     Returns
     -------
     SufficientStatistics
+        A row whose scores are all -inf belongs to no component, and makes the log likelihood -inf.
     """
-    bounds = group_bounds(len(X))
-    n_groups, (n_components, n_features) = len(bounds) - 1, scores.means.shape
-    log_likelihood = np.zeros(n_groups)
-    counts = np.zeros((n_groups, n_components))
-    first = np.zeros((n_groups, n_components, n_features))
-    second = np.zeros((n_groups, *scores.precision_chol.shape))
-    weights = np.ones(BLOCK) if row_weights is None else np.ascontiguousarray(row_weights, float)
-    kernel = _sweep_diagonal if scores.precision_chol.ndim == 2 else _sweep_triangular
+    rows, (log_weight, means, factors) = as_rows(X), as_contiguous(scores)
+    weights = NO_WEIGHTS if row_weights is None else np.ascontiguousarray(row_weights, float)
+    sweep_groups = _sweep_kernel(rows.dtype, factors.ndim)
+    bounds = group_bounds(len(rows))
+    n_groups = len(bounds) - 1
+    outputs = [np.zeros((n_groups, *shape)) for shape in ((), log_weight.shape, means.shape, factors.shape)]
 
-    def run(g: int) -> None:
-        log_likelihood[g] = kernel(
-            X, bounds[g], bounds[g + 1], scores.log_weight, scores.means, scores.precision_chol,
-            assign.value, weights, row_weights is not None, counts[g], first[g], second[g],
-        )  # fmt: skip
+    def run(groups: tuple[int, int]) -> None:
+        sweep_groups(rows, bounds, *groups, log_weight, means, factors, assign.value, weights, *outputs)
 
-    run_in_threads(run, range(n_groups))
-    total_second = _tree_sum(second)
-    if total_second.ndim == 3:
-        total_second += np.swapaxes(np.triu(total_second, 1), 1, 2)
-    return SufficientStatistics(
-        float(_tree_sum(log_likelihood)), _tree_sum(counts), _tree_sum(first), total_second, scores.means,
-        float(len(X)) if row_weights is None else float(np.sum(row_weights)),
-    )  # fmt: skip
+    run_in_threads(run, portions(n_groups, len(rows) * work_per_row(factors)))
+    value, counts, first, second = (tree_sum(parts) for parts in outputs)
+    n_obs = float(len(rows)) if row_weights is None else float(weights.sum())
+    return SufficientStatistics(float(value), counts, first, second, scores.means, n_obs)
 
 
-def group_bounds(n_obs: int) -> list[int]:
+def as_rows(X: np.ndarray) -> np.ndarray:
+    """X as the kernels read it: C-contiguous, float32 or float64."""
+    return np.ascontiguousarray(X, np.float32 if X.dtype == np.float32 else np.float64)
+
+
+def as_contiguous(scores: ComponentScores) -> list[np.ndarray]:
+    """The arrays of `scores` as the kernels read them."""
+    return [np.ascontiguousarray(a, float) for a in (scores.log_weight, scores.means, scores.precision_chol)]
+
+
+@lru_cache(maxsize=64)
+def group_bounds(n_obs: int) -> np.ndarray:
     """Row bounds of the groups: multiples of `BLOCK`, as even as they can be, fixed by n alone."""
-    n_blocks = -(-n_obs // BLOCK)
+    n_blocks = max(1, -(-n_obs // BLOCK))
     n_groups = min(GROUPS, n_blocks)
-    return [min(n_obs, BLOCK * (n_blocks * g // n_groups)) for g in range(n_groups + 1)]
+    bounds = np.array([min(n_obs, BLOCK * (n_blocks * g // n_groups)) for g in range(n_groups + 1)])
+    bounds.flags.writeable = False  # it is shared
+    return bounds
 
 
-def _tree_sum(parts: np.ndarray) -> np.ndarray:
-    while len(parts) > 1:
-        even = len(parts) // 2 * 2
-        parts = np.concatenate([parts[0:even:2] + parts[1:even:2], parts[even:]])
+def portions(n_groups: int, work: float) -> list[tuple[int, int]]:
+    """Cut the groups into what threads take one after the other: a few each, to even out their speeds."""
+    n_portions = 1 if work < SERIAL_WORK else min(n_groups, 4 * n_threads())
+    return [(n_groups * i // n_portions, n_groups * (i + 1) // n_portions) for i in range(n_portions)]
+
+
+def work_per_row(factors: np.ndarray) -> int:
+    """Multiply-adds of a row, roughly: an exponential counts for 20."""
+    return factors.size + 20 * len(factors)
+
+
+def tree_sum(parts: np.ndarray) -> np.ndarray:
+    """Sum over the first axis, pairwise in a fixed tree; `parts` is overwritten."""
+    _tree_sum_kernel()(parts.reshape(len(parts), -1))
     return parts[0]
 
 
-@jit
-def _sweep_triangular(
-    X, start, stop, log_weight, means, factors, assign, row_weights, has_weights, counts, first, second
-):
-    n_components, n_features = means.shape
-    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
-    scores, log_sums = np.empty((n_components, BLOCK)), np.empty(BLOCK)
-    total = 0.0
-    for begin in range(start, stop, BLOCK):
-        end = min(begin + BLOCK, stop)
-        m = end - begin
-        weights = row_weights[begin:end] if has_weights else row_weights
-        kernels.load_block(X, begin, end, block)
-        kernels.score_block_triangular(block, m, log_weight, means, factors, diff, scores)
-        if assign == kernels.SOFT:
-            kernels.soften_block(scores, m, weights, log_sums)
-        else:
-            kernels.harden_block(scores, m, weights, log_sums)
-        for i in range(m):
-            total += weights[i] * log_sums[i]
-        kernels.accumulate_block_triangular(block, m, scores, means, diff, counts, first, second)
-    return total
+@cache
+def _sweep_kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
+    vector, index, integer = array_type(float, 1), array_type(np.int64, 1), types.int64
+    return compiled(
+        passes.sweep_groups, array_type(dtype, 2), index, integer, integer,
+        vector, array_type(float, 2), array_type(float, factor_ndim), integer, vector,
+        *(array_type(float, ndim, is_output=True) for ndim in (1, 2, 3, factor_ndim + 1)),
+    )  # fmt: skip
 
 
-@jit
-def _sweep_diagonal(
-    X, start, stop, log_weight, means, factors, assign, row_weights, has_weights, counts, first, second
-):
-    n_components, n_features = means.shape
-    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
-    scores, log_sums = np.empty((n_components, BLOCK)), np.empty(BLOCK)
-    total = 0.0
-    for begin in range(start, stop, BLOCK):
-        end = min(begin + BLOCK, stop)
-        m = end - begin
-        weights = row_weights[begin:end] if has_weights else row_weights
-        kernels.load_block(X, begin, end, block)
-        kernels.score_block_diagonal(block, m, log_weight, means, factors, diff, scores)
-        if assign == kernels.SOFT:
-            kernels.soften_block(scores, m, weights, log_sums)
-        else:
-            kernels.harden_block(scores, m, weights, log_sums)
-        for i in range(m):
-            total += weights[i] * log_sums[i]
-        kernels.accumulate_block_diagonal(block, m, scores, means, diff, counts, first, second)
-    return total
+@cache
+def _tree_sum_kernel() -> Callable:
+    return compiled(passes.add_groups, array_type(float, 2, is_output=True))
+
+

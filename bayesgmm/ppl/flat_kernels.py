@@ -17,7 +17,7 @@ import numpy as np
 from bayesgmm.core import kernels
 from bayesgmm.core.kernels import BLOCK, jit
 from bayesgmm.core.params import LOG_2PI
-from bayesgmm.core.sweep import _sweep_diagonal, _sweep_triangular
+from bayesgmm.core.passes import sweep_rows
 
 HEADER = 8  # total length, n, K, D, rows and columns of half_dof, log normaliser, draws made (a sampler's counter)
 
@@ -133,7 +133,7 @@ def sweep_triangular(X, start, stop, log_weights, factors, means, counts, first,
         log_weight[k] = log_weights[k] - 0.5 * X.shape[1] * LOG_2PI
         for d in range(X.shape[1]):
             log_weight[k] += np.log(factors[k, d, d])
-    return _sweep_triangular(
+    return sweep_rows(
         X, start, stop, log_weight, means, factors, kernels.SOFT, np.ones(BLOCK), False, counts, first, second
     )
 
@@ -146,7 +146,7 @@ def sweep_diagonal(X, start, stop, log_weights, factors, means, counts, first, s
         log_weight[k] = log_weights[k] - 0.5 * X.shape[1] * LOG_2PI
         for d in range(X.shape[1]):
             log_weight[k] += np.log(factors[k, d])
-    return _sweep_diagonal(
+    return sweep_rows(
         X, start, stop, log_weight, means, factors, kernels.SOFT, np.ones(BLOCK), False, counts, first, second
     )
 

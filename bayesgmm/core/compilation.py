@@ -1,0 +1,56 @@
+"""Compiling a kernel at its first use, and saying so when that takes a while."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numba import from_dtype, types
+
+PATIENCE = 1.0  # seconds; loading a kernel from the disk takes a few hundredths
+MESSAGE = "bayesgmm: compiling for this machine; this happens at the first use only and takes some seconds."
+
+_is_said = threading.Event()
+
+
+@contextmanager
+def announced_compilation() -> Iterator[None]:
+    """Print one sentence to stderr, once per process, if the body is not done within a second.
+
+    Let the body do nothing but compile: a long computation must not print it.
+    """
+    timer = threading.Timer(PATIENCE, _say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def compiled(kernel, *argument_types: types.Type):
+    """`kernel` for these argument types, loaded from the disk or compiled here and now.
+
+    The result accepts what converts to them (writable arrays where they say read-only) and compiles nothing on
+    its own: otherwise each mixture of read-only and writable arguments would be one more kernel.
+    """
+    with announced_compilation():
+        ready = type(kernel)(kernel.py_func, targetoptions=kernel.targetoptions)
+        ready.enable_caching()
+        ready.compile(argument_types)
+    ready.disable_compile()
+    return ready
+
+
+def array_type(dtype, ndim: int, is_output: bool = False) -> types.Array:
+    """Numba's type of a C-contiguous array, read-only unless it is an output."""
+    return types.Array(from_dtype(np.dtype(dtype)), ndim, "C", readonly=not is_output)
+
+
+def _say() -> None:
+    if not _is_said.is_set():
+        _is_said.set()
+        print(MESSAGE, file=sys.stderr, flush=True)

@@ -1,0 +1,116 @@
+"""The compiled sweep over rows, and the two passes that only score: what Python calls.
+
+Triangular and diagonal factors share the code: Numba drops the branch on ``ndim`` that does not apply.  Numba caches
+these functions on disk and looks only at this file's time stamp: after a change of a file that this one imports, or
+for a caller elsewhere after a change of this one, delete __pycache__ (the tests' conftest does).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bayesgmm.core.assignment import harden_block, log_sum_block, soften_block
+from bayesgmm.core.blocks import inner, load_block, make_rows, make_workspace, pack_factors, score_block
+from bayesgmm.core.kernels import BLOCK, SOFT
+from bayesgmm.core.lanes import WIDTH, lanes, load, total, where_greater
+from bayesgmm.core.moments import accumulate_block, mirror
+
+jit = njit(nogil=True, cache=True, error_model="numpy")
+
+
+@jit
+def sweep_groups(X, bounds, begin, end, log_weight, means, factors, assign, row_weights, values, counts, first, second):
+    """Add the statistics of the rows bounds[g]:bounds[g + 1] to entry g of the outputs, for g in begin:end.
+
+    `values` gets the weighted log-sums.  `row_weights` is empty or has n entries.
+    """
+    n_components, n_features = means.shape
+    block, scores = make_rows(n_features), make_rows(n_components)
+    workspace, weights, log_sums = make_workspace(n_features), np.ones(BLOCK), np.empty(BLOCK)
+    packed = pack_factors(factors)
+    for g in range(begin, end):
+        for start in range(bounds[g], bounds[g + 1], BLOCK):
+            stop = min(start + BLOCK, bounds[g + 1])
+            m = stop - start
+            if len(row_weights) > 0:
+                for i in range(m):
+                    weights[i] = row_weights[start + i]
+            load_block(X, start, stop, block)
+            score_block(block, m, log_weight, means, packed, factors.ndim == 2, workspace, scores)
+            if assign == SOFT:
+                soften_block(scores, m, weights, log_sums)
+            else:
+                harden_block(scores, m, weights, log_sums)
+            values[g] += weighted_total(m, weights, log_sums)
+            accumulate_block(block, m, scores, means, workspace, counts[g], first[g], second[g])
+        if second.ndim == 4:
+            mirror(second[g])
+
+
+@jit
+def sweep_rows(X, start, stop, log_weight, means, factors, assign, row_weights, has_weights, counts, first, second):
+    """Add the statistics of the rows start:stop to counts, first and second; return their weighted log-sums."""
+    values, weights = np.zeros(1), row_weights if has_weights else row_weights[:0]
+    sweep_groups(
+        X, np.array([start, stop]), 0, 1, log_weight, means, factors, assign, weights, values,
+        np.expand_dims(counts, 0), np.expand_dims(first, 0), np.expand_dims(second, 0),
+    )  # fmt: skip
+    return values[0]
+
+
+@inner
+def weighted_total(m, weights, log_sums):
+    """Sum of the log-sums; where a weight is zero, a log-sum of -inf does not matter."""
+    for i in range(m, m + -m % WIDTH):
+        log_sums[i] = 0.0
+    part = lanes(0.0)
+    for i in range(0, m, WIDTH):
+        weight = load(weights, i)
+        part = part + where_greater(weight, 0.0, weight * load(log_sums, i), 0.0)
+    return total(part)
+
+
+@jit
+def add_groups(parts):
+    """Add the rows of `parts` pairwise, in a fixed tree, into its first row."""
+    step = 1
+    while step < len(parts):
+        for g in range(0, len(parts) - step, 2 * step):
+            for i in range(parts.shape[1]):
+                parts[g, i] += parts[g + step, i]
+        step *= 2
+
+
+@jit
+def log_density_rows(X, start, stop, log_weight, means, factors, out):
+    """out[s, start:stop] = log density of the rows under draw s of the parameters."""
+    n_draws, n_components, n_features = means.shape
+    block, scores = make_rows(n_features), make_rows(n_components)
+    workspace, totals, log_sums = make_workspace(n_features), np.empty(BLOCK), np.empty(BLOCK)
+    for begin in range(start, stop, BLOCK):
+        end = min(begin + BLOCK, stop)
+        m = end - begin
+        load_block(X, begin, end, block)
+        for s in range(n_draws):
+            score_block(
+                block, m, log_weight[s], means[s], pack_factors(factors[s]), factors.ndim == 3, workspace, scores
+            )
+            log_sum_block(scores, m, log_sums, totals)
+            for i in range(m):
+                out[s, begin + i] = log_sums[i]
+
+
+@jit
+def log_joint_rows(X, start, stop, log_weight, means, factors, out):
+    """out[start:stop, k] = score of the rows by component k."""
+    n_components, n_features = means.shape
+    block, scores = make_rows(n_features), make_rows(n_components)
+    workspace, packed = make_workspace(n_features), pack_factors(factors)
+    for begin in range(start, stop, BLOCK):
+        end = min(begin + BLOCK, stop)
+        load_block(X, begin, end, block)
+        score_block(block, end - begin, log_weight, means, packed, factors.ndim == 2, workspace, scores)
+        for i in range(end - begin):
+            for k in range(n_components):
+                out[begin + i, k] = scores[k, i]
