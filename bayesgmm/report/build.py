@@ -159,6 +159,8 @@ def _convergence(choice: Choice, fits: Mapping[str, Fit]) -> Section:
         "most 1.01 and effective sample sizes (ESS) at least 400 (Vehtari et al. 2021, doi:10.1214/20-BA1221); MCSE is "
         "the Monte Carlo error of the mean.",
     )
+    if all(fit.kind != "draws" for fit in fits.values()):
+        sentences = ("Optimisers climb from several starts; the best that is not suspicious is kept.",)
     return Section("convergence", "Convergence", sentences, tuple(part for part in parts if part is not None))
 
 
