@@ -126,7 +126,7 @@ class Bartlett:
         at += self.dof.size
         bartlett = np.zeros((*flat.shape[:-1], *self.root.shape))
         bartlett[..., *np.triu_indices(self.n_features, 1)] = flat[..., at : at + self.n_upper].reshape(
-            *flat.shape[:-1], len(self.root), -1
+            *flat.shape[:-1], len(self.root), self.n_upper // len(self.root)
         )
         index = np.arange(self.n_features)
         bartlett[..., index, index] = diagonal

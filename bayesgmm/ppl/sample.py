@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from bayesgmm.core.compilation import announced_compilation
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads
 from bayesgmm.data import DataMatrix
@@ -20,6 +22,7 @@ from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.result.fit import Progress
 
 POLL_SECONDS = 0.01
+N_TRIES = 20  # of a start with a finite log posterior
 
 # ArviZ's names of the statistics that both samplers report, and nutpie's.
 STATS = {
@@ -67,32 +70,31 @@ class Chain:
 def run_nutpie(
     model: GaussianMixture, data: DataMatrix, make_start: MakeStart, plan: Plan, progress: Progress
 ) -> tuple[list[Chain], bool]:
-    """Sample the flat posterior, chains in parallel; returns the chains and whether it was interrupted."""
+    """Sample the flat posterior, chains in parallel; returns the chains and whether it was interrupted.
+
+    Raises
+    ------
+    FloatingPointError
+        The log posterior has no finite value at the starts.
+    RuntimeError
+        nutpie gave up.
+    """
     import nutpie
 
     posterior = FlatPosterior.of(model, data)
 
     def first_point(seed: int) -> np.ndarray:
         # nutpie asks in any order, with a seed that depends on the chain alone.
-        return posterior.coordinates.flatten(make_start(np.random.default_rng([plan.seed, seed])))
+        return _finite_start(posterior, make_start, np.random.default_rng([plan.seed, seed]))
 
+    first_point(0)  # nutpie 0.16 can crash the process where every start fails: find that out here
     compiled, n_done = (_as_c_functions if posterior.is_serial else _as_python)(posterior, first_point)
     sampler = nutpie.sample(
         compiled, draws=plan.draws, tune=plan.tune, chains=plan.chains, cores=min(plan.chains, n_threads()),
         seed=plan.seed, target_accept=plan.target_accept, maxdepth=plan.max_treedepth,
         save_warmup=False, progress_bar=False, blocking=False,
     )  # fmt: skip
-    try:
-        while not _is_finished(sampler):
-            progress(min(n_done(), plan.total), plan.total, "draws")
-            time.sleep(POLL_SECONDS)
-        trace, is_interrupted = sampler.wait(), False
-    except KeyboardInterrupt:
-        trace, is_interrupted = sampler.abort(), True
-    except BaseException:
-        sampler.cancel()
-        raise
-    progress(plan.total, plan.total, "draws")
+    trace, is_interrupted = _wait(sampler, lambda: progress(min(n_done(), plan.total), plan.total, "draws"))
     flat = np.asarray(trace.posterior["flat"].values)
     stats = {name: np.asarray(trace.sample_stats[theirs].values) for name, theirs in STATS.items()}
     chains = []
@@ -101,6 +103,34 @@ def run_nutpie(
         kept = posterior.coordinates.expand(flat[c, :length])
         chains.append(Chain(kept, {name: value[c, :length] for name, value in stats.items()}))
     return chains, is_interrupted
+
+
+def _wait(sampler, show: Callable[[], None]) -> tuple[Any, bool]:
+    """What a background sampler leaves at its end or at an interrupt, and which it was."""
+    try:
+        while not _is_finished(sampler):
+            show()
+            time.sleep(POLL_SECONDS)
+        trace = sampler.wait()
+    except KeyboardInterrupt:
+        return sampler.abort(), True
+    except BaseException:
+        sampler.cancel()
+        raise
+    show()
+    return trace, False
+
+
+def _finite_start(posterior: FlatPosterior, make_start: MakeStart, rng: np.random.Generator) -> np.ndarray:
+    for _ in range(N_TRIES):
+        x = posterior.coordinates.flatten(make_start(rng))
+        value, gradient = posterior(x)
+        if np.isfinite(value) and np.isfinite(gradient).all():
+            return x
+    raise FloatingPointError(
+        f"the log posterior is not finite at any of {N_TRIES} starts: the prior's scale or mean_precision is out of "
+        "all proportion to the data"
+    )
 
 
 def _is_finished(sampler) -> bool:
@@ -118,10 +148,12 @@ def _as_c_functions(posterior: FlatPosterior, first_point: Callable[[int], np.nd
     from bayesgmm.ppl.flat_kernels import HEADER
 
     n_dim, problem = posterior.coordinates.n_dim, posterior.problem.copy()
+    with announced_compilation():
+        log_density = log_density_callback(posterior.coordinates.structure.is_diagonal)
+        expand = expand_callback()
     values = {
         "dims": {}, "_n_dim": n_dim, "_coords": {}, "_shapes": {"flat": (n_dim,)},
-        "compiled_logp_func": log_density_callback(posterior.coordinates.structure.is_diagonal),
-        "compiled_expand_func": expand_callback(),
+        "compiled_logp_func": log_density, "compiled_expand_func": expand,
         "initial_point_func": first_point, "shared_data": {}, "user_data": problem, "n_expanded": n_dim,
         "shape_info": (["flat"], [slice(0, n_dim)], [(n_dim,)]),
     }  # fmt: skip
