@@ -1,0 +1,8 @@
+"""Every comparison, one after the other."""
+
+from benchmarks import em, vb
+
+if __name__ == "__main__":
+    em.main()
+    print()
+    vb.main()
