@@ -53,7 +53,7 @@ def vb_sklearn(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> BayesianG
     """Variational Bayes of scikit-learn with this package's default priors."""
     k, d = start.n_components, X.shape[1]
     mixture = _FromResponsibilities(
-        k,
+        n_components=k,
         tol=0.0,
         reg_covar=0.0,
         max_iter=n_iter,
