@@ -42,28 +42,28 @@ def make_rows(n_rows):
 
 
 @inner
-def make_workspace(n_features):
-    """Scratch space of `score_block` and `accumulate_block`.
+def make_columns(n_features):
+    """A block for D columns, or `accumulate_block`'s workspace.
 
-    The D columns less a mean; a row of ones, which turns first moments into second moments, and two of zeros, which
-    fill up tiles; two columns times the responsibilities.
+    The D columns; one of ones, which turns first moments into second moments, and two of zeros, which fill up tiles;
+    room for two columns times the responsibilities.
     """
-    workspace = make_rows(n_features + 5)
+    columns = make_rows(n_features + 5)
     for i in range(STRIDE):
-        workspace[n_features, i] = 1.0
-        for d in range(n_features + 1, len(workspace)):
-            workspace[d, i] = 0.0
-    return workspace
+        columns[n_features, i] = 1.0
+        columns[n_features + 1, i] = 0.0
+        columns[n_features + 2, i] = 0.0
+    return columns
 
 
 @inner
-def score_block(block, m, log_weight, means, packed, is_diagonal, workspace, scores):
-    """scores[k, :m] = log_weight[k] - 1/2 ||factors[k]^T (x - means[k])||^2, of packed factors."""
+def score_block(block, m, log_weight, means, factors, packed, workspace, scores):
+    """scores[k, :m] = log_weight[k] - 1/2 ||factors[k]^T (x - means[k])||^2; `packed` as from `pack_factors`."""
     n_components, n_features = means.shape
     for k in range(n_components):
         at, p = k * n_features, k * packed.shape[1]
         for i in range(0, m, WIDTH):
-            if is_diagonal:
+            if factors.ndim == 2:
                 square = square_diagonal(block, i, at, n_features, means, packed)
             else:
                 square = square_triangular(block, i, at, n_features, means, p, packed, workspace)
@@ -95,10 +95,10 @@ def square_triangular(block, i, at, n_features, means, p, packed, z):
         square = y * y
         if head > 1:
             z1 = load(z, WIDTH)
-            y = fma(z1, load_one(packed, p + 2), z0 * load_one(packed, p + 1))
+            y = fma(z1, load_one(packed, p + head), z0 * load_one(packed, p + 1))
             square = fma(y, y, square)
             if head > 2:
-                y = fma(z1, load_one(packed, p + 4), z0 * load_one(packed, p + 3))
+                y = fma(z1, load_one(packed, p + 4), z0 * load_one(packed, p + 2))
                 y = fma(load(z, 2 * WIDTH), load_one(packed, p + 5), y)
                 square = fma(y, y, square)
         p += head * (head + 1) // 2
@@ -130,21 +130,14 @@ def pack_factors(factors):
     if factors.ndim == 2:
         return factors
     n_components, n_features = factors.shape[:2]
-    packed = np.empty((n_components, n_features * (n_features + 1) // 2))
+    packed, at = np.empty((n_components, n_features * (n_features + 1) // 2)), 0
+    flat = packed.ravel()
     for k in range(n_components):
-        start, at = 0, 0
-        while start < n_features:
-            stop = start + 4
-            if start == 0 and n_features % 4 > 0:
-                stop = n_features % 4
-                for j in range(stop):
-                    for d in range(j + 1):
-                        packed[k, at] = factors[k, d, j]
-                        at += 1
-            else:
-                for d in range(stop):
-                    for j in range(max(d, start), stop):
-                        packed[k, at] = factors[k, d, j]
-                        at += 1
-            start = stop
+        start, stop = 0, n_features % 4
+        while stop <= n_features:
+            for d in range(stop):
+                for j in range(max(d, start), stop):
+                    flat[at] = factors[k, d, j]
+                    at += 1
+            start, stop = stop, stop + 4
     return packed

@@ -49,27 +49,29 @@ def accumulate_diagonal(block, m, resp, k, means, first, second):
 
 @inner
 def accumulate_triangular(block, m, resp, k, means, workspace, first, second):
-    """Two weighted columns at a time, times all columns from there on, the one of ones included."""
+    """Two columns at a time, the last ones first, weighted and times all columns from there on."""
     n_features = len(first)
-    for d in range(n_features):
-        mean = means[k, d]
-        for i in range(0, m, WIDTH):
-            store(workspace, d * STRIDE + i, load(block, d * STRIDE + i) - mean)
-    for d in range(0, n_features, 2):
-        begin_tiles(m, resp, k, workspace, d, first, second)
+    for d in range(n_features - 2 + n_features % 2, -1, -2):
+        begin_tiles(block, m, resp, k, means, workspace, d, first, second)
         for j in range(d + 3, n_features + 1, 3):
             add_tile(m, workspace, d, j, first, second)
 
 
 @inline
-def begin_tiles(m, resp, k, workspace, d, first, second):
-    """Columns d and d + 1, weighted, with themselves and the next; the weighted ones are kept for `add_tile`."""
+def begin_tiles(block, m, resp, k, means, workspace, d, first, second):
+    """Columns d and d + 1 with themselves and the next; `add_tile` finds them centred, and weighted, in the workspace.
+
+    Of an odd number of columns the last is paired with the column of ones.
+    """
     n_features, weighted = len(first), (len(first) + 3) * STRIDE
+    mean0, mean1 = means[k, d], means[k, d + 1] if d + 1 < n_features else 0.0
     a0, a1, a2, b1, b2 = lanes(0.0), lanes(0.0), lanes(0.0), lanes(0.0), lanes(0.0)
     for i in range(0, m, WIDTH):
         share = load(resp, k * STRIDE + i)
-        z0, z1 = load(workspace, d * STRIDE + i), load(workspace, (d + 1) * STRIDE + i)
+        z0, z1 = load(block, d * STRIDE + i) - mean0, load(block, (d + 1) * STRIDE + i) - mean1
         z2, wa, wb = load(workspace, (d + 2) * STRIDE + i), share * z0, share * z1
+        store(workspace, d * STRIDE + i, z0)
+        store(workspace, (d + 1) * STRIDE + i, z1)
         store(workspace, weighted + i, wa)
         store(workspace, weighted + STRIDE + i, wb)
         a0, a1, a2 = fma(wa, z0, a0), fma(wa, z1, a1), fma(wa, z2, a2)

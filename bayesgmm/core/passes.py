@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from bayesgmm.core.assignment import harden_block, log_sum_block, soften_block
-from bayesgmm.core.blocks import inner, load_block, make_rows, make_workspace, pack_factors, score_block
+from bayesgmm.core.blocks import inner, load_block, make_columns, make_rows, pack_factors, score_block
 from bayesgmm.core.kernels import BLOCK, SOFT
 from bayesgmm.core.lanes import WIDTH, lanes, load, total, where_greater
 from bayesgmm.core.moments import accumulate_block, mirror
@@ -26,8 +26,8 @@ def sweep_groups(X, bounds, begin, end, log_weight, means, factors, assign, row_
     `values` gets the weighted log-sums.  `row_weights` is empty or has n entries.
     """
     n_components, n_features = means.shape
-    block, scores = make_rows(n_features), make_rows(n_components)
-    workspace, weights, log_sums = make_workspace(n_features), np.ones(BLOCK), np.empty(BLOCK)
+    block, scores = make_columns(n_features), make_rows(n_components)
+    workspace, weights, log_sums = make_columns(n_features), np.ones(BLOCK), np.empty(BLOCK)
     packed = pack_factors(factors)
     for g in range(begin, end):
         for start in range(bounds[g], bounds[g + 1], BLOCK):
@@ -37,7 +37,7 @@ def sweep_groups(X, bounds, begin, end, log_weight, means, factors, assign, row_
                 for i in range(m):
                     weights[i] = row_weights[start + i]
             load_block(X, start, stop, block)
-            score_block(block, m, log_weight, means, packed, factors.ndim == 2, workspace, scores)
+            score_block(block, m, log_weight, means, factors, packed, workspace, scores)
             if assign == SOFT:
                 soften_block(scores, m, weights, log_sums)
             else:
@@ -72,30 +72,18 @@ def weighted_total(m, weights, log_sums):
 
 
 @jit
-def add_groups(parts):
-    """Add the rows of `parts` pairwise, in a fixed tree, into its first row."""
-    step = 1
-    while step < len(parts):
-        for g in range(0, len(parts) - step, 2 * step):
-            for i in range(parts.shape[1]):
-                parts[g, i] += parts[g + step, i]
-        step *= 2
-
-
-@jit
 def log_density_rows(X, start, stop, log_weight, means, factors, out):
     """out[s, start:stop] = log density of the rows under draw s of the parameters."""
     n_draws, n_components, n_features = means.shape
-    block, scores = make_rows(n_features), make_rows(n_components)
-    workspace, totals, log_sums = make_workspace(n_features), np.empty(BLOCK), np.empty(BLOCK)
+    block, scores = make_columns(n_features), make_rows(n_components)
+    workspace, totals, log_sums = make_columns(n_features), np.empty(BLOCK), np.empty(BLOCK)
     for begin in range(start, stop, BLOCK):
         end = min(begin + BLOCK, stop)
         m = end - begin
         load_block(X, begin, end, block)
         for s in range(n_draws):
-            score_block(
-                block, m, log_weight[s], means[s], pack_factors(factors[s]), factors.ndim == 3, workspace, scores
-            )
+            packed = pack_factors(factors[s])
+            score_block(block, m, log_weight[s], means[s], factors[s], packed, workspace, scores)
             log_sum_block(scores, m, log_sums, totals)
             for i in range(m):
                 out[s, begin + i] = log_sums[i]
@@ -105,12 +93,12 @@ def log_density_rows(X, start, stop, log_weight, means, factors, out):
 def log_joint_rows(X, start, stop, log_weight, means, factors, out):
     """out[start:stop, k] = score of the rows by component k."""
     n_components, n_features = means.shape
-    block, scores = make_rows(n_features), make_rows(n_components)
-    workspace, packed = make_workspace(n_features), pack_factors(factors)
+    block, scores = make_columns(n_features), make_rows(n_components)
+    workspace, packed = make_columns(n_features), pack_factors(factors)
     for begin in range(start, stop, BLOCK):
         end = min(begin + BLOCK, stop)
         load_block(X, begin, end, block)
-        score_block(block, end - begin, log_weight, means, packed, factors.ndim == 2, workspace, scores)
+        score_block(block, end - begin, log_weight, means, factors, packed, workspace, scores)
         for i in range(end - begin):
             for k in range(n_components):
                 out[begin + i, k] = scores[k, i]

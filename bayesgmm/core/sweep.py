@@ -3,8 +3,8 @@
     sweep(X, scores, assign) -> SufficientStatistics
 
 Rows are cut into blocks, blocks into at most `GROUPS` contiguous groups whose bounds depend on n alone.
-A group is summed in order by one thread, and the groups' sums are added pairwise in a fixed tree: any
-number of threads gives the same bits.
+A group is summed in order by one thread, and the groups' sums are added in order: any number of threads
+gives the same bits.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def sweep(
     """
     rows, (log_weight, means, factors) = as_rows(X), as_contiguous(scores)
     weights = NO_WEIGHTS if row_weights is None else np.ascontiguousarray(row_weights, float)
-    sweep_groups = _sweep_kernel(rows.dtype, factors.ndim)
+    sweep_groups = _kernel(rows.dtype, factors.ndim)
     bounds = group_bounds(len(rows))
     n_groups = len(bounds) - 1
     outputs = [np.zeros((n_groups, *shape)) for shape in ((), log_weight.shape, means.shape, factors.shape)]
@@ -69,7 +69,7 @@ def sweep(
         sweep_groups(rows, bounds, *groups, log_weight, means, factors, assign.value, weights, *outputs)
 
     run_in_threads(run, portions(n_groups, len(rows) * work_per_row(factors)))
-    value, counts, first, second = (tree_sum(parts) for parts in outputs)
+    value, counts, first, second = (np.add.reduce(parts, axis=0) for parts in outputs)
     n_obs = float(len(rows)) if row_weights is None else float(weights.sum())
     return SufficientStatistics(float(value), counts, first, second, scores.means, n_obs)
 
@@ -105,24 +105,11 @@ def work_per_row(factors: np.ndarray) -> int:
     return factors.size + 20 * len(factors)
 
 
-def tree_sum(parts: np.ndarray) -> np.ndarray:
-    """Sum over the first axis, pairwise in a fixed tree; `parts` is overwritten."""
-    _tree_sum_kernel()(parts.reshape(len(parts), -1))
-    return parts[0]
-
-
 @cache
-def _sweep_kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
+def _kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
     vector, index, integer = array_type(float, 1), array_type(np.int64, 1), types.int64
     return compiled(
         passes.sweep_groups, array_type(dtype, 2), index, integer, integer,
         vector, array_type(float, 2), array_type(float, factor_ndim), integer, vector,
         *(array_type(float, ndim, is_output=True) for ndim in (1, 2, 3, factor_ndim + 1)),
     )  # fmt: skip
-
-
-@cache
-def _tree_sum_kernel() -> Callable:
-    return compiled(passes.add_groups, array_type(float, 2, is_output=True))
-
-

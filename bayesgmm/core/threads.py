@@ -33,7 +33,7 @@ def run_in_threads(task: Callable[[Item], None], items: Sequence[Item]) -> None:
     The calling thread works too and only waits for helpers that have begun, so calls from several threads,
     or from within a task, share the pool and cannot block each other.
     """
-    n_helpers = min(n_threads(), len(items)) - 1
+    n_helpers = min(n_threads(), len(items)) - 1 if len(items) > 1 else 0
     if n_helpers < 1:
         for item in items:
             task(item)
