@@ -20,8 +20,10 @@ from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.vb import VB
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
 from bayesgmm.priors.components import NormalInverseWishart
+from bayesgmm.priors.concentration import Gamma
+from bayesgmm.priors.counts import BetaNegativeBinomial, Uniform
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result.fit import Fit
 
@@ -32,10 +34,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "Comparison", "DataError", "Diagonal", "Dirichlet",
-    "Fit", "FitError", "Full", "GaussianMixture", "Gibbs", "Isotropic", "MixtureParams", "MvNormalMixture",
-    "NormalInverseWishart", "NotApplicableError", "NotConvergedWarning", "Spherical", "Tied", "compare", "fit",
-    "load", "load_dataset", "pymc_model",
+    "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial", "Comparison", "DataError",
+    "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs",
+    "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
+    "NotApplicableError", "NotConvergedWarning", "Spherical", "Tied", "Uniform", "compare", "fit", "load",
+    "load_dataset", "pymc_model",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.

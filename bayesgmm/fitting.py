@@ -10,27 +10,33 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.core.covariance import STRUCTURES
 from bayesgmm.data import as_matrix
-from bayesgmm.errors import ArgumentError, FitError, NotConvergedWarning, shown
+from bayesgmm.errors import ArgumentError, FitError, NotApplicableError, NotConvergedWarning, shown
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.vb import VB
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.components import NormalInverseWishart
+from bayesgmm.priors.concentration import Gamma
+from bayesgmm.priors.counts import BetaNegativeBinomial, Uniform
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result import diagnostics, files, status
 from bayesgmm.result.fit import Fit, Method, Progress, as_seed, fit_once, silent
 
 METHODS = (EM, MAP, VB, NUTS, Gibbs)
+MODELS = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)
 
 # Every class that may stand in a saved fit, by name.
 TYPES = {
     kind.__name__: kind
     for kind in (
         *METHODS,
-        GaussianMixture,
+        *MODELS,
         NormalInverseWishart,
         Dirichlet,
+        Gamma,
+        BetaNegativeBinomial,
+        Uniform,
         *(type(structure) for structure in STRUCTURES.values()),
         status.Status,
         status.Outcome,
@@ -44,7 +50,7 @@ TYPES = {
 
 
 def fit(
-    model: GaussianMixture,
+    model: Model,
     X: ArrayLike,
     method: Method,
     rng: np.random.Generator | int | None = None,
@@ -55,7 +61,7 @@ def fit(
 
     Parameters
     ----------
-    model : GaussianMixture
+    model : GaussianMixture, DirichletProcessMixture or MixtureOfFiniteMixtures
     X : (n, d) array, or pandas or polars frame
         Finite numbers.  float32 is kept as it is and accumulated in float64.
     method : EM, MAP, VB, NUTS or Gibbs
@@ -74,6 +80,8 @@ def fit(
     ------
     DataError, ArgumentError
         The data or an argument cannot be used; raised before any fitting.
+    NotApplicableError
+        The method cannot fit such a model; raised before any fitting.
     FitError
         There is no usable result.
 
@@ -82,10 +90,11 @@ def fit(
     NotConvergedWarning
         The fit is usable, and its status says what to distrust.
     """
-    if not isinstance(model, GaussianMixture):
+    if not isinstance(model, MODELS):
         raise ArgumentError(f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2).")
     if isinstance(method, type) or not hasattr(method, "run"):
         raise ArgumentError(f"method={shown(method)} must be a method object such as EM() or NUTS(draws=1000).")
+    check_applicable(model, method)
     data = as_matrix(X)
     result = fit_once(model.resolve(data), data, method, as_seed(rng), progress)
     if not result.status.is_usable and throw:
@@ -93,6 +102,21 @@ def fit(
     if not result.status.is_converged:
         warnings.warn(result.status.sentence, NotConvergedWarning, stacklevel=2)
     return result
+
+
+def check_applicable(model: Model, method: Method) -> None:
+    """Raise a NotApplicableError where the method cannot fit such a model.
+
+    A method says in its attribute ``models`` which it can; without one, a `GaussianMixture`.
+    """
+    if isinstance(model, _models_of(method)):
+        return
+    able = [kind.__name__ for kind in METHODS if issubclass(type(model), _models_of(kind))]
+    raise NotApplicableError(f"{type(method).__name__} cannot fit a {type(model).__name__}; {' and '.join(able)} can.")
+
+
+def _models_of(method: Method | type) -> tuple[type, ...]:
+    return getattr(method, "models", (GaussianMixture,))
 
 
 def load(path: str | Path) -> Fit:

@@ -83,7 +83,7 @@ def _json(results: GridResults, facts: dict[str, str]) -> str:
 
 
 def _provenance(fit: Fit) -> dict:
-    prior = {"concentration": fit.model.weights.concentration, **asdict(fit.model.prior)}
+    prior = {**fit.model.weight_constants(), **asdict(fit.model.prior)}
     return {
         **fit.provenance,
         "seed": fit.seed,

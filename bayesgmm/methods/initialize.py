@@ -18,12 +18,12 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
-from bayesgmm.models import GaussianMixture, check_spread, is_singular
+from bayesgmm.models import Model, check_spread, is_singular
 
 Centers = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], np.ndarray]
 
 
-def whitening_of(model: GaussianMixture, data: DataMatrix) -> np.ndarray:
+def whitening_of(model: Model, data: DataMatrix) -> np.ndarray:
     """Precision factor of the data's spread within the structure's group, (D, D) or (D,).
 
     Where the spread is singular the resolved prior's scale stands in for it.
@@ -37,7 +37,7 @@ def whitening_of(model: GaussianMixture, data: DataMatrix) -> np.ndarray:
     return structure.whitening(spread)
 
 
-def strict_whitening(model: GaussianMixture, data: DataMatrix) -> np.ndarray:
+def strict_whitening(model: Model, data: DataMatrix) -> np.ndarray:
     """As `whitening_of`, but a singular spread is an error: maximum likelihood has no prior to lean on."""
     _, spread = moments(data.values, model.covariance.is_diagonal)
     check_spread(model.covariance, spread, data)
@@ -64,7 +64,7 @@ def check_init(init: str | MixtureParams) -> None:
         raise ArgumentError(f"init={shown(init)} must be one of {names}, or a MixtureParams.")
 
 
-def check_given(init: MixtureParams, model: GaussianMixture, n_features: int) -> MixtureParams:
+def check_given(init: MixtureParams, model: Model, n_features: int) -> MixtureParams:
     """The given start in the structure's own form; an ArgumentError where it does not fit the model."""
     k, structure = model.n_components, model.covariance
     if init.draw_shape or (init.n_components, init.n_features) != (k, n_features):

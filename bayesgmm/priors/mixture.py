@@ -9,6 +9,7 @@ import numpy as np
 from bayesgmm.core.params import LOG_2PI, ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.priors.conjugate import ConjugateComponents
+from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.priors.weights import Dirichlet
 
 
@@ -18,12 +19,12 @@ class ConjugateMixture:
 
     Parameters
     ----------
-    weights : Dirichlet
-        With one concentration per component.
+    weights : Dirichlet or StickBreaking
+        A Dirichlet with one concentration per component.
     components : ConjugateComponents
     """
 
-    weights: Dirichlet
+    weights: Dirichlet | StickBreaking
     components: ConjugateComponents
 
     def update(self, stats: SufficientStatistics) -> ConjugateMixture:

@@ -48,11 +48,11 @@ def priors_table(fits: Mapping[str, Fit]) -> Table:
     for fit in fits.values():
         model, prior = fit.model, fit.model.prior
         cells = (
-            f"{model.n_components}, {model.covariance.name}", _constant(model.weights.concentration),
+            f"{model.n_components}, {model.covariance.name}", _weight_constants(model.weight_constants()),
             _constant(prior.mean), _constant(prior.mean_precision), _constant(prior.dof), _constant(prior.scale),
         )  # fmt: skip
         rows.setdefault(cells, tuple(Cell(text) for text in cells))
-    columns = ("K, covariance", "Dirichlet concentration", "mean", "mean precision", "dof", "scale")
+    columns = ("K, covariance", "concentration", "mean", "mean precision", "dof", "scale")
     return Table("Prior constants (maximum likelihood does not use them)", columns, tuple(rows.values()), is_text=True)
 
 
@@ -64,6 +64,12 @@ def seeds_table(fits: Mapping[str, Fit]) -> Table:
 
 def _options(method: Any) -> str:
     return ", ".join(f"{field.name}={getattr(method, field.name)!r}" for field in fields(method))
+
+
+def _weight_constants(constants: Mapping[str, np.ndarray]) -> str:
+    if list(constants) == ["concentration"]:
+        return _constant(constants["concentration"])
+    return "; ".join(f"{name} {_constant(value)}" for name, value in constants.items())
 
 
 def _constant(value: Any) -> str:

@@ -161,7 +161,7 @@ def _prior_constants(fit: Fit) -> dict[str, np.ndarray]:
     prior = fit.model.prior
     constants = {"mean": prior.mean, "mean_precision": prior.mean_precision, "dof": prior.dof, "scale": prior.scale}
     constants = {f"prior_{name}": np.asarray(value) for name, value in constants.items()}
-    return constants | {"prior_concentration": np.asarray(fit.model.weights.concentration)}
+    return constants | {f"prior_{name}": value for name, value in fit.model.weight_constants().items()}
 
 
 def _replicate(draws: MixtureParams, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix, as_matrix, check_enough_points, data_hash
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import Model
 from bayesgmm.result import files, tables
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics
 from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
@@ -48,9 +48,7 @@ class MethodResult:
 class Method(Protocol):
     """A method: a frozen dataclass of options that can run a resolved model on checked data."""
 
-    def run(
-        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
-    ) -> MethodResult: ...
+    def run(self, model: Model, data: DataMatrix, rng: np.random.Generator, progress: Progress) -> MethodResult: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +57,7 @@ class Fit:
 
     Attributes
     ----------
-    model : GaussianMixture
+    model : GaussianMixture, DirichletProcessMixture or MixtureOfFiniteMixtures
         With every prior constant resolved.
     method : Method
     estimate : PointEstimate, Draws, VariationalPosterior or NoEstimate
@@ -77,7 +75,7 @@ class Fit:
     provenance : dict of str
     """
 
-    model: GaussianMixture
+    model: Model
     method: Method
     estimate: Estimate
     status: Status
@@ -251,7 +249,7 @@ def as_seed(rng: np.random.Generator | int | None) -> int:
     raise ArgumentError(f"rng={shown(rng)} must be a numpy Generator, a non-negative int seed or None.")
 
 
-def fit_once(model: GaussianMixture, data: DataMatrix, method: Method, seed: int, progress: Progress = silent) -> Fit:
+def fit_once(model: Model, data: DataMatrix, method: Method, seed: int, progress: Progress = silent) -> Fit:
     """Run `method` on checked data with a resolved model."""
     begin = time.perf_counter()
     result = method.run(model, data, np.random.default_rng(seed), progress)

@@ -1,0 +1,12 @@
+"""Descriptions of mixture models: frozen, without data and without fit state."""
+
+from bayesgmm.models.finite import GaussianMixture
+from bayesgmm.models.process import DirichletProcessMixture
+from bayesgmm.models.spread import check_spread, is_singular
+from bayesgmm.models.unknown import MixtureOfFiniteMixtures
+
+Model = GaussianMixture | DirichletProcessMixture | MixtureOfFiniteMixtures
+
+__all__ = [
+    "DirichletProcessMixture", "GaussianMixture", "MixtureOfFiniteMixtures", "Model", "check_spread", "is_singular",
+]  # fmt: skip

@@ -1,0 +1,85 @@
+"""Prior constants that come from the data's own spread, and the data that have none to give."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayesgmm.core.covariance import CovarianceStructure
+from bayesgmm.core.maximise import moments
+from bayesgmm.data import DataMatrix, explain_singular
+from bayesgmm.errors import ArgumentError, DataError
+from bayesgmm.priors.components import NormalInverseWishart
+
+
+def resolved_prior(
+    prior: NormalInverseWishart, structure: CovarianceStructure, n_components: int, data: DataMatrix
+) -> NormalInverseWishart:
+    """The prior with every constant given, from the data where they are asked."""
+    if prior.needs_data:
+        center, spread = moments(data.values, structure.is_diagonal)
+        if prior.scale is None:
+            check_spread(structure, spread, data)
+    else:
+        center, spread = _given_location(prior, structure, data.values.shape[1])
+    return prior.resolve(structure, n_components, center, spread)
+
+
+def resolved_shared_prior(
+    prior: NormalInverseWishart, structure: CovarianceStructure, expected_components: int, data: DataMatrix
+) -> NormalInverseWishart:
+    """As above where every component has the same prior.
+
+    Raises
+    ------
+    ArgumentError
+        A constant is given for each component.
+    """
+    resolved = resolved_prior(prior, structure, expected_components, data)
+    expected = {"mean": 1, "mean_precision": 0, "scale": 1 if structure.is_diagonal else 2}
+    for name, ndim in expected.items():
+        if np.ndim(getattr(resolved, name)) > ndim:
+            raise ArgumentError(
+                f"NormalInverseWishart({name}=...) is given for each component; in this model components have no "
+                f"identity of their own and share one prior: give one {name} for all."
+            )
+    return resolved
+
+
+def is_singular(structure: CovarianceStructure, spread: np.ndarray) -> bool:
+    """Whether the data's spread has no inverse within the structure's group."""
+    if structure.is_diagonal:
+        return not (spread.mean() > 0 if structure.is_round else (spread > 0).all())
+    deviations = np.sqrt(np.diag(spread))
+    if not (deviations > 0).all():
+        return True
+    correlation = spread / deviations / deviations[:, None]
+    # Exactly dependent columns leave rounding only, some eps per column; 1e-13 is a thousand times that.
+    return bool(np.linalg.eigvalsh(correlation)[0] <= 1e-13 * len(spread))
+
+
+def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: DataMatrix) -> None:
+    """Raise a `DataError` that names the columns to blame where the spread is singular."""
+    if not np.isfinite(spread).all():
+        raise DataError("The data are so large that their squares leave the range of float64: use larger units.")
+    if not is_singular(structure, spread):
+        return
+    reason = explain_singular(data.values, data.feature_names) or "The covariance of the data is singular."
+    other = "" if structure.is_round else "choose another covariance structure, or "
+    raise DataError(
+        f"{reason} Otherwise {other}pass prior=NormalInverseWishart(scale=...) to a method with a prior (MAP, VB, "
+        f"NUTS): the starts and the default prior of covariance={structure.name!r} come from the data's own "
+        "covariance, which has no inverse."
+    )
+
+
+def _given_location(
+    prior: NormalInverseWishart, structure: CovarianceStructure, n_features: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Stand-ins of the right shapes where the prior already has its mean and scale."""
+    mean = np.asarray(prior.mean, float)
+    if mean.shape[-1:] != (n_features,):
+        raise ArgumentError(
+            f"NormalInverseWishart(mean=...) has shape {mean.shape} and the data {n_features} columns: they must agree."
+        )
+    ones = np.ones(n_features)
+    return ones, ones if structure.is_diagonal else np.diag(ones)
