@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bayesgmm.comparison import Comparison, compare
 from bayesgmm.core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.data import DataSource, data_source
 from bayesgmm.datasets import load_dataset
 from bayesgmm.errors import (
     ArgumentError,
@@ -19,6 +20,9 @@ from bayesgmm.fitting import fit, load
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
+from bayesgmm.methods.online import OnlineEM
+from bayesgmm.methods.stream import RobbinsMonro
+from bayesgmm.methods.svb import StochasticVB
 from bayesgmm.methods.vb import VB
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
 from bayesgmm.priors.components import NormalInverseWishart
@@ -35,10 +39,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial", "Comparison", "DataError",
-    "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs",
-    "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
-    "NotApplicableError", "NotConvergedWarning", "Spherical", "Tied", "Uniform", "compare", "fit", "load",
-    "load_dataset", "pymc_model",
+    "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError", "Full", "Gamma",
+    "GaussianMixture", "Gibbs", "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture",
+    "NormalInverseWishart", "NotApplicableError", "NotConvergedWarning", "OnlineEM", "RobbinsMonro", "Spherical",
+    "StochasticVB", "Tied", "Uniform", "compare", "data_source", "fit", "load", "load_dataset", "pymc_model",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.

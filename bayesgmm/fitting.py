@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core.covariance import STRUCTURES
-from bayesgmm.data import as_matrix
-from bayesgmm.errors import ArgumentError, FitError, NotApplicableError, NotConvergedWarning, shown
+from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.data import DataMatrix, DataSource, as_matrix, data_source, is_stream
+from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableError, NotConvergedWarning, shown
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
+from bayesgmm.methods.online import OnlineEM
+from bayesgmm.methods.stream import RobbinsMonro, Streaming
+from bayesgmm.methods.svb import StochasticVB
 from bayesgmm.methods.vb import VB
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.components import NormalInverseWishart
@@ -23,7 +27,7 @@ from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result import diagnostics, files, status
 from bayesgmm.result.fit import Fit, Method, Progress, as_seed, fit_once, silent
 
-METHODS = (EM, MAP, VB, NUTS, Gibbs)
+METHODS = (EM, MAP, VB, NUTS, Gibbs, OnlineEM, StochasticVB)
 MODELS = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)
 
 # Every class that may stand in a saved fit, by name.
@@ -43,6 +47,9 @@ TYPES = {
         diagnostics.OptimiserDiagnostics,
         diagnostics.Restart,
         diagnostics.Flag,
+        diagnostics.StreamDiagnostics,
+        SufficientStatistics,
+        RobbinsMonro,
         diagnostics.SamplerDiagnostics,
         diagnostics.QuantityDiagnostics,
     )
@@ -63,8 +70,9 @@ def fit(
     ----------
     model : GaussianMixture, DirichletProcessMixture or MixtureOfFiniteMixtures
     X : (n, d) array, or pandas or polars frame
-        Finite numbers.  float32 is kept as it is and accumulated in float64.
-    method : EM, MAP, VB, NUTS or Gibbs
+        Finite numbers.  float32 is kept as it is and accumulated in float64.  For OnlineEM and StochasticVB also
+        anything that `data_source` takes: memory-mapped arrays, files, iterators of chunks.
+    method : EM, MAP, VB, NUTS, Gibbs, OnlineEM or StochasticVB
         With its options.
     rng : numpy Generator, int seed or None
     throw : bool
@@ -95,13 +103,26 @@ def fit(
     if isinstance(method, type) or not hasattr(method, "run"):
         raise ArgumentError(f"method={shown(method)} must be a method object such as EM() or NUTS(draws=1000).")
     check_applicable(model, method)
-    data = as_matrix(X)
-    result = fit_once(model.resolve(data), data, method, as_seed(rng), progress)
+    data = _data_for(method, X)
+    first = data if isinstance(data, DataMatrix) else method.first_rows(data)
+    result = fit_once(model.resolve(first), data, method, as_seed(rng), progress)
     if not result.status.is_usable and throw:
         raise FitError(result.status.sentence)
     if not result.status.is_converged:
         warnings.warn(result.status.sentence, NotConvergedWarning, stacklevel=2)
     return result
+
+
+def _data_for(method: Method, X: ArrayLike) -> DataMatrix | DataSource:
+    if isinstance(method, Streaming):
+        return data_source(X)
+    if is_stream(X):
+        able = " and ".join(kind.__name__ for kind in METHODS if issubclass(kind, Streaming))
+        raise DataError(
+            f"{type(method).__name__} needs the data in memory: read them into an array or a frame first (for a CSV "
+            f"file, pandas.read_csv), or use {able}, which read files and iterators a stretch at a time."
+        )
+    return as_matrix(X)
 
 
 def check_applicable(model: Model, method: Method) -> None:

@@ -45,6 +45,15 @@ def log_joint(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
     return out
 
 
+def log_sums(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
+    """(n,) log-sum-exp of every point's component scores."""
+    rows, arrays = as_rows(X), as_contiguous(scores)
+    out = np.empty((1, len(rows)))
+    kernel = _log_density_kernel(rows.dtype, arrays[-1].ndim + 1)
+    _fill(kernel, rows, [array[None] for array in arrays], work_per_row(arrays[-1]), out)
+    return out[0]
+
+
 def responsibilities(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
     """(n, K) softmax of the scores; rows sum to one, or to zero where all scores are -inf."""
     joint = log_joint(scores, X)

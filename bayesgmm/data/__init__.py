@@ -2,6 +2,10 @@
 
 from bayesgmm.data.matrix import DataMatrix, as_matrix, check_enough_points, data_hash
 from bayesgmm.data.singular import explain_singular
+from bayesgmm.data.source import DataSource, data_source, is_stream
 from bayesgmm.data.tables import read_table
 
-__all__ = ["DataMatrix", "as_matrix", "check_enough_points", "data_hash", "explain_singular", "read_table"]
+__all__ = [
+    "DataMatrix", "DataSource", "as_matrix", "check_enough_points", "data_hash", "data_source", "explain_singular",
+    "is_stream", "read_table",
+]  # fmt: skip

@@ -30,7 +30,7 @@ class DataMatrix:
     feature_names: tuple[str, ...]
 
 
-def as_matrix(X: Any, *, n_min: int = 1) -> DataMatrix:
+def as_matrix(X: Any, *, n_min: int = 1, first_row: int = 0) -> DataMatrix:
     """Check data and bring them into the one form that the rest of the package sees.
 
     Parameters
@@ -40,6 +40,8 @@ def as_matrix(X: Any, *, n_min: int = 1) -> DataMatrix:
         A C-contiguous writable float array is not copied.
     n_min : int
         The fewest rows that are accepted.
+    first_row : int
+        What errors call the first row, where X is a chunk of something longer.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def as_matrix(X: Any, *, n_min: int = 1) -> DataMatrix:
         names = tuple(f"x{j}" for j in range(values.shape[1]))
     _check_names(names)
     _check_shape(values, n_min)
-    _check_finite(values, names)
+    _check_finite(values, names, first_row)
     return DataMatrix(values, names)
 
 
@@ -213,7 +215,7 @@ def _check_shape(values: np.ndarray, n_min: int) -> None:
         raise DataError(f"At least {n_min} points are needed and there {_are(n, 'point')}: give more data.")
 
 
-def _check_finite(values: np.ndarray, names: tuple[str, ...]) -> None:
+def _check_finite(values: np.ndarray, names: tuple[str, ...], first_row: int) -> None:
     is_finite = np.isfinite(values)
     if is_finite.all():
         return
@@ -222,8 +224,8 @@ def _check_finite(values: np.ndarray, names: tuple[str, ...]) -> None:
     n_bad, n_rows = int((~is_finite).sum()), int((~is_finite).any(1).sum())
     rest = "" if n_bad == 1 else f" (the first of {n_bad} such entries, in {n_rows} {'row' if n_rows == 1 else 'rows'})"
     raise DataError(
-        f"Row {row} (counted from 0) of column {names[column]!r} is {what}{rest}: drop or impute rows with missing "
-        "or infinite values first."
+        f"Row {first_row + row} (counted from 0) of column {names[column]!r} is {what}{rest}: drop or impute "
+        "rows with missing or infinite values first."
     )
 
 

@@ -14,11 +14,16 @@ from bayesgmm.data import DataMatrix
 from bayesgmm.methods.em import check_options, whitened_change
 from bayesgmm.methods.initialize import check_given, start, whitening_of
 from bayesgmm.methods.loop import Stopping, climb_all
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.diagnostics import Flag
 from bayesgmm.result.estimates import VariationalPosterior
 from bayesgmm.result.fit import MethodResult, Progress
+
+
+def prior_of(model: GaussianMixture | DirichletProcessMixture) -> ConjugateMixture:
+    """The prior that the variational posterior is compared with."""
+    return model.conjugate()
 
 
 @dataclass(frozen=True)

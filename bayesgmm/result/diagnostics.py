@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.core.statistics import SufficientStatistics
 
 RHAT_LIMIT = 1.01  # Vehtari et al. (2021), Bayesian Analysis 16, 667-718, doi:10.1214/20-BA1221
 ESS_LIMIT = 400  # ibid.: what R-hat and the errors need to be trusted themselves
@@ -68,6 +69,36 @@ class OptimiserDiagnostics:
     def flags(self) -> tuple[Flag, ...]:
         """Flags of the chosen restart; empty where there is nothing to distrust."""
         return self.restarts[self.chosen].flags
+
+
+@dataclass(frozen=True, eq=False)
+class StreamDiagnostics:
+    """What a method that reads a batch at a time has learnt, which is all that it needs to go on.
+
+    Parameters
+    ----------
+    statistics : SufficientStatistics
+        Blended, and per point: their ``n_obs`` is 1.
+    n_rows : int
+        Rows that were used.
+    n_seen : int
+        The same, but a row counts once in every pass.
+    n_steps : int
+        Batches that were used.
+    whitening : (D, D) or (D,) array
+        The units in which the floor of the variances is measured.
+    is_evaluated : bool
+        Whether the last entry of the history is the objective on all of the data, at the end.
+    flags : tuple of Flag
+    """
+
+    statistics: SufficientStatistics
+    n_rows: int
+    n_seen: int
+    n_steps: int
+    whitening: np.ndarray
+    is_evaluated: bool = False
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -52,12 +52,12 @@ class PointEstimate:
     Parameters
     ----------
     params : MixtureParams
-    log_likelihood : float
-        Of the data it was fitted to, in nats.
+    log_likelihood : float or None
+        Of the data it was fitted to, in nats; None where they were not read again to find out.
     """
 
     params: MixtureParams
-    log_likelihood: float
+    log_likelihood: float | None
     kind: ClassVar[str] = "point"
 
     def draws(self) -> MixtureParams:

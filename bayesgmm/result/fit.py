@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from numbers import Integral
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import DataMatrix, as_matrix, check_enough_points, data_hash
+from bayesgmm.data import DataMatrix, DataSource, as_matrix, check_enough_points, data_source
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
 from bayesgmm.models import Model
 from bayesgmm.result import files, tables
-from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics
+from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics, StreamDiagnostics
 from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 DRAWS_LIMIT = 2**30  # bytes of one draws x points array
+UNEVALUATED = "this fit has not seen all of its data again after its last step"
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, note)``: called by a running method, as often as it likes."""
@@ -41,14 +43,16 @@ class MethodResult:
 
     estimate: Estimate
     status: Status
-    diagnostics: OptimiserDiagnostics | SamplerDiagnostics
+    diagnostics: OptimiserDiagnostics | SamplerDiagnostics | StreamDiagnostics
     history: np.ndarray
 
 
 class Method(Protocol):
     """A method: a frozen dataclass of options that can run a resolved model on checked data."""
 
-    def run(self, model: Model, data: DataMatrix, rng: np.random.Generator, progress: Progress) -> MethodResult: ...
+    def run(self, model: Model, data: Any, rng: np.random.Generator, progress: Progress) -> MethodResult:
+        """Run on a `DataMatrix`; a method that has `resume`, also on a `DataSource`."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +67,13 @@ class Fit:
     estimate : PointEstimate, Draws, VariationalPosterior or NoEstimate
     status : Status
         How the fit ended, with a sentence.
-    diagnostics : OptimiserDiagnostics or SamplerDiagnostics
+    diagnostics : OptimiserDiagnostics, SamplerDiagnostics or StreamDiagnostics
     history : (n_iter,) array
         The objective of the chosen restart at every iteration: log likelihood, log posterior or ELBO,
         in nats; empty for draws.
     seconds : float
     seed : int
-    X : (n, d) array, or None where a file was saved without its data
+    X : (n, d) array, or None where the data were not in memory, or a file was saved without them
     n_obs : int
     feature_names : tuple of str
     provenance : dict of str
@@ -79,7 +83,7 @@ class Fit:
     method: Method
     estimate: Estimate
     status: Status
-    diagnostics: OptimiserDiagnostics | SamplerDiagnostics
+    diagnostics: OptimiserDiagnostics | SamplerDiagnostics | StreamDiagnostics
     history: np.ndarray
     seconds: float
     seed: int
@@ -112,6 +116,8 @@ class Fit:
     def log_likelihood(self) -> float:
         """Log likelihood of the data at a point fit, in nats."""
         if isinstance(self.estimate, PointEstimate):
+            if self.estimate.log_likelihood is None:
+                raise NotApplicableError(f"{UNEVALUATED}; use log_density(X).sum() for that of data at hand.")
             return self.estimate.log_likelihood
         raise NotApplicableError(
             f"a fit of kind {self.kind!r} has no single log likelihood; use log_density(X).sum() for the posterior "
@@ -123,6 +129,8 @@ class Fit:
         """Evidence lower bound of a variational fit, with every normaliser, in nats."""
         if self.kind != "variational":
             raise NotApplicableError(f"only variational fits have an ELBO, and this fit is of kind {self.kind!r}.")
+        if isinstance(self.diagnostics, StreamDiagnostics) and not self.diagnostics.is_evaluated:
+            raise NotApplicableError(f"{UNEVALUATED}; history holds an estimate from each batch.")
         return float(self.history[-1])
 
     def log_density(self, X: ArrayLike) -> np.ndarray:
@@ -199,6 +207,33 @@ class Fit:
         check_enough_points(len(data.values), self.model.n_components)
         return fit_once(self.model, data, self.method, as_seed(self.seed if rng is None else rng), progress)
 
+    def partial_fit(
+        self, X: ArrayLike | DataSource, rng: np.random.Generator | int | None = None, progress: Progress = silent
+    ) -> Fit:
+        """A new fit that goes on from this one with further data, which may be anything that `data_source` takes.
+
+        Raises
+        ------
+        NotApplicableError
+            The method does not learn a batch at a time, as `OnlineEM` and `StochasticVB` do.
+        """
+        resume = getattr(self.method, "resume", None)
+        if resume is None or not isinstance(self.diagnostics, StreamDiagnostics):
+            raise NotApplicableError(
+                f"{type(self.method).__name__} needs all data at once: fit it anew, or use OnlineEM or StochasticVB."
+            )
+        source, seed = data_source(X), as_seed(rng)
+        if source.feature_names != self.feature_names:
+            self._columns(source.first(1).values)
+        begin = time.perf_counter()
+        result = resume(self, source, np.random.default_rng(seed), progress)
+        seconds = self.seconds + time.perf_counter() - begin
+        digest = sha256(f"{self.provenance['data_sha256']} {source.digest()}".encode()).hexdigest()
+        return Fit(
+            self.model, self.method, result.estimate, result.status, result.diagnostics, result.history, seconds, seed,
+            None, result.diagnostics.n_rows, self.feature_names, provenance(digest),
+        )  # fmt: skip
+
     def to_datatree(self, log_likelihood: bool = True, posterior_predictive: bool = False) -> xr.DataTree:
         """The fit as ArviZ groups; a point fit is one chain of one draw, VB one chain of 1000.
 
@@ -249,12 +284,17 @@ def as_seed(rng: np.random.Generator | int | None) -> int:
     raise ArgumentError(f"rng={shown(rng)} must be a numpy Generator, a non-negative int seed or None.")
 
 
-def fit_once(model: Model, data: DataMatrix, method: Method, seed: int, progress: Progress = silent) -> Fit:
+def fit_once(
+    model: Model, data: DataMatrix | DataSource, method: Method, seed: int, progress: Progress = silent
+) -> Fit:
     """Run `method` on checked data with a resolved model."""
+    source = data_source(data)
     begin = time.perf_counter()
     result = method.run(model, data, np.random.default_rng(seed), progress)
-    seconds = time.perf_counter() - begin
+    seconds, found = time.perf_counter() - begin, result.diagnostics
+    n_obs = found.n_rows if source.values is None and isinstance(found, StreamDiagnostics) else source.n_obs
+    assert n_obs is not None  # only what streams is given data of unknown length
     return Fit(
         model, method, result.estimate, result.status, result.diagnostics, result.history, seconds, seed,
-        data.values, len(data.values), data.feature_names, provenance(data_hash(data.values)),
+        source.values, n_obs, source.feature_names, provenance(source.digest()),
     )  # fmt: skip

@@ -1,0 +1,281 @@
+"""The loop of methods that read the data a batch at a time: statistics are blended, parameters read out.
+
+Statistics are kept per point, so that what has been learnt does not depend on how many points there will be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from bayesgmm.core.density import log_joint, log_sums
+from bayesgmm.core.params import ComponentScores, MixtureParams
+from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.core.sweep import sweep
+from bayesgmm.data import DataMatrix, DataSource
+from bayesgmm.errors import ArgumentError, DataError, shown
+from bayesgmm.methods.initialize import check_init
+from bayesgmm.methods.loop import is_real
+from bayesgmm.result.diagnostics import Flag, StreamDiagnostics
+from bayesgmm.result.fit import Progress
+from bayesgmm.result.status import Outcome, Status
+
+BUFFER_BYTES = 2**26  # of float64 rows that are in memory, and shuffled, at a time
+START_ROWS = 20_000
+MIN_STEPS = 4  # in each third of the steps, for a mean and its error
+RISE = 0.01  # nats per point between two thirds of the steps that are no longer worth a warning
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class RobbinsMonro:
+    """Step sizes ``(t + delay)^-power``, t = 1, 2, ...: they sum to infinity, and their squares do not.
+
+    Parameters
+    ----------
+    power : float
+        Above 1/2 and at most 1.  The larger, the smoother, and the longer the start is remembered.
+    delay : float
+        At least 0.  The larger, the smaller the first steps.
+
+    Raises
+    ------
+    ArgumentError
+        One of them is out of range.
+
+    References
+    ----------
+    Robbins and Monro (1951), Annals of Mathematical Statistics 22, 400-407, doi:10.1214/aoms/1177729586.
+    """
+
+    power: float = 0.6
+    delay: float = 1.0
+
+    def __post_init__(self):
+        if not (is_real(self.power) and 0.5 < self.power <= 1):
+            raise ArgumentError(f"power={shown(self.power)} must be above 0.5 and at most 1.")
+        if not (is_real(self.delay) and 0 <= self.delay < np.inf):
+            raise ArgumentError(f"delay={shown(self.delay)} must be a number of at least 0.")
+
+    def size(self, t: int) -> float:
+        return (t + self.delay) ** -self.power
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """How to read: the options that all methods of this kind share, checked."""
+
+    batch_size: int = 4096
+    step: float | RobbinsMonro = field(default_factory=RobbinsMonro)
+    passes: int = 1
+    stochastic: bool = False
+    shuffle: bool = True
+    init: str | MixtureParams = "kmeans++"
+    n_init: int = 3
+
+    def __post_init__(self):
+        for name in ("batch_size", "passes", "n_init"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+                raise ArgumentError(f"{name}={shown(value)} must be an integer of at least 1.")
+        if not isinstance(self.step, RobbinsMonro) and not (is_real(self.step) and 0 < self.step <= 1):
+            raise ArgumentError(f"step={shown(self.step)} must be RobbinsMonro() or a number above 0 and at most 1.")
+        check_init(self.init)
+
+    def step_size(self, t: int) -> float:
+        """The size of step t = 1, 2, ..."""
+        return self.step.size(t) if isinstance(self.step, RobbinsMonro) else float(self.step)
+
+    def first_rows(self, source: DataSource) -> DataMatrix:
+        """The rows that decide what is to be known before the reading begins."""
+        if self.passes > 1 and not source.is_repeatable:
+            raise ArgumentError(
+                f"passes={self.passes}: {source.name} can be read only once; use passes=1, or give a function that "
+                "returns a new iterator each time."
+            )
+        return source.first(buffer_rows(self.batch_size, len(source.feature_names)))
+
+
+class StreamReadout(Protocol[State]):
+    """What turns statistics per point, of `n_obs` points, into a state, and a state into scores."""
+
+    def scores(self, state: State) -> ComponentScores: ...
+
+    def read(self, per_point: SufficientStatistics, n_obs: float) -> State: ...
+
+    def penalty(self, state: State) -> float:
+        """What the objective of all points has beyond the sum of their log-sums, with the sign changed."""
+        ...
+
+    def flags(self, state: State, stats: SufficientStatistics) -> tuple[Flag, ...]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Position(Generic[State]):
+    """Where the reading of a stream has got to; there is no state before the first step."""
+
+    state: State | None
+    scores: ComponentScores
+    seen: StreamDiagnostics
+
+
+@dataclass(frozen=True, eq=False)
+class Reading(Generic[State]):
+    """A stream that has been read, or as much of it as there was time for.
+
+    ``history`` holds the objective of all points as each batch estimated it before it was used, and the objective
+    itself at the end where ``seen.is_evaluated``.  ``values`` are the batches' mean log-sums.
+    """
+
+    state: State
+    seen: StreamDiagnostics
+    history: np.ndarray
+    values: np.ndarray
+    is_interrupted: bool
+
+
+def begun(params: MixtureParams, whitening: np.ndarray) -> Position:
+    """A start at given parameters, which stand for the statistics that they would have come out of."""
+    covariances = params.precision_chol**-2.0 if params.is_diagonal else params.covariances
+    second = params.weights.reshape(-1, *(1,) * (covariances.ndim - 1)) * covariances
+    stats = SufficientStatistics(0.0, params.weights, np.zeros_like(params.means), second, params.means, 1.0)
+    return Position(None, params.scores(), StreamDiagnostics(stats, 0, 0, 0, whitening))
+
+
+def sample_rows(first: DataMatrix, rng: np.random.Generator) -> DataMatrix:
+    """At most `START_ROWS` of the first rows, drawn at random."""
+    if len(first.values) <= START_ROWS:
+        return first
+    rows = np.sort(rng.choice(len(first.values), START_ROWS, replace=False))
+    return DataMatrix(first.values[rows], first.feature_names)
+
+
+def read_stream(
+    source: DataSource,
+    readout: StreamReadout[State],
+    begin: Position[State],
+    options: Streaming,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> Reading[State]:
+    """Blend the statistics of one batch after the other; an interrupt keeps those of the whole batches.
+
+    Where all of the data are in the source and can be read again, the objective is evaluated at the end.
+    """
+    now, values, penalties, is_interrupted, objective = begin, [], [], False, None
+    total = None if source.n_obs is None else source.n_obs * options.passes
+    try:
+        for i_pass, batch in _batches(source, options, rng):
+            penalties.append(0.0 if now.state is None else readout.penalty(now.state))
+            now, value = _blend(now, batch, i_pass == 0, begin.seen.n_rows + (source.n_obs or 0), readout, options, rng)
+            values.append(value)
+            n_done = now.seen.n_seen - begin.seen.n_seen
+            progress(n_done, n_done if total is None else total, "points")
+        if source.is_repeatable and begin.seen.n_rows == 0 and now.state is not None:
+            objective = _total(source, now.scores, options) - readout.penalty(now.state)
+    except KeyboardInterrupt:
+        if now.state is None:
+            raise
+        is_interrupted = True
+    if now.state is None:
+        raise DataError(f"{source.name} has no rows: it must have at least one.")
+    n_rows = float(now.seen.n_rows)
+    history = n_rows * np.array(values) - penalties[: len(values)]
+    flags = readout.flags(now.state, now.seen.statistics.scaled(n_rows))
+    seen = replace(now.seen, is_evaluated=objective is not None, flags=flags)
+    history = history if objective is None else np.append(history, objective)
+    return Reading(now.state, seen, history, np.array(values), is_interrupted)
+
+
+def buffer_rows(batch_size: int, n_features: int) -> int:
+    """Rows that are held and shuffled together: a number of whole batches, about `BUFFER_BYTES` of float64."""
+    return batch_size * max(1, BUFFER_BYTES // (8 * n_features * batch_size))
+
+
+def _batches(source: DataSource, options: Streaming, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
+    size = options.batch_size
+    for i_pass in range(options.passes):
+        for rows in source.stretches(buffer_rows(size, len(source.feature_names))):
+            is_shuffled = options.shuffle and len(rows) > size
+            order = rng.permutation(len(rows)) if is_shuffled else None
+            for i in range(0, len(rows), size):
+                # With a mode, `take` does not check each index, which would double its time.
+                batch = rows[i : i + size] if order is None else np.take(rows, order[i : i + size], 0, mode="clip")
+                yield i_pass, batch
+
+
+def _blend(
+    now: Position[State],
+    batch: np.ndarray,
+    is_first_pass: bool,
+    n_known: int,
+    readout: StreamReadout[State],
+    options: Streaming,
+    rng: np.random.Generator,
+) -> tuple[Position[State], float]:
+    seen, n_new = now.seen, len(batch)
+    step = options.step_size(seen.n_steps + 1)
+    if n_new < options.batch_size:  # what is left at the end: so many rows are that part of a step
+        step = 1.0 - (1.0 - step) ** (n_new / options.batch_size)
+    stats = sampled_sweep(batch, now.scores, rng) if options.stochastic else sweep(batch, now.scores)
+    # The batch comes first: its centres are the present means, near which the sum stays exact.
+    per_point = stats.scaled(step / n_new) + seen.statistics.scaled(1.0 - step)
+    n_rows = seen.n_rows + n_new * is_first_pass
+    state = readout.read(per_point, float(max(n_rows, n_known)))
+    further = StreamDiagnostics(per_point, n_rows, seen.n_seen + n_new, seen.n_steps + 1, seen.whitening)
+    return Position(state, readout.scores(state), further), stats.log_likelihood / n_new
+
+
+def _total(source: DataSource, scores: ComponentScores, options: Streaming) -> float:
+    stretches = source.stretches(buffer_rows(options.batch_size, len(source.feature_names)))
+    return float(sum(log_sums(scores, rows).sum() for rows in stretches))
+
+
+def sampled_sweep(X: np.ndarray, scores: ComponentScores, rng: np.random.Generator) -> SufficientStatistics:
+    """As `sweep`, but each point goes whole to one component, drawn with its responsibilities."""
+    joint = log_joint(scores, X)
+    top = joint.max(1, keepdims=True)
+    cumulative = np.cumsum(np.exp(joint - top), axis=1)
+    value = float((top + np.log(cumulative[:, -1:])).sum())
+    labels = (rng.random((len(X), 1)) * cumulative[:, -1:] >= cumulative).sum(1)
+    counts, first, second = (np.zeros_like(v) for v in (scores.log_weight, scores.means, scores.precision_chol))
+    for k in range(len(counts)):
+        one = ComponentScores(scores.log_weight[[k]], scores.means[[k]], scores.precision_chol[[k]])
+        part = sweep(X[labels == k], one)
+        counts[k], first[k], second[k] = part.counts[0], part.first[0], part.second[0]
+    return SufficientStatistics(value, counts, first, second, scores.means, float(len(X)))
+
+
+def judge(options: Streaming, source: DataSource, reading: Reading) -> Status:
+    """Whether the points were still being described better and better when the reading ended."""
+    seen, values = reading.seen, reading.values
+    n_all = None if source.n_obs is None else source.n_obs * options.passes
+    if reading.is_interrupted:
+        what = f"{seen.n_seen} points ({seen.n_steps} steps)" + ("" if n_all is None else f", with {n_all} to read")
+        return Status(
+            Outcome.INTERRUPTED,
+            f"Interrupted after {what}; what they taught is kept, and partial_fit goes on from there.",
+        )
+    passes = "" if options.passes == 1 else f" in {options.passes} passes"
+    done = f"Read {seen.n_seen} points of {source.name}{passes}, in {seen.n_steps} steps"
+    if seen.flags:
+        reason = "; ".join(str(flag) for flag in seen.flags)
+        return Status(Outcome.COLLAPSED, f"{done}; {reason}. Use fewer components or a simpler covariance.")
+    more = f"raise passes={options.passes}" if source.is_repeatable else "give more data with partial_fit"
+    part = len(values) // 3
+    if part < MIN_STEPS:
+        return Status(
+            Outcome.NOT_CONVERGED,
+            f"{done}, which are too few to see whether the fit still improves: {more}, or lower "
+            f"batch_size={options.batch_size}.",
+        )
+    before, last = values[-2 * part : -part], values[-part:]
+    rise, error = last.mean() - before.mean(), np.sqrt((before.var(ddof=1) + last.var(ddof=1)) / part)
+    span = "over the last third of them, the log density of points not yet used rose by"
+    if rise - 2.0 * error > RISE:
+        return Status(Outcome.NOT_CONVERGED, f"{done}; {span} {rise:.2g} nats per point: {more}.")
+    return Status(Outcome.CONVERGED, f"{done}; {span} no more than {RISE} nats per point, within its noise.")
