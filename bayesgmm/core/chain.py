@@ -10,6 +10,8 @@ from bayesgmm.core import crossing
 from bayesgmm.core.allocation import sample_labels
 from bayesgmm.core.conjugacy import Moments, copy_to, draw, empty_conjugate, update
 from bayesgmm.core.kernels import jit
+from bayesgmm.core.mixing import STICKS, count_occupied, draw_mixing
+from bayesgmm.core.sticks import reorder
 
 
 class Trace(NamedTuple):
@@ -20,11 +22,12 @@ class Trace(NamedTuple):
     factors: np.ndarray  # (draws, K, D, D) or (draws, K, D)
     log_likelihood: np.ndarray  # (draws,), without its constant
     n_occupied: np.ndarray  # (draws,)
+    state: np.ndarray  # (draws,) of `Mixing`
 
 
 @jit
-def run(rng, X, prior, params, labels, trace, start, stop, thin, move_rate, counters):
-    """Make the kept draws start:stop, each after `thin` sweeps; `params` and `rng` are all that goes on.
+def run(rng, X, prior, mixing, params, labels, trace, start, stop, thin, move_rate, counters):
+    """Make the kept draws start:stop, each after `thin` sweeps; `params`, `rng` and the state of `mixing` go on.
 
     A sweep draws labels given parameters, tries with probability `move_rate` one crossing move of a random kind
     and draws parameters given labels.  `counters` (kinds, 2) count moves tried and accepted.  With an empty
@@ -41,13 +44,14 @@ def run(rng, X, prior, params, labels, trace, start, stop, thin, move_rate, coun
                 copy_to(params.means, trace.means[t])
                 copy_to(params.factors, trace.factors[t])
                 trace.log_likelihood[t] = log_likelihood
-                n_occupied = 0
-                for k in range(n_components):
-                    n_occupied += moments.counts[k] > 0
-                trace.n_occupied[t] = n_occupied
+                trace.n_occupied[t] = count_occupied(moments.counts)
+                trace.state[t] = mixing.state[0]
             if move_rate > 0.0 and rng.random() < move_rate:
                 kind = int(rng.random() * crossing.N_KINDS)
                 counters[kind, 0] += 1
-                counters[kind, 1] += crossing.cross(rng, kind, X, labels, prior, moments)
+                counters[kind, 1] += crossing.cross(rng, kind, X, labels, prior, mixing, moments)
+            if mixing.kind == STICKS:
+                reorder(rng, mixing.state[0], labels, moments)
             update(prior, moments, posterior)
+            draw_mixing(rng, mixing, prior, moments.counts, posterior, params.weights)
             draw(rng, posterior, params, root)

@@ -95,14 +95,19 @@ def _update_scale(prior, moments, scatter, dof, scale):
 
 
 @jit
-def draw(rng, posterior, params, root):
-    """One draw of weights, means and precision factors; `root` is a (D, D) work array."""
+def draw_weights(rng, concentration, weights):
+    """One draw from a Dirichlet; a concentration of zero gives a weight of zero."""
     total = 0.0
-    for k in range(len(params.weights)):
-        params.weights[k] = rng.standard_gamma(posterior.concentration[k])
-        total += params.weights[k]
-    for k in range(len(params.weights)):
-        params.weights[k] /= total
+    for k in range(len(weights)):
+        weights[k] = rng.standard_gamma(concentration[k]) if concentration[k] > 0.0 else 0.0
+        total += weights[k]
+    for k in range(len(weights)):
+        weights[k] /= total
+
+
+@jit
+def draw(rng, posterior, params, root):
+    """One draw of means and precision factors, beside weights that are there; `root` is a (D, D) work array."""
     _draw_factors(rng, posterior.dof, posterior.scale, params.factors, root)
     _draw_means(rng, posterior, params.means, params.factors)
     _finish(params, params.factors)

@@ -1,11 +1,11 @@
 """Moves of labels between modes: Metropolis-Hastings on p(labels | data), the parameters integrated out.
 
-Three kinds, for components i, j, k drawn uniformly:
+Three kinds, for occupied components i, j, k drawn uniformly:
 
 - EXCHANGE: i takes the points of j, and those of k are cut into k and j.  With fewer components than clusters it
   moves from one pair of clusters that share a component to another.  The inverse is the move for k, j, i.
 - REDIVIDE: the points of i and j are cut into i and j anew.
-- SPLIT_OR_MERGE: those of i are cut into i and j where j is empty; where it is not, i takes the points of j.
+- SPLIT_OR_MERGE: those of i are cut into i and an empty j; or i takes the points of j.
 
 The way there and the way back have a launch each (see `launch`).  Jain and Neal (2004),
 doi:10.1198/1061860043001; Richardson and Green (1997), doi:10.1111/1467-9868.00095.
@@ -21,24 +21,21 @@ from bayesgmm.core.allocation import add_block, clear, finish_moments
 from bayesgmm.core.conjugacy import Moments, Parameters, copy_to, empty_conjugate, log_partition, update
 from bayesgmm.core.kernels import jit
 from bayesgmm.core.launch import launch, log_probability, pair_prior, propose
+from bayesgmm.core.mixing import STICKS, log_factor
 
 EXCHANGE, REDIVIDE, SPLIT_OR_MERGE = 0, 1, 2
 N_KINDS = 3
 
 
 @jit
-def cross(rng, kind, X, labels, prior, moments):
+def cross(rng, kind, X, labels, prior, mixing, moments):
     """Try one move of a kind; labels and moments change where it is accepted, which is returned."""
     counts, is_exchange = moments.counts, kind == EXCHANGE
-    if len(counts) < (3 if is_exchange else 2):
+    i, j, k, log_ratio = choose(rng, kind, counts, mixing.kind == STICKS)
+    if i < 0 or counts[i] + counts[j] < 2 or (is_exchange and counts[k] < 2):
         return False
-    i, j, k = _different(rng, len(counts))
     is_forward = kind != SPLIT_OR_MERGE or counts[j] == 0
     is_back = kind != SPLIT_OR_MERGE or counts[j] > 0
-    if counts[i] == 0 or counts[i] + counts[j] < 2 or (kind != SPLIT_OR_MERGE and counts[j] == 0):
-        return False
-    if is_exchange and counts[k] < 2:
-        return False
     others, new = copy_moments(moments), copy_moments(moments)
     clear(others, others.scatter, i)
     clear(others, others.scatter, j)
@@ -51,7 +48,6 @@ def cross(rng, kind, X, labels, prior, moments):
     rows, points = gather(X, labels, k, k) if is_exchange else (old_rows, old_points)
     one, two = (k, j) if is_exchange else (i, j)
     is_first = np.ones(len(rows), np.bool_)
-    log_ratio = 0.0
     for way in range(2):
         if way == 0 and is_forward:
             log_ratio -= _cut(rng, points, pair_prior(prior, new, one, two), moments, is_first, True)
@@ -63,7 +59,7 @@ def cross(rng, kind, X, labels, prior, moments):
     add_pair(points, is_first, new, one, two)
     if is_forward and (new.counts[one] == 0 or new.counts[two] == 0):
         return False
-    if math.log(rng.random()) >= log_ratio + _log_partition_ratio(prior, new, moments):
+    if math.log(rng.random()) >= log_ratio + _log_partition_ratio(prior, mixing, new, moments):
         return False
     copy_moments_to(new, moments)
     for r in range(len(old_rows)):
@@ -88,14 +84,60 @@ def _cut(rng, points, prior, like, is_first, is_proposal):
 
 
 @jit
-def _log_partition_ratio(prior, new, old):
+def _log_partition_ratio(prior, mixing, new, old):
     """Log p(new labels | data) - log p(old labels | data)."""
     n_features = prior.mean.shape[1]
     posterior, root, values = empty_conjugate(prior), np.empty((n_features, n_features)), np.empty(2)
     for way in range(2):
         update(prior, new if way == 0 else old, posterior)
-        values[way] = log_partition(posterior, root)
+        values[way] = log_partition(posterior, root) + log_factor(mixing, new.counts if way == 0 else old.counts)
     return values[0] - values[1]
+
+
+@jit
+def choose(rng, kind, counts, is_ordered):
+    """Components i, j, k of a move, i < 0 where there is none; and the log probability of choosing the way back.
+
+    The latter is relative to that of the way there.
+    """
+    occupied, empty, m = np.empty(len(counts), np.int64), np.empty(len(counts), np.int64), 0
+    for c in range(len(counts)):
+        if counts[c] > 0.0:
+            occupied[m] = c
+            m += 1
+        else:
+            empty[c - m] = c
+    empty = empty[: len(counts) - m]
+    if kind == SPLIT_OR_MERGE:
+        is_split = rng.random() < 0.5
+        if len(empty) == 0 if is_split else m < 2:
+            return -1, 0, 0, 0.0
+        if is_ordered:
+            return _choose_stick(rng, is_split, counts, occupied[:m], empty)
+        if is_split:
+            i, j = occupied[int(rng.random() * m)], empty[int(rng.random() * len(empty))]
+            return i, j, 0, math.log(len(empty) / (m + 1))
+        one, two, _ = _different(rng, m)
+        return occupied[one], occupied[two], 0, math.log(m / (len(empty) + 1))
+    if m < (3 if kind == EXCHANGE else 2):
+        return -1, 0, 0, 0.0
+    one, two, three = _different(rng, m)
+    return occupied[one], occupied[two], occupied[three] if m > 2 else 0, 0.0
+
+
+@jit
+def _choose_stick(rng, is_split, counts, occupied, empty):
+    """A split takes the first empty stick: far down, labels are improbable.  A merge empties one that is then first."""
+    n_leading = empty[0] if len(empty) > 0 else len(counts)  # occupied sticks before the first empty one
+    if is_split:
+        n_after = n_leading + 1
+        while n_after < len(counts) and counts[n_after] > 0.0:
+            n_after += 1
+        return occupied[int(rng.random() * len(occupied))], n_leading, 0, -math.log(n_after)
+    if n_leading == 0:
+        return -1, 0, 0, 0.0
+    j, i = int(rng.random() * n_leading), int(rng.random() * (len(occupied) - 1))
+    return occupied[i + (i >= j)], j, 0, math.log(n_leading)
 
 
 @jit

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from bayesgmm.core import chain, crossing
 from bayesgmm.core.conjugacy import Conjugate, Parameters
+from bayesgmm.core.mixing import DIRICHLET, STICKS, TELESCOPE, Mixing
 from bayesgmm.core.params import LOG_2PI, MixtureParams
+from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.core.telescope import telescope_tables
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.chains import MIN_DRAWS, kept_lengths, run_chains
 from bayesgmm.methods.initialize import start, whitening_of
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
+from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.mixture import ConjugateMixture
+from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.result.diagnostics import ESS_LIMIT, RHAT_LIMIT, SamplerDiagnostics, diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws, NoEstimate
 from bayesgmm.result.fit import MethodResult, Progress
@@ -26,12 +32,17 @@ ROWS_PER_DRAW = 20_000
 
 @dataclass(frozen=True)
 class Gibbs:
-    """Draws from the posterior of a finite mixture by blocked Gibbs sampling with moves between modes.
+    """Draws from the posterior by blocked Gibbs sampling with moves between modes: any of the models.
 
     A sweep draws all labels given the parameters, tries now and then to merge, split, exchange or divide anew whole
     components (with the parameters integrated out), and draws all parameters given the labels.  Every chain starts
     from its own random partition.  The draws are mixtures: densities never condition on labels.  The same seed gives
     the same draws with any number of threads.
+
+    Under a Dirichlet process the concentration is drawn given the sticks, and neighbouring sticks swap their labels
+    with the sticks integrated out; ``sample_stats`` has its draws as ``concentration``.  Under a prior on the number
+    of components K that is drawn given the partition (the telescoping sampler), empty components from their prior;
+    ``sample_stats`` has K as ``n_components``.
 
     Parameters
     ----------
@@ -57,8 +68,13 @@ class Gibbs:
     ----------
     Diebolt and Robert (1994), Journal of the Royal Statistical Society B 56, 363-375,
     doi:10.1111/j.2517-6161.1994.tb01985.x.  Jain and Neal (2004), Journal of Computational and Graphical Statistics
-    13, 158-182, doi:10.1198/1061860043001.
+    13, 158-182, doi:10.1198/1061860043001.  Ishwaran and James (2001), JASA 96, 161-173,
+    doi:10.1198/016214501750332758.  Papaspiliopoulos and Roberts (2008), Biometrika 95, 169-186,
+    doi:10.1093/biomet/asm086.  Fruehwirth-Schnatter, Malsiner-Walli and Gruen (2021), Bayesian Analysis 16,
+    1279-1307, doi:10.1214/21-BA1294.
     """
+
+    models: ClassVar = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)
 
     draws: int = 1000
     tune: int = 500
@@ -76,17 +92,16 @@ class Gibbs:
         if isinstance(self.crossing, bool) or not 0 <= self.crossing <= 1:
             raise ArgumentError(f"crossing={self.crossing!r} must be a probability, between 0 and 1.")
 
-    def run(
-        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
-    ) -> MethodResult:
+    def run(self, model: Model, data: DataMatrix, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Sample, and judge the draws."""
         prior, whitening = model.conjugate(), whitening_of(model, data)
         thin = min(MAX_THIN, max(1, ROWS_PER_DRAW // len(data.values))) if self.thin is None else self.thin
         chains = []
         for generator in rng.spawn(self.chains):
-            stats = start(data.values, model.covariance, whitening, model.n_components, "random", generator)
-            first = prior.update(stats).sample(generator, 1)[0]
-            chains.append(GibbsChain(generator, data.values, prior, first, self.draws, self.tune, thin, self.crossing))
+            first = _first_draw(model, data.values, prior, whitening, generator)
+            mixing = mixing_of(model, len(data.values))
+            plan = (self.draws, self.tune, thin, self.crossing)
+            chains.append(GibbsChain(generator, data.values, prior, first, *plan, mixing))
         chains[0].advance(0)  # compiles, in the main thread, where an interrupt is heard
         is_interrupted = run_chains(chains, progress)
         kept, length = kept_lengths([chain.n_kept for chain in chains], self.draws)
@@ -95,7 +110,7 @@ class Gibbs:
             "log_likelihood": np.stack([chains[c].trace.log_likelihood[:length] for c in kept])
             - 0.5 * data.values.size * LOG_2PI,
             "n_occupied": np.stack([chains[c].trace.n_occupied[:length] for c in kept]),
-        }
+        } | _states(model, np.stack([chains[c].trace.state[:length] for c in kept]))
         if not np.isfinite(stats["log_likelihood"]).all():
             return _failure("A draw was not finite: the prior's scale is too small for the units of these data.")
         diagnostics = diagnose(invariant_quantities(params, data.values))
@@ -116,7 +131,9 @@ class GibbsChain:
         tune: int,
         thin: int,
         crossing_rate: float,
+        mixing: Mixing | None = None,
     ):
+        self.mixing = _mixing(DIRICHLET) if mixing is None else mixing
         self.rng, self.X, self.prior = rng, X, compiled_prior(prior)
         self.tune, self.thin, self.crossing_rate = tune, thin, crossing_rate
         self.done, self.total = 0, tune + draws
@@ -125,7 +142,7 @@ class GibbsChain:
         self.params.log_weight[:] += 0.5 * first.n_features * LOG_2PI
         self.labels = np.zeros(len(X), np.int64)
         kept = (np.empty((draws, *v.shape)) for v in (first.weights, first.means, first.precision_chol))
-        self.trace = chain.Trace(*kept, np.empty(draws), np.empty(draws, np.int64))
+        self.trace = chain.Trace(*kept, np.empty(draws), np.empty(draws, np.int64), np.empty(draws))
         self.counters = np.zeros((crossing.N_KINDS, 2), np.int64)
 
     @property
@@ -139,17 +156,68 @@ class GibbsChain:
         end = min(begin + steps, self.tune if is_tuning else self.total - self.tune)
         trace = chain.Trace(*(v[:0] for v in self.trace)) if is_tuning else self.trace
         chain.run(
-            self.rng, self.X, self.prior, self.params, self.labels, trace, begin, end, self.thin, self.crossing_rate,
-            self.counters,
+            self.rng, self.X, self.prior, self.mixing, self.params, self.labels, trace, begin, end, self.thin,
+            self.crossing_rate, self.counters,
         )  # fmt: skip
         self.done += end - begin
 
 
 def compiled_prior(prior: ConjugateMixture) -> Conjugate:
-    """A conjugate prior as plain contiguous arrays."""
-    parts = prior.components
-    arrays = (prior.weights.concentration, parts.mean, parts.mean_precision, parts.dof, parts.scale)
+    """A conjugate prior as plain contiguous arrays; of sticks, the Dirichlet of `core.sticks`."""
+    parts, weights = prior.components, prior.weights
+    if isinstance(weights, StickBreaking):
+        concentration = np.ones(weights.n_components)
+        concentration[len(weights.second) :] = weights.second[-1] if len(weights.second) else 1.0
+    else:
+        concentration = weights.concentration
+    arrays = (concentration, parts.mean, parts.mean_precision, parts.dof, parts.scale)
     return Conjugate(*(np.array(v, dtype=float, order="C") for v in arrays))
+
+
+def mixing_of(model: Model, n_obs: int) -> Mixing:
+    """The law of a model's weights, at the expected concentration or the largest number of components."""
+    if isinstance(model, DirichletProcessMixture):
+        prior = model.concentration
+        gamma = [prior.shape, prior.rate] if isinstance(prior, Gamma) else []
+        return _mixing(STICKS, model.expected_concentration(), gamma)
+    if isinstance(model, MixtureOfFiniteMixtures):
+        log_prior = model.components_prior.log_probability(model.max_components)
+        tables = telescope_tables(log_prior, float(np.asarray(model.weights.concentration)), n_obs)
+        return _mixing(TELESCOPE, model.max_components, (), *tables)
+    return _mixing(DIRICHLET)
+
+
+def _mixing(kind: int, state=0.0, gamma=(), by_occupied=(), cumulative=((),)) -> Mixing:
+    arrays = (np.array([state]), np.array(gamma), np.array(by_occupied), np.array(cumulative))
+    return Mixing(kind, *(array.astype(float) for array in arrays))
+
+
+def _first_draw(
+    model: Model, X: np.ndarray, prior: ConjugateMixture, whitening: np.ndarray, rng: np.random.Generator
+) -> MixtureParams:
+    """Parameters given a random partition: into K parts, or into any number of them where K is unknown."""
+    k = model.n_components
+    n_parts = k if isinstance(model, GaussianMixture) else int(rng.integers(1, k + 1))
+    stats = start(X, model.covariance, whitening, n_parts, "random", rng)
+    return prior.update(_padded(stats, k)).sample(rng, 1)[0]
+
+
+def _padded(stats: SufficientStatistics, n_components: int) -> SufficientStatistics:
+    """The same with components that hold nothing."""
+    more = n_components - len(stats.counts)
+    padded = {
+        name: np.concatenate([value, np.zeros((more, *value.shape[1:]))])
+        for name, value in vars(stats).items()
+        if name in ("counts", "first", "second", "center")
+    }
+    return replace(stats, **padded)
+
+
+def _states(model: Model, values: np.ndarray) -> dict[str, np.ndarray]:
+    """The trace of what is drawn with the weights, under its name."""
+    if isinstance(model, DirichletProcessMixture):
+        return {"concentration": values}
+    return {"n_components": values.astype(int)} if isinstance(model, MixtureOfFiniteMixtures) else {}
 
 
 def _stack(traces: list[chain.Trace], length: int) -> MixtureParams:

@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import oracle
 import pytest
+from monte_carlo import Z_LIMIT, moments_of, z_score
 
 import bayesgmm as bg
 from bayesgmm.core import conjugacy, crossing
@@ -14,35 +15,11 @@ from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotConvergedWarning
 from bayesgmm.fitting import fit
 from bayesgmm.methods import chains
-from bayesgmm.methods.gibbs import Gibbs, GibbsChain, compiled_prior
-
-Z_LIMIT = 5.0  # family-wise 1e-4 over some 200 comparisons (DESIGN section 8)
+from bayesgmm.methods.gibbs import Gibbs, GibbsChain, compiled_prior, mixing_of
 
 
 def resolved(structure, X, n_components):
     return bg.GaussianMixture(n_components, covariance=structure).resolve(as_matrix(X))
-
-
-def moments_of(X, z, n_components, is_diagonal):
-    counts, means = np.zeros(n_components), np.zeros((n_components, X.shape[1]))
-    scatter = np.zeros((n_components, X.shape[1], X.shape[1]))
-    for k in np.unique(z):
-        Y = X[z == k]
-        counts[k], means[k] = len(Y), Y.mean(0)
-        scatter[k] = (Y - means[k]).T @ (Y - means[k])
-    if is_diagonal:
-        scatter = np.ascontiguousarray(np.diagonal(scatter, axis1=1, axis2=2))
-    return conjugacy.Moments(counts, means, scatter)
-
-
-def z_score(values, exact):
-    """Of the mean of (chain, draw) values, which must hold 1,000 effective draws."""
-    from arviz_stats.base import array_stats
-
-    if values.std() == 0:  # a quantity that has one value, up to rounding
-        return (values.mean() - exact) / (1e-9 + 1e-9 * abs(exact))
-    assert array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean") > 1000
-    return (values.mean() - exact) / array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean")
 
 
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
@@ -82,14 +59,14 @@ def test_each_move_keeps_the_exact_posterior(structure, kind):
     X, n_components, n_replicates = bg.load_dataset("faithful").X[:6], 3, 3000
     model = resolved(structure, X, n_components)
     exact = oracle.Enumeration(X, oracle.default_constants(structure, X, n_components))
-    prior, rng = compiled_prior(model.conjugate()), np.random.default_rng(7)
+    prior, mixing, rng = compiled_prior(model.conjugate()), mixing_of(model, len(X)), np.random.default_rng(7)
     ends, n_accepted = np.empty(n_replicates, int), 0
     base = n_components ** np.arange(len(X))[::-1]
     for r, begin in enumerate(rng.choice(len(exact.labelings), n_replicates, p=exact.probabilities)):
         labels = exact.labelings[begin].astype(np.int64)
         moments = moments_of(X, labels, n_components, model.covariance.is_diagonal)
         for _ in range(5):
-            n_accepted += crossing.cross(rng, kind, X, labels, prior, moments)
+            n_accepted += crossing.cross(rng, kind, X, labels, prior, mixing, moments)
         ends[r] = labels @ base
     again = moments_of(X, labels, n_components, model.covariance.is_diagonal)
     np.testing.assert_array_equal(moments.counts, again.counts)
