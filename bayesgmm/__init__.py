@@ -15,6 +15,7 @@ from bayesgmm.errors import (
     FitError,
     NotApplicableError,
     NotConvergedWarning,
+    TruncationWarning,
 )
 from bayesgmm.fitting import fit, load
 from bayesgmm.methods.em import EM, MAP
@@ -42,7 +43,8 @@ __all__ = [
     "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError", "Full", "Gamma",
     "GaussianMixture", "Gibbs", "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture",
     "NormalInverseWishart", "NotApplicableError", "NotConvergedWarning", "OnlineEM", "RobbinsMonro", "Spherical",
-    "StochasticVB", "Tied", "Uniform", "compare", "data_source", "fit", "load", "load_dataset", "pymc_model",
+    "StochasticVB", "Tied", "TruncationWarning", "Uniform", "compare", "data_source", "fit", "load", "load_dataset",
+    "pymc_model",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.

@@ -25,6 +25,10 @@ class NotConvergedWarning(UserWarning):
     """A fit is usable, and its status says why it should not be trusted without a look."""
 
 
+class TruncationWarning(UserWarning):
+    """A Dirichlet process was cut off where the data still want sticks; ``fit.truncation()`` has the numbers."""
+
+
 def shown(value: object) -> str:
     """A value as a message shows it: itself where it is short, else what it is."""
     text = repr(value)

@@ -11,7 +11,15 @@ from numpy.typing import ArrayLike
 from bayesgmm.core.covariance import STRUCTURES
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix, DataSource, as_matrix, data_source, is_stream
-from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableError, NotConvergedWarning, shown
+from bayesgmm.errors import (
+    ArgumentError,
+    DataError,
+    FitError,
+    NotApplicableError,
+    NotConvergedWarning,
+    TruncationWarning,
+    shown,
+)
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
@@ -97,6 +105,8 @@ def fit(
     -----
     NotConvergedWarning
         The fit is usable, and its status says what to distrust.
+    TruncationWarning
+        A Dirichlet process was cut off too early.
     """
     if not isinstance(model, MODELS):
         raise ArgumentError(f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2).")
@@ -110,6 +120,10 @@ def fit(
         raise FitError(result.status.sentence)
     if not result.status.is_converged:
         warnings.warn(result.status.sentence, NotConvergedWarning, stacklevel=2)
+    if result.status.is_usable and isinstance(result.model, DirichletProcessMixture):
+        truncation = result.truncation()
+        if truncation.is_too_small:
+            warnings.warn(str(truncation), TruncationWarning, stacklevel=2)
     return result
 
 

@@ -28,6 +28,7 @@ from bayesgmm.result.status import Outcome, Status
 
 MAX_THIN = 100
 ROWS_PER_DRAW = 20_000
+RARE = 0.02  # of draws: R-hat and effective sample sizes of rarer events are not to be trusted
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Gibbs:
         } | _states(model, np.stack([chains[c].trace.state[:length] for c in kept]))
         if not np.isfinite(stats["log_likelihood"]).all():
             return _failure("A draw was not finite: the prior's scale is too small for the units of these data.")
-        diagnostics = diagnose(invariant_quantities(params, data.values))
+        diagnostics = diagnose(invariant_quantities(params, data.values) | _varying(stats))
         status = _judge(diagnostics, self, thin, params.draw_shape, is_interrupted)
         return MethodResult(Draws(params, stats), status, diagnostics, np.empty(0))
 
@@ -218,6 +219,12 @@ def _states(model: Model, values: np.ndarray) -> dict[str, np.ndarray]:
     if isinstance(model, DirichletProcessMixture):
         return {"concentration": values}
     return {"n_components": values.astype(int)} if isinstance(model, MixtureOfFiniteMixtures) else {}
+
+
+def _varying(stats: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What `diagnose` can judge of the sampler's own numbers: not one that hardly ever changes, as a count may."""
+    values = {name: value.astype(float) for name, value in stats.items() if name != "log_likelihood"}
+    return {name: value for name, value in values.items() if (value != np.median(value)).mean() > RARE}
 
 
 def _stack(traces: list[chain.Trace], length: int) -> MixtureParams:

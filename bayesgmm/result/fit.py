@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +16,7 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix, DataSource, as_matrix, check_enough_points, data_source
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
 from bayesgmm.models import Model
-from bayesgmm.result import files, tables
+from bayesgmm.result import files, occupancy, tables
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics, StreamDiagnostics
 from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
 from bayesgmm.result.provenance import provenance
@@ -201,6 +201,42 @@ class Fit:
         """
         return tables.summary(self, components)
 
+    def occupied(self) -> pd.DataFrame:
+        """Posterior probabilities of the number of occupied components: those that hold a point.
+
+        Returns
+        -------
+        DataFrame
+            One row for each of 1, ..., K; column `n_occupied`, and for a `MixtureOfFiniteMixtures` also
+            `n_components`, the posterior of K itself.
+
+        Raises
+        ------
+        NotApplicableError
+            Of a point fit, or of a fit without its data that does not know the number.
+        """
+        return occupancy.occupied(self)
+
+    def emptied(self) -> tuple[int, ...]:
+        """The components whose total responsibility for the data is below half a point.
+
+        Raises
+        ------
+        NotApplicableError
+            The fit holds draws whose labels are not aligned.
+        """
+        return occupancy.emptied(self)
+
+    def truncation(self) -> occupancy.Truncation:
+        """Of a Dirichlet process: the bound of the truncation's error, and what the last stick holds.
+
+        Raises
+        ------
+        NotApplicableError
+            Of another model, or of a point fit.
+        """
+        return occupancy.truncation(self)
+
     def refit(self, X: ArrayLike, rng: np.random.Generator | int | None = None, progress: Progress = silent) -> Fit:
         """The same method on other data, with this fit's prior constants; never raises FitError."""
         data = DataMatrix(self._columns(X), self.feature_names)
@@ -294,7 +330,9 @@ def fit_once(
     seconds, found = time.perf_counter() - begin, result.diagnostics
     n_obs = found.n_rows if source.values is None and isinstance(found, StreamDiagnostics) else source.n_obs
     assert n_obs is not None  # only what streams is given data of unknown length
-    return Fit(
+    fit = Fit(
         model, method, result.estimate, result.status, result.diagnostics, result.history, seconds, seed,
         source.values, n_obs, source.feature_names, provenance(source.digest()),
     )  # fmt: skip
+    sentence = " ".join([result.status.sentence, *occupancy.remarks(fit)])
+    return replace(fit, status=Status(result.status.outcome, sentence))

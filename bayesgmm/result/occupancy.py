@@ -1,0 +1,180 @@
+"""How many components hold a point, which hold none, and whether a Dirichlet process was cut off too early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesgmm.core import density
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.errors import NotApplicableError
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
+from bayesgmm.priors.concentration import Gamma
+from bayesgmm.result.estimates import UNALIGNED, Draws, PointEstimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayesgmm.result.fit import Fit
+
+MAX_DRAWS, CELLS = 1000, 1e8  # of draws whose responsibilities are computed, and of these in all
+TOO_OFTEN = 0.05
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """What the cutting off of a Dirichlet process after T sticks does to a fit.
+
+    Parameters
+    ----------
+    truncation : int
+        T.
+    bound : float
+        On the L1 error of the prior predictive of as many points as the fit has, ``4 n (alpha / (1 + alpha))^(T-1)``
+        and at most 2, averaged over the posterior of the concentration alpha.
+    last_weight : float
+        Posterior mean of the last stick's weight.
+    last_occupied : float
+        Posterior probability that the last stick holds a point.
+
+    References
+    ----------
+    Ishwaran and James (2001), JASA 96, 161-173, doi:10.1198/016214501750332758, theorem 2.
+    """
+
+    truncation: int
+    bound: float
+    last_weight: float
+    last_occupied: float
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether the last stick holds a point with a probability above 5 %.
+
+        The last stick stands for all that would follow it.  While it is empty, the partition of the data is one that
+        the whole process can have too; so this probability is how much of the posterior the truncation may have
+        changed.  A weight of 1 % on the last stick is seen by it as soon as there are more than five points.
+        """
+        return self.last_occupied > TOO_OFTEN
+
+    def __str__(self) -> str:
+        text = (
+            f"The last of {self.truncation} sticks has {100 * self.last_weight:.2g} % of the weight and holds a point "
+            f"in {100 * self.last_occupied:.2g} % of the draws"
+        )
+        return f"{text}: raise truncation." if self.is_too_small else f"{text}."
+
+
+def occupied(fit: Fit) -> pd.DataFrame:
+    """The table of ``Fit.occupied``."""
+    import pandas as pd
+
+    counts = {"n_occupied": _occupied_draws(fit)}
+    if isinstance(fit.model, MixtureOfFiniteMixtures) and isinstance(fit.estimate, Draws):
+        counts["n_components"] = fit.estimate.sample_stats["n_components"]
+    largest = fit.model.n_components
+    shares = {name: np.bincount(v.ravel(), minlength=largest + 1)[1:] / v.size for name, v in counts.items()}
+    return pd.DataFrame(shares, index=pd.RangeIndex(1, largest + 1, name="count"))
+
+
+def emptied(fit: Fit) -> tuple[int, ...]:
+    """The components of ``Fit.emptied``."""
+    if isinstance(fit.estimate, Draws) and fit.model.n_components > 1:
+        raise NotApplicableError(f"{UNALIGNED} occupied() has the posterior of how many components hold a point.")
+    totals = fit.estimate.responsibilities(_data(fit)).sum(0)
+    return tuple(int(k) for k in np.flatnonzero(totals < 0.5))
+
+
+def truncation(fit: Fit) -> Truncation:
+    """The report of ``Fit.truncation``."""
+    model = fit.model
+    if not isinstance(model, DirichletProcessMixture):
+        raise NotApplicableError(f"only a DirichletProcessMixture is cut off, and this is a {type(model).__name__}.")
+    draws = _draws(fit)
+    alpha = _concentrations(fit, draws)
+    bounds = 4.0 * fit.n_obs * (alpha / (1.0 + alpha)) ** (model.truncation - 1)
+    some = _some(draws, len(_data(fit)))
+    last = [-np.expm1(np.log1p(-np.minimum(resp[:, -1], 1.0 - 1e-16)).sum()) for resp in _responsibilities(fit, some)]
+    return Truncation(
+        model.truncation, float(np.minimum(bounds, 2.0).mean()), float(draws.weights[..., -1].mean()),
+        float(np.mean(last)),
+    )  # fmt: skip
+
+
+def remarks(fit: Fit) -> list[str]:
+    """What the status adds about components without points; nothing where the prior does not ask for them."""
+    if fit.X is None or fit.kind in ("none", "point") or not _is_sparse(fit):
+        return []
+    if fit.kind == "variational" and isinstance(fit.model, GaussianMixture):
+        empty = emptied(fit)
+        names = ", ".join(str(k) for k in empty)
+        said = [f"The data have emptied {len(empty)} of {fit.model.n_components} components: {names}."] if empty else []
+    else:
+        shares = occupied(fit)
+        said = [_most_probable(shares["n_occupied"], "occupied components")]
+        if "n_components" in shares:
+            said.append(_most_probable(shares["n_components"], "components"))
+    if isinstance(fit.model, DirichletProcessMixture):
+        said.append(str(truncation(fit)))
+    return said
+
+
+def _most_probable(shares: pd.Series, words: str) -> str:
+    middle = np.searchsorted(shares.cumsum().to_numpy(), (0.05, 0.95)) + 1
+    return f"Most probable number of {words}: {shares.idxmax()} ({shares.max():.2f}; 90 %: {middle[0]} to {middle[1]})."
+
+
+def _is_sparse(fit: Fit) -> bool:
+    """Whether the prior expects some components to be empty."""
+    if not isinstance(fit.model, GaussianMixture):
+        return True
+    return fit.model.n_components > 1 and bool((np.asarray(fit.model.weights.concentration) < 1.0).any())
+
+
+def _occupied_draws(fit: Fit) -> np.ndarray:
+    """The number of occupied components, of labels drawn with the parameters or here given them."""
+    if isinstance(fit.estimate, Draws) and "n_occupied" in fit.estimate.sample_stats:
+        return fit.estimate.sample_stats["n_occupied"].astype(int)
+    draws, rng = _some(_draws(fit), len(_data(fit))), np.random.default_rng(fit.seed)
+    found = []
+    for resp in _responsibilities(fit, draws):
+        labels = (resp.cumsum(1) < rng.random((len(resp), 1))).sum(1)
+        found.append(len(np.unique(np.minimum(labels, resp.shape[1] - 1))))
+    return np.array(found)
+
+
+def _concentrations(fit: Fit, draws: MixtureParams) -> np.ndarray:
+    """Posterior draws of the concentration; where the fit keeps none, they are drawn here given the sticks."""
+    prior = fit.model.concentration
+    if not isinstance(prior, Gamma):
+        return np.array([prior])
+    if isinstance(fit.estimate, Draws) and "concentration" in fit.estimate.sample_stats:
+        return fit.estimate.sample_stats["concentration"]
+    log_left = np.log(np.maximum(draws.weights[..., -1], np.finfo(float).tiny))  # the sum of log(1 - v_k)
+    rng = np.random.default_rng(fit.seed)
+    return rng.gamma(prior.shape + fit.model.truncation - 1, 1.0 / (prior.rate - log_left))
+
+
+def _responsibilities(fit: Fit, draws: MixtureParams):
+    return (density.responsibilities(draws[s].scores(), _data(fit)) for s in range(len(draws.weights)))
+
+
+def _some(draws: MixtureParams, n_obs: int) -> MixtureParams:
+    """Evenly spaced draws, so many that their responsibilities are soon computed; chains end to end."""
+    n_draws = int(np.prod(draws.draw_shape))
+    wanted = int(np.clip(CELLS / n_obs / draws.n_components, 50, MAX_DRAWS))
+    return draws.reshaped(n_draws)[np.linspace(0, n_draws - 1, min(wanted, n_draws)).astype(int)]
+
+
+def _draws(fit: Fit) -> MixtureParams:
+    if isinstance(fit.estimate, PointEstimate):
+        raise NotApplicableError("a point fit has no posterior; fit by Gibbs, NUTS or VB.")
+    return fit.estimate.draws()
+
+
+def _data(fit: Fit) -> np.ndarray:
+    if fit.X is None:
+        raise NotApplicableError("this fit was saved without its data, whose assignment is asked.")
+    return fit.X
