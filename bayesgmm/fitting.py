@@ -31,6 +31,8 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfF
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.counts import BetaNegativeBinomial, Uniform
+from bayesgmm.priors.process import StickPosterior
+from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result import diagnostics, files, status
 from bayesgmm.result.fit import Fit, Method, Progress, as_seed, fit_once, silent
@@ -47,6 +49,8 @@ TYPES = {
         NormalInverseWishart,
         Dirichlet,
         Gamma,
+        StickBreaking,
+        StickPosterior,
         BetaNegativeBinomial,
         Uniform,
         *(type(structure) for structure in STRUCTURES.values()),
@@ -120,7 +124,7 @@ def fit(
         raise FitError(result.status.sentence)
     if not result.status.is_converged:
         warnings.warn(result.status.sentence, NotConvergedWarning, stacklevel=2)
-    if result.status.is_usable and isinstance(result.model, DirichletProcessMixture):
+    if result.status.is_usable and result.X is not None and isinstance(result.model, DirichletProcessMixture):
         truncation = result.truncation()
         if truncation.is_too_small:
             warnings.warn(str(truncation), TruncationWarning, stacklevel=2)

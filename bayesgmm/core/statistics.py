@@ -78,6 +78,11 @@ class SufficientStatistics:
             second = self.second + cross + np.swapaxes(cross, 1, 2) + outer
         return SufficientStatistics(self.log_likelihood, self.counts, first, second, center, self.n_obs)
 
+    def permuted(self, order: np.ndarray) -> SufficientStatistics:
+        """The same statistics with the components in `order`."""
+        arrays = (self.counts[order], self.first[order], self.second[order], self.center[order])
+        return SufficientStatistics(self.log_likelihood, *arrays, self.n_obs)
+
     def means(self) -> np.ndarray:
         """(K, D) weighted means; the centre where a component holds nothing."""
         return self.center + self.first / _positive(self.counts)[:, None]

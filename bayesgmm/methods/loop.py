@@ -6,7 +6,7 @@ nothing else: their objective at a state is known from the sweep with that state
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Generic, Protocol, TypeVar
@@ -99,6 +99,15 @@ class Climb(Generic[State]):
         return Restart(self.objective, len(self.history) - 1, self.is_converged, self.flags)
 
 
+@dataclass(frozen=True, eq=False)
+class Polished(Generic[State]):
+    """The chosen climb after a search beyond its optimum, and a sentence about that for the status."""
+
+    climb: Climb[State]
+    note: str
+    is_interrupted: bool
+
+
 def is_real(value: object) -> bool:
     """Whether an option is a real number; True and False are none."""
     return isinstance(value, Real) and not isinstance(value, bool)
@@ -129,8 +138,12 @@ def climb_all(
     n_starts: int,
     stopping: Stopping,
     progress: Progress,
+    polish: Callable[[Climb[State]], Polished[State]] | None = None,
 ) -> tuple[Climb[State], Status, OptimiserDiagnostics]:
-    """Every restart; the best unflagged one is chosen, and a flagged one only if all are."""
+    """Every restart; the best unflagged one is chosen, and a flagged one only if all are.
+
+    `polish` gets the chosen one where nothing was interrupted.
+    """
     climbs: list[Climb[State]] = []
     try:
         for state in starts:
@@ -143,8 +156,16 @@ def climb_all(
             raise
     progress(n_starts, n_starts, "restarts")
     chosen = max(range(len(climbs)), key=lambda i: (not climbs[i].flags, climbs[i].objective))
+    note, is_interrupted = "", len(climbs) < n_starts or climbs[-1].is_interrupted
+    if polish is not None and not is_interrupted:
+        polished = polish(climbs[chosen])
+        climbs[chosen], note, is_interrupted = polished.climb, polished.note, polished.is_interrupted
+    status = _status(climbs, chosen, n_starts, stopping)
+    if note:
+        outcome = Outcome.INTERRUPTED if is_interrupted else status.outcome
+        status = Status(outcome, f"{status.sentence} {note}")
     diagnostics = OptimiserDiagnostics(tuple(c.restart() for c in climbs), chosen)
-    return climbs[chosen], _status(climbs, chosen, n_starts, stopping), diagnostics
+    return climbs[chosen], status, diagnostics
 
 
 def _remaining_gain(history: list[float]) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,19 +12,27 @@ from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.data import DataMatrix
+from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.em import check_options, whitened_change
 from bayesgmm.methods.initialize import check_given, start, whitening_of
 from bayesgmm.methods.loop import Stopping, climb_all
+from bayesgmm.methods.moves import Moves
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
+from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.mixture import ConjugateMixture
+from bayesgmm.priors.process import UnknownConcentration
+from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.result.diagnostics import Flag
 from bayesgmm.result.estimates import VariationalPosterior
 from bayesgmm.result.fit import MethodResult, Progress
 
 
 def prior_of(model: GaussianMixture | DirichletProcessMixture) -> ConjugateMixture:
-    """The prior that the variational posterior is compared with."""
-    return model.conjugate()
+    """The prior, with whatever of it is unknown."""
+    prior = model.conjugate()
+    if isinstance(model, DirichletProcessMixture) and isinstance(model.concentration, Gamma):
+        return replace(prior, weights=UnknownConcentration(model.truncation, model.concentration))
+    return prior
 
 
 @dataclass(frozen=True)
@@ -31,34 +40,49 @@ class VB:
     """Mean-field variational Bayes with q(labels) q(weights) q(means, covariances).
 
     The ELBO carries every normaliser: it is a lower bound of log p(X), exact at K = 1.  Its posterior is
-    one of the K! symmetric modes of the true one, and usually too narrow.
+    one of the K! symmetric modes of the true one, and usually too narrow.  For a Dirichlet process, q(weights) is
+    q(sticks), times q(concentration) where that is unknown, and the largest components come first where that
+    raises the ELBO.
 
     Parameters
     ----------
     max_iter, tol, param_tol, n_init, init
         As in `EM`, with the ELBO in the place of the log likelihood.  Given MixtureParams stand for the
         responsibilities that they imply.
+    moves : int
+        Birth and merge moves that are tried at most, from the best restart's optimum; one that does not raise the
+        ELBO on all of the data is taken back.  Without `tol` and `param_tol` there are none.
 
     References
     ----------
     Bishop (2006), Pattern Recognition and Machine Learning, section 10.2.  Blei, Kucukelbir and McAuliffe
-    (2017), JASA 112, 859-877, doi:10.1080/01621459.2017.1285773.
+    (2017), JASA 112, 859-877, doi:10.1080/01621459.2017.1285773.  Blei and Jordan (2006), Bayesian Analysis 1,
+    121-143, doi:10.1214/06-BA104.  Hughes and Sudderth (2013), NeurIPS 26: the moves.
     """
+
+    models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
 
     max_iter: int = 1000
     tol: float | None = 1e-8
     param_tol: float | None = None
     n_init: int = 10
     init: str | MixtureParams = "kmeans++"
+    moves: int = 30
 
     def __post_init__(self):
         check_options(self)
+        if isinstance(self.moves, bool) or not isinstance(self.moves, (int, np.integer)) or self.moves < 0:
+            raise ArgumentError(f"moves={shown(self.moves)} must be an integer of at least 0.")
 
     def run(
-        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
+        self,
+        model: GaussianMixture | DirichletProcessMixture,
+        data: DataMatrix,
+        rng: np.random.Generator,
+        progress: Progress,
     ) -> MethodResult:
-        """Climb from every start and return the best."""
-        prior, X = model.conjugate(), data.values
+        """Climb from every start, and from the best by moves."""
+        prior, X = prior_of(model), data.values
         whitening = whitening_of(model, data)
         stopping = Stopping(self.max_iter, self.tol, self.param_tol)
         init, seed = self.init, int(rng.integers(2**63))
@@ -74,7 +98,8 @@ class VB:
 
             starts = made()
         readout = VariationalUpdate(prior, whitening)
-        best, status, diagnostics = climb_all(X, readout, starts, n_starts, stopping, progress)
+        moves = Moves(X, readout, whitening, stopping, self.moves)
+        best, status, diagnostics = climb_all(X, readout, starts, n_starts, stopping, progress, moves)
         return MethodResult(VariationalPosterior(best.state, seed), status, diagnostics, best.history)
 
 
@@ -89,7 +114,7 @@ class VariationalUpdate:
         return state.expected_scores()
 
     def read(self, stats: SufficientStatistics) -> ConjugateMixture:
-        return self.prior.update(stats)
+        return self.prior.update(in_best_order(self.prior, stats))
 
     def objective(self, state: ConjugateMixture, stats: SufficientStatistics) -> float:
         """The ELBO at the optimal q(labels), which the log-sum-exp of the expected scores integrates out."""
@@ -100,3 +125,22 @@ class VariationalUpdate:
 
     def flags(self, state: ConjugateMixture, stats: SufficientStatistics) -> tuple[Flag, ...]:
         return ()
+
+
+def in_best_order(prior: ConjugateMixture, stats: SufficientStatistics) -> SufficientStatistics:
+    """The components from the largest to the smallest, where the order of the sticks makes that the better one.
+
+    The components of a Dirichlet process are alike but for their sticks, so only the weights' part of the ELBO moves.
+    """
+    if not isinstance(prior.weights, (StickBreaking, UnknownConcentration)):
+        return stats
+    order = np.argsort(-stats.counts, kind="stable")
+    if np.array_equal(order, np.arange(len(order))):
+        return stats
+    ordered = stats.permuted(order)
+    return max((stats, ordered), key=lambda s: _weights_bound(prior, s.counts))
+
+
+def _weights_bound(prior: ConjugateMixture, counts: np.ndarray) -> float:
+    posterior = prior.weights.update(counts)
+    return float(counts @ posterior.expected_log()) - posterior.kl(prior.weights)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from bayesgmm.core.params import LOG_2PI, ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.priors.conjugate import ConjugateComponents
-from bayesgmm.priors.sticks import StickBreaking
-from bayesgmm.priors.weights import Dirichlet
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +18,13 @@ class ConjugateMixture:
 
     Parameters
     ----------
-    weights : Dirichlet or StickBreaking
-        A Dirichlet with one concentration per component.
+    weights : Dirichlet, StickBreaking, UnknownConcentration or StickPosterior
+        A Dirichlet has one concentration per component.  `UnknownConcentration` is a prior and `StickPosterior` its
+        posterior; the others are both.
     components : ConjugateComponents
     """
 
-    weights: Dirichlet | StickBreaking
+    weights: Any  # what is asked of it, it must be able to answer
     components: ConjugateComponents
 
     def update(self, stats: SufficientStatistics) -> ConjugateMixture:

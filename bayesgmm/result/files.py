@@ -13,7 +13,6 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import DataError, NotApplicableError
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.mixture import ConjugateMixture
-from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result.estimates import Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from bayesgmm.result.fit import Fit
 
-FORMAT = "bayesgmm-fit-1"
+FORMAT = "bayesgmm-fit-2"
 
 
 def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool) -> xr.DataTree:
@@ -124,13 +123,12 @@ def _state(estimate: Estimate) -> tuple[str, dict[str, np.ndarray], dict]:
     if isinstance(estimate, VariationalPosterior):
         components = estimate.posterior.components
         arrays = {
-            "concentration": np.asarray(estimate.posterior.weights.concentration),
             "mean": components.mean,
             "mean_precision": components.mean_precision,
             "dof": components.dof,
             "scale": components.scale,
         }
-        return "variational", arrays, {"seed": estimate.seed}
+        return "variational", arrays, {"seed": estimate.seed, "weights": estimate.posterior.weights}
     assert isinstance(estimate, NoEstimate)
     return "none", {}, {"reason": estimate.reason}
 
@@ -153,7 +151,7 @@ def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model) -> Estim
     if facts["kind"] == "variational":
         hyper = (arrays[name] for name in ("mean", "mean_precision", "dof", "scale"))
         components = ConjugateComponents(model.covariance, *hyper)
-        return VariationalPosterior(ConjugateMixture(Dirichlet(arrays["concentration"]), components), facts["seed"])
+        return VariationalPosterior(ConjugateMixture(facts["weights"], components), facts["seed"])
     return NoEstimate(facts["reason"])
 
 

@@ -259,8 +259,7 @@ class Fit:
                 f"{type(self.method).__name__} needs all data at once: fit it anew, or use OnlineEM or StochasticVB."
             )
         source, seed = data_source(X), as_seed(rng)
-        if source.feature_names != self.feature_names:
-            self._columns(source.first(1).values)
+        self._check_names(source.feature_names)
         begin = time.perf_counter()
         result = resume(self, source, np.random.default_rng(seed), progress)
         seconds = self.seconds + time.perf_counter() - begin
@@ -295,18 +294,20 @@ class Fit:
 
     def _columns(self, X: ArrayLike) -> np.ndarray:
         data = as_matrix(X)
-        if data.values.shape[1] != len(self.feature_names):
+        self._check_names(data.feature_names)
+        return data.values
+
+    def _check_names(self, names: tuple[str, ...]) -> None:
+        if len(names) != len(self.feature_names):
             raise DataError(
-                f"X has {data.values.shape[1]} columns and this fit was made on {len(self.feature_names)}: "
+                f"X has {len(names)} columns and this fit was made on {len(self.feature_names)}: "
                 f"{', '.join(self.feature_names)}."
             )
-        names = data.feature_names
         if names != self.feature_names and sorted(names) == sorted(self.feature_names):
             raise DataError(
                 f"X has the columns {', '.join(names)}, and this fit was made on the same in another order: pass "
                 f"X[{list(self.feature_names)}]."
             )
-        return data.values
 
 
 def as_seed(rng: np.random.Generator | int | None) -> int:

@@ -12,7 +12,8 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
 from bayesgmm.priors.concentration import Gamma
-from bayesgmm.result.estimates import UNALIGNED, Draws, PointEstimate
+from bayesgmm.result.diagnostics import StreamDiagnostics
+from bayesgmm.result.estimates import UNALIGNED, VB_DRAWS, Draws, PointEstimate, VariationalPosterior
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +84,10 @@ def emptied(fit: Fit) -> tuple[int, ...]:
     """The components of ``Fit.emptied``."""
     if isinstance(fit.estimate, Draws) and fit.model.n_components > 1:
         raise NotApplicableError(f"{UNALIGNED} occupied() has the posterior of how many components hold a point.")
-    totals = fit.estimate.responsibilities(_data(fit)).sum(0)
+    if fit.X is None and isinstance(fit.diagnostics, StreamDiagnostics):
+        totals = fit.diagnostics.statistics.counts * fit.diagnostics.n_rows
+    else:
+        totals = fit.estimate.responsibilities(_data(fit)).sum(0)
     return tuple(int(k) for k in np.flatnonzero(totals < 0.5))
 
 
@@ -150,6 +154,8 @@ def _concentrations(fit: Fit, draws: MixtureParams) -> np.ndarray:
     prior = fit.model.concentration
     if not isinstance(prior, Gamma):
         return np.array([prior])
+    if isinstance(fit.estimate, VariationalPosterior):
+        return fit.estimate.posterior.weights.concentration.sample(np.random.default_rng(fit.seed), VB_DRAWS)
     if isinstance(fit.estimate, Draws) and "concentration" in fit.estimate.sample_stats:
         return fit.estimate.sample_stats["concentration"]
     log_left = np.log(np.maximum(draws.weights[..., -1], np.finfo(float).tiny))  # the sum of log(1 - v_k)

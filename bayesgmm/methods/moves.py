@@ -1,0 +1,154 @@
+"""Moves that leave a local optimum of the ELBO: components merge, and others are born by splitting.
+
+A move proposes statistics; the climb from there goes over all of the data, and the move is accepted only where the
+ELBO ends higher than it was.  Hughes and Sudderth (2013), "Memoized online variational inference for Dirichlet process
+mixture models", NeurIPS 26; merge and split at once where no component is free: Ueda, Nakano, Ghahramani and Hinton
+(2000), Neural Computation 12, 2109-2128, doi:10.1162/089976600300015088.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bayesgmm.core.density import responsibilities
+from bayesgmm.core.kmeans import whitened_distances
+from bayesgmm.core.params import ComponentScores
+from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.core.sweep import Assign, sweep
+from bayesgmm.methods.loop import Climb, Polished, Readout, Stopping, climb
+
+EMPTY = 1.0  # a component that holds less than a point is free to be born anew
+N_PAIRS = 3  # the most alike pairs of components that are tried
+LLOYD = 5  # iterations of 2-means that a split takes
+TRIAL = 30  # iterations after which a move must have paid
+BLOCK_ROWS = 2**16
+
+
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """Births and merges, for `climb_all`.
+
+    Parameters
+    ----------
+    X : (n, d) array
+    readout : Readout
+    whitening : (D, D) or (D,) array
+    stopping : Stopping
+    budget : int
+        Moves that are tried at most.
+    """
+
+    X: np.ndarray
+    readout: Readout
+    whitening: np.ndarray
+    stopping: Stopping
+    budget: int
+
+    def __call__(self, best: Climb) -> Polished:
+        """Try moves until none of those at hand raises the ELBO."""
+        n_tried, n_accepted, begin = 0, 0, best.objective
+        trial_stopping = replace(self.stopping, max_iter=min(TRIAL, self.stopping.max_iter))
+        margin = len(self.X) * (self.stopping.tol or 0.0) + 1e-9 * abs(begin)  # what a longer climb might gain
+        is_done = not best.is_converged
+        while not is_done:
+            is_done = True
+            for stats in self._proposals(best):
+                if n_tried == self.budget:
+                    break
+                n_tried += 1
+                trial = climb(self.X, self.readout, self.readout.read(stats), trial_stopping)
+                if trial.objective > best.objective + margin and not trial.is_interrupted:
+                    rest = trial if trial.is_converged else climb(self.X, self.readout, trial.state, self.stopping)
+                    best, trial, n_accepted, is_done = _after(best, rest), rest, n_accepted + 1, False
+                if trial.is_interrupted:
+                    return Polished(best, f"Interrupted after {n_tried} birth and merge moves.", True)
+                if not is_done:
+                    break
+        gain = f" raised the ELBO by {best.objective - begin:.2f} nats" if n_accepted else " raised the ELBO"
+        note = f"{n_accepted or 'None'} of {n_tried} birth and merge moves{gain}." if n_tried else ""
+        return Polished(best, note, False)
+
+    def _proposals(self, now: Climb) -> Iterator[SufficientStatistics]:
+        """Statistics after one move each, the most promising first."""
+        stats, scores = now.stats, self.readout.scores(now.state)
+        occupied, free = np.flatnonzero(stats.counts >= EMPTY), np.flatnonzero(stats.counts < EMPTY)
+        pairs = _pairs(self._overlap(scores), occupied)
+        merges = [merged(stats, i, j) for i, j in pairs]
+        yield from merges
+        halves = {}
+        for k in occupied[np.argsort(-stats.counts[occupied], kind="stable")]:
+            halves[k] = self._halves(stats, scores, k)
+            if len(free):
+                yield replaced(stats, k, free[0], halves[k])
+        if not len(free):
+            for (i, j), fused in zip(pairs, merges, strict=True):
+                yield from (replaced(fused, k, j, parts) for k, parts in halves.items() if k not in (i, j))
+
+    def _overlap(self, scores: ComponentScores) -> np.ndarray:
+        """(K, K) correlations of the responsibilities, not centred."""
+        total = np.zeros((len(scores.log_weight),) * 2)
+        for start in range(0, len(self.X), BLOCK_ROWS):
+            shares = responsibilities(scores, self.X[start : start + BLOCK_ROWS])
+            total += np.einsum("nk,nl->kl", shares, shares)  # not by BLAS, whose bits depend on its threads
+        size = np.sqrt(np.maximum(np.diag(total), np.finfo(float).tiny))
+        return total / size / size[:, None]
+
+    def _halves(self, stats: SufficientStatistics, scores: ComponentScores, k: int) -> SufficientStatistics:
+        """The points of component k as two: 2-means from either side of its mean along its main axis.
+
+        The axis is that of the largest variance in the data's whitened coordinates, so units do not matter.
+        """
+        blocks = (self.X[start : start + BLOCK_ROWS] for start in range(0, len(self.X), BLOCK_ROWS))
+        shares = np.concatenate([responsibilities(scores, block)[:, k] for block in blocks])
+        offset = _main_axis(stats.scatter()[k] / stats.counts[k], self.whitening)
+        centers = stats.means()[k] + np.array([[-1.0], [1.0]]) * offset
+        for _ in range(LLOYD):
+            halves = sweep(self.X, whitened_distances(centers, self.whitening), Assign.HARD, shares)
+            centers = halves.means()
+        return halves
+
+
+def merged(stats: SufficientStatistics, i: int, j: int) -> SufficientStatistics:
+    """Component i with the points of both, component j with none."""
+    center = stats.means()
+    total = stats.counts[i] + stats.counts[j]
+    center[i] = center[j] = (stats.counts[i] * center[i] + stats.counts[j] * center[j]) / total
+    moved = stats.recentred(center)
+    counts, first, second = moved.counts.copy(), moved.first.copy(), moved.second.copy()
+    for sums in (counts, first, second):
+        sums[i] += sums[j]
+        sums[j] = 0.0
+    return replace(moved, counts=counts, first=first, second=second)
+
+
+def replaced(stats: SufficientStatistics, k: int, free: int, halves: SufficientStatistics) -> SufficientStatistics:
+    """Components k and `free` with the two halves of k's points."""
+    arrays = {name: getattr(stats, name).copy() for name in ("counts", "first", "second", "center")}
+    for name, values in arrays.items():
+        values[[k, free]] = getattr(halves, name)
+    return replace(stats, **arrays)
+
+
+def _pairs(overlap: np.ndarray, occupied: np.ndarray) -> list[tuple[int, int]]:
+    pairs = [(int(i), int(j)) for a, i in enumerate(occupied) for j in occupied[a + 1 :]]
+    return sorted(pairs, key=lambda pair: -overlap[pair])[:N_PAIRS]
+
+
+def _main_axis(covariance: np.ndarray, whitening: np.ndarray) -> np.ndarray:
+    """The longest half axis of a component in whitened coordinates, in those of the data."""
+    if whitening.ndim == 1:
+        axis = np.zeros(len(covariance))
+        j = np.argmax(covariance * whitening**2)
+        axis[j] = np.sqrt(covariance[j])
+        return axis
+    values, vectors = np.linalg.eigh(whitening.T @ covariance @ whitening)
+    return np.linalg.solve(whitening.T, vectors[:, -1] * np.sqrt(values[-1]))
+
+
+def _after(old: Climb, new: Climb) -> Climb:
+    """The new climb with the history of how the ELBO rose through both."""
+    higher = new.history[new.history > old.objective]
+    return replace(new, history=np.concatenate([old.history, higher]))
