@@ -1,0 +1,152 @@
+"""Is a sampler calibrated?  Simulation-based calibration and Geweke's test, for every model.
+
+Both need draws from the prior, which are made here from the model's words with NumPy, and proper prior constants that
+do not come from the data.
+"""
+
+import numpy as np
+from scipy.stats import chi2, norm
+
+import bayesgmm as bg
+from bayesgmm.core.density import log_density, sample
+from bayesgmm.core.params import LOG_2PI, MixtureParams
+from bayesgmm.data import as_matrix
+from bayesgmm.methods.gibbs import GibbsChain, mixing_of
+from bayesgmm.priors.concentration import Gamma
+
+LEVEL = 1e-4  # family-wise (DESIGN section 8)
+N_BINS = 10
+PLACE = np.array([[0.5, 0.5]])  # where the density is looked at
+MODELS = ("finite", "DP", "MFM")
+
+
+def proper_model(name, structure="full", n_obs=8):
+    """A resolved model with three components at most and proper priors."""
+    scale = np.eye(2) if structure in ("full", "tied") else 1.0
+    prior = bg.NormalInverseWishart(mean=[0.0, 1.0], mean_precision=0.5, dof=8.0, scale=scale)
+    if name == "finite":
+        model = bg.GaussianMixture(3, structure, bg.Dirichlet(1.5), prior)
+    elif name == "DP":
+        model = bg.DirichletProcessMixture(3, structure, Gamma(3.0, 2.0), prior)
+    else:
+        model = bg.MixtureOfFiniteMixtures(3, structure, bg.Dirichlet(1.5), bg.Uniform(), prior)
+    return model.resolve(as_matrix(np.random.default_rng(0).standard_normal((n_obs, 2))))
+
+
+def prior_draws(model, rng, n_draws):
+    """(n_draws,) mixtures, and the concentration or the number of components of each (zero where it is known)."""
+    _, k = None, model.n_components
+    means, factor = model.prior.conjugate(model.covariance, k).sample(rng, n_draws)
+    if isinstance(model, bg.DirichletProcessMixture):
+        state = rng.gamma(model.concentration.shape, 1.0 / model.concentration.rate, n_draws)
+        sticks = rng.beta(1.0, state[:, None], (n_draws, k))
+        sticks[:, -1] = 1.0
+        left = np.cumprod(np.column_stack([np.ones(n_draws), 1.0 - sticks[:, :-1]]), axis=1)
+        weights = sticks * left
+    elif isinstance(model, bg.MixtureOfFiniteMixtures):
+        probabilities = np.exp(model.components_prior.log_probability(k))
+        state = rng.choice(k, n_draws, p=probabilities) + 1.0
+        parts = rng.gamma(float(model.weights.concentration), size=(n_draws, k)) * (np.arange(k) < state[:, None])
+        weights = parts / parts.sum(1, keepdims=True)
+    else:
+        state, weights = np.zeros(n_draws), rng.dirichlet(model.weights.concentration, n_draws)
+    return MixtureParams.trusted(weights, means, factor), state
+
+
+def chain_of(model, rng, X, first, state, draws, tune, thin, crossing):
+    """The sampler's own chain, from a given mixture."""
+    mixing = mixing_of(model, len(X))
+    if mixing.kind:
+        mixing.state[0] = state
+    prior = model.conjugate(state) if isinstance(model, bg.DirichletProcessMixture) else model.conjugate()
+    return GibbsChain(rng, X, prior, first, draws, tune, thin, crossing, mixing)
+
+
+def invariants(params, state):
+    """Label-invariant functions of (draws,) mixtures, and the law's own unknown."""
+    moment = (params.weights[..., None] * params.means).sum(-2)[..., 0]
+    diagonal = params.precision_chol if params.is_diagonal else np.diagonal(params.precision_chol, axis1=-2, axis2=-1)
+    log_dets = np.log(diagonal).sum(-1)
+    return np.stack(
+        [(params.weights**2).sum(-1), moment, moment**2, (params.weights * log_dets).sum(-1),
+         params.weights.max(-1), log_density(params, PLACE)[..., 0], state], -1,
+    )  # fmt: skip
+
+
+def occupied_by(params, X, rng):
+    """How many components hold a point, of labels drawn given the parameters."""
+    from bayesgmm.core.density import responsibilities
+
+    resp = responsibilities(params.scores(), X)
+    return len({int(rng.choice(len(row), p=row)) for row in resp})
+
+
+def simulated_ranks(model, n_replicates, n_obs=20, seed=1, crossing=0.3):
+    """(n_replicates, quantities) ranks in [0, 1] of what drew the data among draws given the data.
+
+    Uniform where the sampler is right; ties are broken at random.  Talts et al. (2018), arXiv:1804.06788; Modrak et
+    al. (2025), Bayesian Analysis 20, 461-488, doi:10.1214/23-BA1404: the likelihood among the quantities.
+    """
+    rng, ranks = np.random.default_rng(seed), []
+    truths, states = prior_draws(model, rng, n_replicates)
+    firsts, _ = prior_draws(model, rng, n_replicates)
+    for r in range(n_replicates):
+        X = np.ascontiguousarray(sample(truths[r], n_obs, rng)[0])
+        chain = chain_of(model, rng, X, firsts[r], max(states[r], 1.0), 60, 20, 15, crossing)
+        chain.advance(20)
+        chain.advance(60)
+        trace = chain.trace
+        likelihood = trace.log_likelihood - 0.5 * X.size * LOG_2PI
+        draws = MixtureParams.trusted(*trace[:3])
+        ours = np.column_stack([invariants(draws, trace.state), likelihood, trace.n_occupied])
+        truth = np.append(
+            invariants(truths[r], states[r]), [log_density(truths[r], X).sum(), occupied_by(truths[r], X, rng)]
+        )
+        # A likelihood is computed in two ways, which agree but for rounding.
+        near = np.isclose(ours, truth, rtol=1e-9, atol=0.0)
+        below = ((ours < truth) & ~near).sum(0)
+        ranks.append((below + rng.random(len(truth)) * (near.sum(0) + 1.0)) / (len(ours) + 1.0))
+    return np.array(ranks)
+
+
+def is_uniform(ranks):
+    """Whether no quantity's ranks are further from uniform, in their mean or their histogram, than chance allows."""
+    n, p_values = len(ranks), []
+    for column in ranks.T:
+        counts = np.histogram(column, N_BINS, (0.0, 1.0))[0]
+        p_values.append(chi2(N_BINS - 1).sf(((counts - n / N_BINS) ** 2).sum() / (n / N_BINS)))
+        p_values.append(2.0 * norm.sf(abs(column.mean() - 0.5) * np.sqrt(12.0 * n)))
+    return min(p_values) * len(p_values) > LEVEL
+
+
+def joint_scores(model, n_cycles, n_obs=8, seed=11):
+    """z of each invariant's mean and square: parameters and data drawn in turn against draws of the prior.
+
+    Geweke (2004), JASA 99, 799-804, doi:10.1198/016214504000001132; a crossing move in every sweep.
+    """
+    from arviz_stats.base import array_stats
+
+    rng = np.random.default_rng(seed)
+    firsts, states = prior_draws(model, rng, 1)
+    chain = chain_of(model, rng, np.empty((n_obs, 2)), firsts[0], max(states[0], 1.0), 4, n_cycles, 2, 1.0)
+    names = MixtureParams.__slots__
+    seen = {name: np.empty((n_cycles, *getattr(firsts, name).shape[1:])) for name in names}
+    unknown = np.empty(n_cycles)
+    for cycle in range(n_cycles):
+        present = MixtureParams.trusted(chain.params.weights, chain.params.means, chain.params.factors)
+        for name in names:
+            seen[name][cycle] = getattr(present, name)
+        unknown[cycle] = chain.mixing.state[0]
+        chain.X[:] = sample(present, n_obs, rng)[0]
+        chain.advance(1)
+    ours = invariants(MixtureParams.trusted(*(seen[name] for name in names)), unknown)
+    expected = invariants(*prior_draws(model, rng, 200_000))
+    scores = []
+    for values, theirs in zip(ours.T, expected.T, strict=True):
+        if theirs.std() == 0:
+            continue
+        assert array_stats.ess(values[None], chain_axis=0, draw_axis=1, method="mean") > 1000
+        error = array_stats.mcse(values[None], chain_axis=0, draw_axis=1, method="mean")
+        error = np.hypot(error, theirs.std() / np.sqrt(len(theirs)))
+        scores.append((values.mean() - theirs.mean()) / error)
+    return np.array(scores), chain.counters
