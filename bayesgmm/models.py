@@ -91,6 +91,20 @@ def is_singular(structure: CovarianceStructure, spread: np.ndarray) -> bool:
     return bool(np.linalg.eigvalsh(correlation)[0] <= 1e-13 * len(spread))
 
 
+def whitening_of(model: GaussianMixture, data: DataMatrix) -> np.ndarray:
+    """Precision factor of the data's spread within the structure's group, (D, D) or (D,).
+
+    Where the spread is singular the resolved prior's scale stands in for it.
+    """
+    structure, n_features = model.covariance, data.values.shape[1]
+    _, spread = moments(data.values, structure.is_diagonal)
+    if is_singular(structure, spread):
+        shape = structure.compact_shape(model.n_components, n_features)
+        typical = np.broadcast_to(np.asarray(model.prior.scale), shape).mean(0, keepdims=True)
+        spread = structure.expand(typical, 1, n_features)[0]
+    return structure.whitening(spread)
+
+
 def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: DataMatrix) -> None:
     """Raise a `DataError` that names the columns to blame where the spread is singular."""
     if not np.isfinite(spread).all():

@@ -12,9 +12,9 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.methods.em import check_options, whitened_change
-from bayesgmm.methods.initialize import check_given, start, whitening_of
+from bayesgmm.methods.initialize import check_given, start
 from bayesgmm.methods.loop import Stopping, climb_all
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import GaussianMixture, whitening_of
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.diagnostics import Flag
 from bayesgmm.result.estimates import VariationalPosterior
