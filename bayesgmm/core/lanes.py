@@ -83,6 +83,8 @@ _define_operator(operator.truediv, "fdiv")
 
 
 def _element(context, builder, array_type, array, index):
+    if array_type.layout != "C":
+        raise TypeError(f"lanes are of C-contiguous arrays, not of {array_type}")
     return builder.gep(make_array(array_type)(context, builder, array).data, [index], inbounds=True)
 
 
