@@ -28,6 +28,7 @@ def em_sklearn(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> GaussianM
         tol=0.0,
         reg_covar=0.0,
         max_iter=n_iter,
+        init_params="random",  # or it runs k-means before it looks at what it is given
         weights_init=start.weights,
         means_init=start.means,
         precisions_init=start.precision_chol @ np.swapaxes(start.precision_chol, 1, 2),

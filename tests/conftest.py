@@ -22,11 +22,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Delete compiled kernels that are older than a source file of theirs.
 
     Numba looks at the file that holds a cached function, and not at those of the functions inlined into
-    it: after a change of core/kernels.py it would go on running the old sweep.
+    it: after a change of core/blocks.py it would go on running the old sweep.
     """
     if hasattr(config, "workerinput"):
         return
-    newest = max(source.stat().st_mtime for source in PACKAGE.rglob("*.py") if "jit" in source.read_text("utf-8"))
+    sources = [source for folder in ("core", "ppl") for source in (PACKAGE / folder).glob("*.py")]
+    newest = max(source.stat().st_mtime for source in sources)
     for index in PACKAGE.rglob("*.nbi"):
         if index.stat().st_mtime < newest:
             index.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "models": {"errors", "core", "data", "priors"},
     "convert": {"errors", "core", "data", "priors", "models"},
     "result": FOUNDATION,
-    "ppl": FOUNDATION,
+    "ppl": FOUNDATION | {"result"},
     "methods": FOUNDATION | {"result", "ppl"},
     "fitting": FOUNDATION | {"result", "methods", "ppl"},
     "criteria": FOUNDATION | {"result"},

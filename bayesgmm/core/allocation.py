@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.core import kernels
-from bayesgmm.core.kernels import BLOCK, jit
+from bayesgmm.core.assignment import log_sum_block
+from bayesgmm.core.blocks import (
+    BLOCK,
+    STRIDE,
+    gather_block,
+    load_block,
+    make_columns,
+    make_rows,
+    pack_factors,
+    score_block,
+)
+from bayesgmm.core.compilation import inner, jit
+from bayesgmm.core.lanes import WIDTH, lanes, load, store, total, where_greater
+from bayesgmm.core.moments import accumulate_component
 
 TINY = 1e-300  # counts may be zero, and then so are the sums
+
+
+class Queues(NamedTuple):
+    """Labelled rows that wait, by component, until they fill a block; and the arrays it needs."""
+
+    rows: np.ndarray  # (K, BLOCK), their numbers
+    lengths: np.ndarray  # (K,)
+    block: np.ndarray
+    workspace: np.ndarray
+    ones: np.ndarray  # (1, STRIDE)
 
 
 @jit
@@ -19,62 +41,90 @@ def sample_labels(rng, X, params, labels, moments):
     Returns the log likelihood of the parameters, without its constant ``-1/2 n D log(2 pi)``.
     """
     n_components, n_features = params.means.shape
-    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
-    scores, top, total = np.empty((n_components, BLOCK)), np.empty(BLOCK), np.empty(BLOCK)
+    queues, scores = make_queues(n_components, n_features), make_rows(n_components)
+    log_sums, totals = np.empty(BLOCK), np.empty(BLOCK)
+    packed = pack_factors(params.factors)
     begin_moments(moments, moments.scatter)
-    log_likelihood = 0.0
+    log_likelihood = lanes(0.0)
     for start in range(0, len(X), BLOCK):
         stop = min(start + BLOCK, len(X))
         m = stop - start
-        kernels.load_block(X, start, stop, block)
-        score_block(block, m, params.log_weight, params.means, params.factors, diff, scores)
-        accumulate_probabilities(scores, m, top, total)
-        for i in range(m):
-            log_likelihood += top[i] + math.log(total[i])
-            total[i] *= rng.random()
-        for i in range(m):
-            label = 0
-            for k in range(n_components - 1):
-                label += scores[k, i] <= total[i]
-            labels[start + i] = label
-        add_block(block, m, labels[start:stop], params.means, moments, moments.scatter)
+        load_block(X, start, stop, queues.block)
+        score_block(queues.block, m, params.log_weight, params.means, params.factors, packed, queues.workspace, scores)
+        log_sum_block(scores, m, log_sums, totals)
+        for i in range(m, m + -m % WIDTH):
+            log_sums[i] = 0.0
+        for i in range(0, m, WIDTH):
+            log_likelihood = log_likelihood + load(log_sums, i)
+        draw_labels(rng, scores, m, totals, labels, start)
+        add_rows(X, start, stop, labels, params.means, queues, moments, moments.scatter)
+    add_waiting(X, params.means, queues, moments, moments.scatter)
     for k in range(n_components):
         finish_moments(params.means, moments, moments.scatter, k)
-    return log_likelihood
+    return total(log_likelihood)
 
 
-@jit
-def score_block(block, m, log_weight, means, factors, diff, scores):
-    """Scores with either form of factors."""
-    if factors.ndim == 3:
-        kernels.score_block_triangular(block, m, log_weight, means, factors, diff, scores)
-    else:
-        kernels.score_block_diagonal(block, m, log_weight, means, factors, diff, scores)
-
-
-@jit
-def accumulate_probabilities(scores, m, top, total):
-    """Scores become cumulative sums over the components of exp(score - top)."""
+@inner
+def draw_labels(rng, parts, m, totals, labels, start):
+    """Labels of a block by inversion, in proportion to `parts`, which sum to `totals`."""
     for i in range(m):
-        top[i] = scores[0, i]
-        total[i] = 0.0
-    for k in range(1, scores.shape[0]):
-        for i in range(m):
-            top[i] = max(top[i], scores[k, i])
-    for k in range(scores.shape[0]):
-        for i in range(m):
-            total[i] += math.exp(scores[k, i] - top[i])
-            scores[k, i] = total[i]
+        totals[i] *= rng.random()
+    for i in range(0, m, WIDTH):
+        threshold, cumulative, label = load(totals, i), lanes(0.0), lanes(0.0)
+        for k in range(len(parts) - 1):
+            cumulative = cumulative + load(parts, k * STRIDE + i)
+            label = where_greater(cumulative, threshold, label, label + 1.0)
+        store(totals, i, label)
+    for i in range(m):
+        labels[start + i] = int(totals[i])
 
 
-@jit
+@inner
+def make_queues(n_components, n_features):
+    """Empty queues."""
+    rows, lengths = np.empty((n_components, BLOCK), np.int64), np.zeros(n_components, np.int64)
+    return Queues(rows, lengths, make_columns(n_features), make_columns(n_features), np.empty((1, STRIDE)))
+
+
+@inner
+def add_rows(X, start, stop, labels, center, queues, moments, scatter):
+    """Let rows start:stop join their components' queues, and full queues the sums, centred at `center`."""
+    for i in range(start, stop):
+        k = labels[i]
+        queues.rows[k, queues.lengths[k]] = i
+        queues.lengths[k] += 1
+        if queues.lengths[k] == BLOCK:
+            add_queue(X, center, queues, k, moments, scatter)
+
+
+@inner
+def add_waiting(X, center, queues, moments, scatter):
+    """Add all that still waits."""
+    for k in range(len(queues.lengths)):
+        if queues.lengths[k] > 0:
+            add_queue(X, center, queues, k, moments, scatter)
+
+
+@inner
+def add_queue(X, center, queues, k, moments, scatter):
+    m = queues.lengths[k]
+    for i in range(m):
+        queues.ones[0, i] = 1.0
+    gather_block(X, queues.rows[k], m, queues.block)
+    accumulate_component(
+        queues.block, m, queues.ones, 0, center, k, queues.workspace, moments.counts, moments.means, scatter
+    )
+    queues.lengths[k] = 0
+
+
+@inner
 def begin_moments(moments, scatter):
-    """Zero the sums that `add_block` adds to."""
+    """Zero the sums."""
     for k in range(len(moments.counts)):
         clear(moments, scatter, k)
 
 
-@jit
+@inner
 def clear(moments, scatter, k):
     """Component k has no points."""
     moments.counts[k] = 0.0
@@ -87,26 +137,7 @@ def clear(moments, scatter, k):
             scatter[k, d] = 0.0
 
 
-@jit
-def add_block(block, m, labels, center, moments, scatter):
-    """Add the points of a transposed block to their components' sums, centred at `center`."""
-    n_features = block.shape[0]
-    diff = np.empty(n_features)
-    for i in range(m):
-        k = labels[i]
-        moments.counts[k] += 1.0
-        for d in range(n_features):
-            diff[d] = block[d, i] - center[k, d]
-            moments.means[k, d] += diff[d]
-        for d in range(n_features):
-            if scatter.ndim == 3:
-                for j in range(d, n_features):
-                    scatter[k, d, j] += diff[d] * diff[j]
-            else:
-                scatter[k, d] += diff[d] * diff[d]
-
-
-@jit
+@inner
 def finish_moments(center, moments, scatter, k):
     """Sums of component k, centred at ``center[k]``, become its mean and the scatter about it."""
     count, first = moments.counts[k], moments.means[k]

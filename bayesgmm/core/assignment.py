@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.core.blocks import STRIDE, inline, inner
-from bayesgmm.core.kernels import BLOCK
+from bayesgmm.core.blocks import BLOCK, STRIDE
+from bayesgmm.core.compilation import inline, inner
 from bayesgmm.core.lanes import WIDTH, exponent, fma, lanes, load, mantissa, power_of_two, store, where_greater
+
+SOFT, HARD = 0, 1
 
 
 @inline

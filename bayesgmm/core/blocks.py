@@ -8,15 +8,12 @@ row m is a repeated row that counts for nothing.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from bayesgmm.core.kernels import BLOCK
+from bayesgmm.core.compilation import inline, inner
 from bayesgmm.core.lanes import WIDTH, fma, lanes, load, load_one, load_strided, store
 
+BLOCK = 256  # rows: enough to amortise what is done once per block, few enough to stay in the first-level cache
 STRIDE = BLOCK + WIDTH  # between the rows of a transposed block: a power of two would map them to a few cache sets
-
-inner = njit(nogil=True, error_model="numpy")  # compiled into its callers, so a cached copy is of no use
-inline = njit(nogil=True, error_model="numpy", forceinline=True)
 
 
 @inner
@@ -31,6 +28,15 @@ def load_block(X, start, stop, block):
     for i in range(whole, m + -m % WIDTH):
         for d in range(n_features):
             block[d, i] = X[start + min(i, m - 1), d]
+
+
+@inner
+def gather_block(X, rows, m, block):
+    """Copy the rows X[rows[:m]] into `block`, transposed and as float64."""
+    for i in range(m + -m % WIDTH):
+        row = rows[min(i, m - 1)]
+        for d in range(X.shape[1]):
+            block[d, i] = X[row, d]
 
 
 @inner

@@ -8,8 +8,8 @@ import numpy as np
 
 from bayesgmm.core import crossing
 from bayesgmm.core.allocation import sample_labels
+from bayesgmm.core.compilation import jit
 from bayesgmm.core.conjugacy import Moments, copy_to, draw, empty_conjugate, update
-from bayesgmm.core.kernels import jit
 from bayesgmm.core.mixing import STICKS, count_occupied, draw_mixing
 from bayesgmm.core.sticks import reorder
 

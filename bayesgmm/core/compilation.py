@@ -1,4 +1,4 @@
-"""Compiling a kernel at its first use, and saying so when that takes a while."""
+"""Compiling kernels: the three decorators, and compiling at the first use, which says so when it takes a while."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from numba import from_dtype, types
+from numba import from_dtype, njit, types
+
+OPTIONS = {
+    "nogil": True,
+    "error_model": "numpy",  # dividing by zero gives infinity or NaN, without a branch
+    # Said, since what a function leaves open Numba takes from whichever caller is compiled first, such as PyTensor's
+    # graphs: the exponential is wrong, and sums depend on the compiler, where additions may be reordered.
+    "fastmath": False,
+}
+jit = njit(cache=True, **OPTIONS)  # what Python calls; it is kept on disk, with all that it calls
+inner = njit(**OPTIONS)  # what compiled code alone calls: a copy of its own on disk would be of no use
+inline = njit(forceinline=True, **OPTIONS)  # the same, and worth copying into every place that calls it
 
 PATIENCE = 1.0  # seconds; loading a kernel from the disk takes a few hundredths
 MESSAGE = "bayesgmm: compiling for this machine; this happens at the first use only and takes some seconds."

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.core.kernels import jit
+from bayesgmm.core.compilation import jit
 
 
 class Conjugate(NamedTuple):

@@ -17,9 +17,9 @@ import math
 
 import numpy as np
 
-from bayesgmm.core.allocation import add_block, clear, finish_moments
-from bayesgmm.core.conjugacy import Moments, Parameters, copy_to, empty_conjugate, log_partition, update
-from bayesgmm.core.kernels import jit
+from bayesgmm.core.allocation import add_rows, add_waiting, clear, finish_moments, make_queues
+from bayesgmm.core.compilation import inner, jit
+from bayesgmm.core.conjugacy import Moments, copy_to, empty_conjugate, log_partition, update
 from bayesgmm.core.launch import launch, log_probability, pair_prior, propose
 from bayesgmm.core.mixing import STICKS, log_factor
 
@@ -50,12 +50,12 @@ def cross(rng, kind, X, labels, prior, mixing, moments):
     is_first = np.ones(len(rows), np.bool_)
     for way in range(2):
         if way == 0 and is_forward:
-            log_ratio -= _cut(rng, points, pair_prior(prior, new, one, two), moments, is_first, True)
+            log_ratio -= _cut(rng, points, pair_prior(prior, new, one, two), moments.scatter, is_first, True)
         if way == 1 and is_back:
             was_first = np.empty(len(old_rows), np.bool_)
             for r in range(len(old_rows)):
                 was_first[r] = labels[old_rows[r]] == i
-            log_ratio += _cut(rng, old_points, pair_prior(prior, others, i, j), moments, was_first, False)
+            log_ratio += _cut(rng, old_points, pair_prior(prior, others, i, j), moments.scatter, was_first, False)
     add_pair(points, is_first, new, one, two)
     if is_forward and (new.counts[one] == 0 or new.counts[two] == 0):
         return False
@@ -69,21 +69,16 @@ def cross(rng, kind, X, labels, prior, mixing, moments):
     return True
 
 
-@jit
+@inner
 def _cut(rng, points, prior, like, is_first, is_proposal):
     """Launch, draw `is_first` where it is a proposal, and return its log probability."""
-    n_features, m = points.shape
-    params = Parameters(np.empty(2), np.empty(2), np.empty((2, n_features)), np.zeros_like(like.scatter[:2]))
-    moments = Moments(np.empty(2), np.empty((2, n_features)), np.empty_like(params.factors))
-    resp = np.empty((2, m))
-    root, diff = np.empty((n_features, n_features)), np.empty((n_features, m))
-    launch(rng, points, prior, params, empty_conjugate(prior), moments, diff, resp, root)
+    probability = launch(rng, points, prior, like)
     if is_proposal:
-        propose(rng, resp[0], is_first)
-    return log_probability(resp[0], is_first)
+        propose(rng, probability, is_first)
+    return log_probability(probability, is_first)
 
 
-@jit
+@inner
 def _log_partition_ratio(prior, mixing, new, old):
     """Log p(new labels | data) - log p(old labels | data)."""
     n_features = prior.mean.shape[1]
@@ -94,7 +89,7 @@ def _log_partition_ratio(prior, mixing, new, old):
     return values[0] - values[1]
 
 
-@jit
+@inner
 def choose(rng, kind, counts, is_ordered):
     """Components i, j, k of a move, i < 0 where there is none; and the log probability of choosing the way back.
 
@@ -125,7 +120,7 @@ def choose(rng, kind, counts, is_ordered):
     return occupied[one], occupied[two], occupied[three] if m > 2 else 0, 0.0
 
 
-@jit
+@inner
 def _choose_stick(rng, is_split, counts, occupied, empty):
     """A split takes the first empty stick: far down, labels are improbable.  A merge empties one that is then first."""
     n_leading = empty[0] if len(empty) > 0 else len(counts)  # occupied sticks before the first empty one
@@ -140,7 +135,7 @@ def _choose_stick(rng, is_split, counts, occupied, empty):
     return occupied[i + (i >= j)], j, 0, math.log(n_leading)
 
 
-@jit
+@inner
 def _different(rng, n_components):
     """Three different components, the last of no meaning where there are only two."""
     one = int(rng.random() * n_components)
@@ -152,35 +147,35 @@ def _different(rng, n_components):
     return one, two, three
 
 
-@jit
+@inner
 def gather(X, labels, one, two):
-    """Row numbers of two components' points, and the points, transposed."""
+    """Row numbers of two components' points, and the points as float64."""
     rows = np.empty(len(labels), np.int64)
     m = 0
     for i in range(len(labels)):
         rows[m] = i
         m += (labels[i] == one) | (labels[i] == two)
     rows = rows[:m]
-    points = np.empty((X.shape[1], m))
+    points = np.empty((m, X.shape[1]))
     for i in range(m):
         for d in range(X.shape[1]):
-            points[d, i] = X[rows[i], d]
+            points[i, d] = X[rows[i], d]
     return rows, points
 
 
-@jit
+@inner
 def copy_moments(moments):
     return Moments(moments.counts.copy(), moments.means.copy(), moments.scatter.copy())
 
 
-@jit
+@inner
 def copy_moments_to(source, target):
     copy_to(source.counts, target.counts)
     copy_to(source.means, target.means)
     copy_to(source.scatter, target.scatter)
 
 
-@jit
+@inner
 def merge(moments, scatter, into, gone):
     """Component `into` takes the points of `gone`."""
     n_features = moments.means.shape[1]
@@ -199,16 +194,17 @@ def merge(moments, scatter, into, gone):
     clear(moments, scatter, gone)
 
 
-@jit
+@inner
 def add_pair(points, is_first, moments, one, two):
     """Moments of two components that were empty, from the points that go to each."""
     labels = np.empty(len(is_first), np.int64)
     centers = moments.means.copy()
     for r in range(len(is_first)):
         labels[r] = one if is_first[r] else two
-    for d in range(points.shape[0]):
-        centers[one, d] = points[d, 0]
-        centers[two, d] = points[d, 0]
-    add_block(points, len(labels), labels, centers, moments, moments.scatter)
+    copy_to(points[0], centers[one])
+    copy_to(points[0], centers[two])
+    queues = make_queues(*centers.shape)
+    add_rows(points, 0, len(points), labels, centers, queues, moments, moments.scatter)
+    add_waiting(points, centers, queues, moments, moments.scatter)
     finish_moments(centers, moments, moments.scatter, one)
     finish_moments(centers, moments, moments.scatter, two)

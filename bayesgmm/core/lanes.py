@@ -10,17 +10,26 @@ first lane, unchecked.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
+from typing import Any
 
+import numba.extending
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
-from numba.extending import intrinsic, register_model
+from numba.extending import register_model
 from numba.np.arrayobj import make_array
 
 WIDTH = 8
+
+
+def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Numba's, without the parameters' types: callers do not pass the typing context, as a type checker would ask."""
+    return numba.extending.intrinsic(function)
+
 
 _DOUBLE, _WORD, _INDEX = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
 _VECTOR, _BITS = ir.VectorType(_DOUBLE, WIDTH), ir.VectorType(_WORD, WIDTH)
@@ -74,6 +83,8 @@ _define_operator(operator.truediv, "fdiv")
 
 
 def _element(context, builder, array_type, array, index):
+    if array_type.layout != "C":
+        raise TypeError(f"lanes are of C-contiguous arrays, not of {array_type}")
     return builder.gep(make_array(array_type)(context, builder, array).data, [index], inbounds=True)
 
 

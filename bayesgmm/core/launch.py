@@ -14,17 +14,18 @@ import math
 
 import numpy as np
 
-from bayesgmm.core import kernels
-from bayesgmm.core.allocation import begin_moments, finish_moments, score_block
-from bayesgmm.core.conjugacy import Conjugate, copy_to, empty_conjugate, plug_in, update
-from bayesgmm.core.kernels import jit
+from bayesgmm.core.allocation import begin_moments, finish_moments
+from bayesgmm.core.assignment import HARD, SOFT
+from bayesgmm.core.compilation import inner
+from bayesgmm.core.conjugacy import Conjugate, Moments, Parameters, copy_to, empty_conjugate, plug_in, update
+from bayesgmm.core.passes import log_joint_rows, sweep_rows
 
 STEPS = 12  # measured: half as many halve the crossings, and save a quarter of the time
 FLOOR = 1e-6  # of a label's probability: a stray point must not forbid the way back
 CHUNK = 32  # products of so many probabilities of at least FLOOR stay far above underflow
 
 
-@jit
+@inner
 def pair_prior(prior, others, one, two):
     """The prior of components `one` and `two` alone.
 
@@ -47,84 +48,71 @@ def pair_prior(prior, others, one, two):
     return pair
 
 
-@jit
-def launch(rng, points, prior, params, posterior, moments, diff, resp, root):
-    """(m,) probabilities of the first label of two, for the m > 1 columns of `points`, into ``resp[0]``.
-
-    The rest are work arrays of two components.
-    """
-    m = points.shape[1]
-    _seed(rng, points, prior, params, posterior, moments, diff, resp, root)
-    for _ in range(STEPS):
-        _read(points, m, prior, params, posterior, moments, diff, resp, root)
-        score_block(points, m, params.log_weight, params.means, params.factors, diff, resp)
-        for i in range(m):
-            resp[0, i] = 1.0 / (1.0 + math.exp(resp[1, i] - resp[0, i]))
-            resp[1, i] = 1.0 - resp[0, i]
+@inner
+def launch(rng, points, prior, like):
+    """(m,) probabilities of the first label of two, for m > 1 points; `like` has the form of precision factors."""
+    m, n_features = points.shape
+    params = Parameters(np.zeros(2), np.zeros(2), np.empty((2, n_features)), np.zeros_like(like[:2]))
+    moments = Moments(np.empty(2), np.empty((2, n_features)), np.empty_like(params.factors))
+    posterior, root = empty_conjugate(prior), np.empty((n_features, n_features))
+    scores, probability = np.empty((m, 2)), np.empty(m)
+    _seed(rng, points, prior, params, posterior, moments, root, scores)
+    _step(points, HARD, prior, params, posterior, moments, root)
+    for _ in range(STEPS - 1):
+        _step(points, SOFT, prior, params, posterior, moments, root)
+    log_joint_rows(points, 0, m, params.log_weight, params.means, params.factors, scores)
     for i in range(m):
-        resp[0, i] = min(max(resp[0, i], FLOOR), 1.0 - FLOOR)
+        first = 1.0 / (1.0 + math.exp(scores[i, 1] - scores[i, 0]))
+        probability[i] = min(max(first, FLOOR), 1.0 - FLOOR)
+    return probability
 
 
-@jit
-def _seed(rng, points, prior, params, posterior, moments, diff, resp, root):
-    """Cut between two points, the second drawn as in k-means++, in the metric of the whole set.
+@inner
+def _seed(rng, points, prior, params, posterior, moments, root, scores):
+    """Leave the parameters at two points, the second drawn as in k-means++, in the metric of the whole set.
 
     Arthur and Vassilvitskii (2007), SODA '07, 1027-1035.
     """
-    n_features, m = points.shape
-    seed = int(rng.random() * m)
-    for i in range(m):
-        resp[0, i], resp[1, i] = 1.0, 0.0
-    for d in range(n_features):
-        params.means[0, d] = params.means[1, d] = points[d, seed]
-    _read(points, m, prior, params, posterior, moments, diff, resp, root)
+    first = points[int(rng.random() * len(points))]
+    copy_to(first, params.means[0])
+    copy_to(first, params.means[1])
+    _step(points, HARD, prior, params, posterior, moments, root)  # factors are zero: ties, which go to the first
     copy_to(params.factors[0], params.factors[1])
-    for k in range(2):
-        params.log_weight[k] = 0.0
-        for d in range(n_features):
-            params.means[k, d] = points[d, seed]
-        score_block(points, m, params.log_weight, params.means, params.factors, diff, resp)
-        if k == 0:
-            seed = _draw_in_proportion(rng, resp[0], m)
-    for i in range(m):
-        resp[0, i] = 1.0 if resp[0, i] > resp[1, i] else 0.0
-        resp[1, i] = 1.0 - resp[0, i]
+    params.log_weight[:] = 0.0
+    copy_to(first, params.means[0])
+    log_joint_rows(points, 0, len(points), params.log_weight, params.means, params.factors, scores)
+    copy_to(points[_draw_in_proportion(rng, scores)], params.means[1])
 
 
-@jit
-def _draw_in_proportion(rng, values, m):
-    """A place, in proportion to values of one sign."""
+@inner
+def _draw_in_proportion(rng, scores):
+    """A row, in proportion to the first of its scores, which have one sign."""
     total = 0.0
-    for i in range(m):
-        total += values[i]
+    for i in range(len(scores)):
+        total += scores[i, 0]
     total *= rng.random()
-    for i in range(m - 1):
-        total -= values[i]
+    for i in range(len(scores) - 1):
+        total -= scores[i, 0]
         if total > 0.0:
             return i
-    return m - 1
+    return len(scores) - 1
 
 
-@jit
-def _read(points, m, prior, params, posterior, moments, diff, resp, root):
-    """Moments centred at the present means, conjugate update, plugged in."""
+@inner
+def _step(points, assign, prior, params, posterior, moments, root):
+    """Assign the points, and plug in the posterior of their moments."""
     begin_moments(moments, moments.scatter)
-    _add_soft(points, m, resp, params.means, diff, moments, moments.scatter)
+    sweep_rows(
+        points, 0, len(points), params.log_weight, params.means, params.factors, assign,
+        moments.counts, moments.means, moments.scatter,
+    )  # fmt: skip
+    for k in range(2):
+        finish_moments(params.means, moments, moments.scatter, k)
     update(prior, moments, posterior)
     plug_in(posterior, params, root)
 
 
-@jit
-def _add_soft(points, m, resp, center, diff, moments, scatter):
-    if scatter.ndim == 3:
-        kernels.accumulate_block_triangular(points, m, resp, center, diff, moments.counts, moments.means, scatter)
-    else:
-        kernels.accumulate_block_diagonal(points, m, resp, center, diff, moments.counts, moments.means, scatter)
-    for k in range(2):
-        finish_moments(center, moments, scatter, k)
-
-
-@jit
+@inner
 def propose(rng, probability, is_first):
     """Draw the labels; with probability one half all of them the other way round."""
     is_swapped = rng.random() < 0.5
@@ -132,7 +120,7 @@ def propose(rng, probability, is_first):
         is_first[i] = (rng.random() < probability[i]) != is_swapped
 
 
-@jit
+@inner
 def log_probability(probability, is_first):
     """Log probability that `propose` draws these labels.
 

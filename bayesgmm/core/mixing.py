@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayesgmm.core.compilation import inner
 from bayesgmm.core.conjugacy import draw_weights
-from bayesgmm.core.kernels import jit
 from bayesgmm.core.sticks import draw_sticks, log_order
 from bayesgmm.core.telescope import deactivate, draw_count
 
@@ -28,7 +28,7 @@ class Mixing(NamedTuple):
     cumulative: np.ndarray  # (K + 1, K) probabilities of at most so many components, given how many are occupied
 
 
-@jit
+@inner
 def log_factor(mixing, counts):
     """Log of the labels' probability beyond that under the Dirichlet of `Conjugate`."""
     if mixing.kind == STICKS:
@@ -38,7 +38,7 @@ def log_factor(mixing, counts):
     return 0.0
 
 
-@jit
+@inner
 def count_occupied(counts):
     """Number of components that hold a point."""
     n_occupied = 0
@@ -47,7 +47,7 @@ def count_occupied(counts):
     return n_occupied
 
 
-@jit
+@inner
 def draw_mixing(rng, mixing, prior, counts, posterior, weights):
     """Draw the weights given the labels, and the law's own unknown with them."""
     last = len(counts) - 1

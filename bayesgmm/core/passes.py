@@ -8,15 +8,12 @@ for a caller elsewhere after a change of this one, delete __pycache__ (the tests
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from bayesgmm.core.assignment import harden_block, log_sum_block, soften_block
-from bayesgmm.core.blocks import inner, load_block, make_columns, make_rows, pack_factors, score_block
-from bayesgmm.core.kernels import BLOCK, SOFT
+from bayesgmm.core.assignment import SOFT, harden_block, log_sum_block, soften_block
+from bayesgmm.core.blocks import BLOCK, load_block, make_columns, make_rows, pack_factors, score_block
+from bayesgmm.core.compilation import inner, jit
 from bayesgmm.core.lanes import WIDTH, lanes, load, total, where_greater
 from bayesgmm.core.moments import accumulate_block, mirror
-
-jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @jit
@@ -49,11 +46,11 @@ def sweep_groups(X, bounds, begin, end, log_weight, means, factors, assign, row_
 
 
 @jit
-def sweep_rows(X, start, stop, log_weight, means, factors, assign, row_weights, has_weights, counts, first, second):
-    """Add the statistics of the rows start:stop to counts, first and second; return their weighted log-sums."""
-    values, weights = np.zeros(1), row_weights if has_weights else row_weights[:0]
+def sweep_rows(X, start, stop, log_weight, means, factors, assign, counts, first, second):
+    """Add the statistics of the rows start:stop to counts, first and second; return their log-sums."""
+    values = np.zeros(1)
     sweep_groups(
-        X, np.array([start, stop]), 0, 1, log_weight, means, factors, assign, weights, values,
+        X, np.array([start, stop]), 0, 1, log_weight, means, factors, assign, np.empty(0), values,
         np.expand_dims(counts, 0), np.expand_dims(first, 0), np.expand_dims(second, 0),
     )  # fmt: skip
     return values[0]

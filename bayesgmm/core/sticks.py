@@ -14,11 +14,11 @@ import math
 
 import numpy as np
 
+from bayesgmm.core.compilation import inner
 from bayesgmm.core.conjugacy import copy_to
-from bayesgmm.core.kernels import jit
 
 
-@jit
+@inner
 def log_order(alpha, counts):
     """Log of the factor of the components' order."""
     total, rest = 0.0, 0.0
@@ -29,7 +29,7 @@ def log_order(alpha, counts):
     return total
 
 
-@jit
+@inner
 def reorder(rng, alpha, labels, moments):
     """Metropolis-Hastings steps that swap neighbouring sticks, from the first to the last.
 
@@ -53,13 +53,13 @@ def reorder(rng, alpha, labels, moments):
         _rearrange(order, labels, moments, moments.scatter)
 
 
-@jit
+@inner
 def _log_last(alpha, before, last):
     """What the last two sticks add to the labels' log probability."""
     return math.lgamma(1.0 + before) + math.lgamma(alpha + last)
 
 
-@jit
+@inner
 def _rearrange(order, labels, moments, scatter):
     counts, means, old_scatter = moments.counts.copy(), moments.means.copy(), scatter.copy()
     place = np.empty_like(order)
@@ -72,7 +72,7 @@ def _rearrange(order, labels, moments, scatter):
         labels[i] = place[labels[i]]
 
 
-@jit
+@inner
 def draw_sticks(rng, alpha, counts, weights):
     """Draw the weights given the counts; returns the log of the last, the sum of log(1 - v_k).
 
@@ -92,7 +92,7 @@ def draw_sticks(rng, alpha, counts, weights):
     return log_left
 
 
-@jit
+@inner
 def _log_gamma_draw(rng, shape):
     """Log of a gamma variable, also where the variable itself would underflow."""
     if shape >= 1.0:

@@ -16,9 +16,9 @@ from functools import cache, lru_cache
 import numpy as np
 from numba import types
 
-from bayesgmm.core import kernels, passes
+from bayesgmm.core import assignment, passes
+from bayesgmm.core.blocks import BLOCK
 from bayesgmm.core.compilation import array_type, compiled
-from bayesgmm.core.kernels import BLOCK
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.threads import n_threads, run_in_threads
@@ -31,8 +31,8 @@ NO_WEIGHTS = np.empty(0)
 class Assign(Enum):
     """How a point is shared among the components."""
 
-    SOFT = kernels.SOFT
-    HARD = kernels.HARD
+    SOFT = assignment.SOFT
+    HARD = assignment.HARD
 
 
 def sweep(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln, logsumexp
 
-from bayesgmm.core.kernels import jit
+from bayesgmm.core.compilation import inner
 
 
 def telescope_tables(log_prior: np.ndarray, concentration: float, n_obs: int) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +43,7 @@ def telescope_tables(log_prior: np.ndarray, concentration: float, n_obs: int) ->
     return gammaln(largest - t[:, 0] + 1.0) + log_total, cumulative
 
 
-@jit
+@inner
 def draw_count(rng, cumulative, n_occupied):
     """K given the number of occupied slots."""
     u, count = rng.random(), 1
@@ -52,7 +52,7 @@ def draw_count(rng, cumulative, n_occupied):
     return count
 
 
-@jit
+@inner
 def deactivate(counts, n_active, concentration):
     """Set the concentration of empty slots beyond the first that make `n_active` to zero."""
     n_empty = n_active

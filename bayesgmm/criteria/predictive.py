@@ -17,7 +17,7 @@ from bayesgmm.result.fit import Fit
 from bayesgmm.result.status import Outcome, Status
 
 WAIC_LIMIT = 0.4  # Vehtari, Gelman and Gabry (2017), section 2.2
-OF_Q = "of q, uncorrected: 1000 draws of the variational posterior stand for the posterior"
+OF_Q = "of q, uncorrected (1000 draws of the variational posterior stand for the posterior), so not ranked"
 
 
 def elpd_holdout(fit: Fit, X_new: np.ndarray) -> Score:
@@ -186,4 +186,4 @@ def _need_posterior(fit: Fit, name: str) -> None:
 
 
 def _of_q(fit: Fit, score: Score) -> Score:
-    return score.noted(OF_Q) if fit.kind == "variational" else score
+    return replace(score.noted(OF_Q), is_ranked=False) if fit.kind == "variational" else score

@@ -1,4 +1,4 @@
-"""Markov chains that run in threads, a short stretch at a time, until they are done or the user has had enough."""
+"""What samplers share: chains in threads, until they are done or interrupted, and the verdict on their draws."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
+import numpy as np
+
+from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads
-from bayesgmm.result.fit import Progress
+from bayesgmm.result.diagnostics import ESS_LIMIT, RHAT_LIMIT, SamplerDiagnostics
+from bayesgmm.result.estimates import NoEstimate
+from bayesgmm.result.fit import MethodResult, Progress
+from bayesgmm.result.status import Outcome, Status
 
 MIN_DRAWS = 100  # fewer kept draws of a chain, left by an interrupt, say nothing about whether it has converged
 STRETCH = 0.1  # seconds between two looks at the keyboard
@@ -23,6 +29,13 @@ class Chain(Protocol):
     def advance(self, steps: int) -> None:
         """Make up to `steps` further draws, tuning included, without the GIL; `done` says how many it were."""
         ...
+
+
+class SamplerOptions(Protocol):
+    """What was asked for."""
+
+    draws: int
+    chains: int
 
 
 def run_chains(chains: Sequence[Chain], progress: Progress) -> bool:
@@ -64,6 +77,58 @@ def kept_lengths(done: Sequence[int], wanted: int) -> tuple[list[int], int]:
     if not kept:
         raise KeyboardInterrupt
     return kept, min(done[c] for c in kept)
+
+
+def stack(chains: Sequence[MixtureParams], length: int) -> MixtureParams:
+    """The first `length` draws of each chain, with axes (chain, draw)."""
+    names = ("weights", "means", "precision_chol")
+    return MixtureParams.trusted(*(np.stack([getattr(chain, name)[:length] for chain in chains]) for name in names))
+
+
+def judge(
+    diagnostics: SamplerDiagnostics,
+    shape: tuple[int, int],
+    options: SamplerOptions,
+    is_interrupted: bool,
+    if_apart: str,
+    if_few: str,
+    notes: Sequence[str] = (),
+) -> Status:
+    """Converged, or everything that speaks against it and what to do about it.
+
+    `shape` is that of the kept draws.  `if_apart` says what to do where chains disagree, `if_few` where effective
+    draws are too few; `notes` are the method's own complaints.
+    """
+    n_chains, n_draws = shape
+    found = []
+    if is_interrupted:
+        found.append(
+            f"Interrupted: {n_chains} of {options.chains} chains had at least {min(options.draws, MIN_DRAWS)} draws, "
+            f"and the first {n_draws} of each are kept."
+        )
+    if n_chains == 1:
+        found.append("One chain cannot show that it has found every mode: run at least 4.")
+    worst, fewest = diagnostics.worst(), min(diagnostics.quantities, key=lambda q: min(q.ess_bulk, q.ess_tail))
+    if not worst.rhat < RHAT_LIMIT:
+        found.append(f"The chains disagree: R-hat of {worst.name} is {worst.rhat:.3f} (limit {RHAT_LIMIT}). {if_apart}")
+    elif not diagnostics.min_ess > ESS_LIMIT:
+        found.append(
+            f"Only {diagnostics.min_ess:.0f} effective draws of {fewest.name} (more than {ESS_LIMIT} are wanted): "
+            f"{if_few}"
+        )
+    found.extend(notes)
+    if found:
+        return Status(Outcome.NOT_CONVERGED, " ".join(found))
+    return Status(
+        Outcome.CONVERGED,
+        f"Converged: {n_chains} chains of {n_draws} draws agree (largest R-hat {worst.rhat:.3f}, at least "
+        f"{diagnostics.min_ess:.0f} effective draws).",
+    )
+
+
+def failure(reason: str) -> MethodResult:
+    """No draws, and why."""
+    return MethodResult(NoEstimate(reason), Status(Outcome.FAILED, reason), SamplerDiagnostics((), 0, 0), np.empty(0))
 
 
 def _stretch(chain: Chain, steps: int) -> float:

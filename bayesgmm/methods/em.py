@@ -13,9 +13,9 @@ from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
-from bayesgmm.methods.initialize import check_given, check_init, start, strict_whitening, whitening_of
+from bayesgmm.methods.initialize import check_given, check_init, start, strict_whitening
 from bayesgmm.methods.loop import Stopping, climb_all, is_real
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import GaussianMixture, whitening_of
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.weights import Dirichlet

@@ -15,16 +15,15 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.telescope import telescope_tables
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
-from bayesgmm.methods.chains import MIN_DRAWS, kept_lengths, run_chains
-from bayesgmm.methods.initialize import start, whitening_of
-from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
+from bayesgmm.methods.chains import failure, judge, kept_lengths, run_chains, stack
+from bayesgmm.methods.initialize import start
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model, whitening_of
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.sticks import StickBreaking
-from bayesgmm.result.diagnostics import ESS_LIMIT, RHAT_LIMIT, SamplerDiagnostics, diagnose, invariant_quantities
-from bayesgmm.result.estimates import Draws, NoEstimate
+from bayesgmm.result.diagnostics import diagnose, invariant_quantities
+from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import MethodResult, Progress
-from bayesgmm.result.status import Outcome, Status
 
 MAX_THIN = 100
 ROWS_PER_DRAW = 20_000
@@ -106,16 +105,21 @@ class Gibbs:
         chains[0].advance(0)  # compiles, in the main thread, where an interrupt is heard
         is_interrupted = run_chains(chains, progress)
         kept, length = kept_lengths([chain.n_kept for chain in chains], self.draws)
-        params = _stack([chains[c].trace for c in kept], length)
+        params = stack([MixtureParams.trusted(*chains[c].trace[:3]) for c in kept], length)
         stats = {
             "log_likelihood": np.stack([chains[c].trace.log_likelihood[:length] for c in kept])
             - 0.5 * data.values.size * LOG_2PI,
             "n_occupied": np.stack([chains[c].trace.n_occupied[:length] for c in kept]),
         } | _states(model, np.stack([chains[c].trace.state[:length] for c in kept]))
         if not np.isfinite(stats["log_likelihood"]).all():
-            return _failure("A draw was not finite: the prior's scale is too small for the units of these data.")
+            return failure("A draw was not finite: the prior's scale is too small for the units of these data.")
         diagnostics = diagnose(invariant_quantities(params, data.values) | _varying(stats))
-        status = _judge(diagnostics, self, thin, params.draw_shape, is_interrupted)
+        status = judge(
+            diagnostics, params.draw_shape, self, is_interrupted,
+            f"Raise thin (it was {thin}) or draws; if chains still sit in different modes, raise "
+            f"crossing={self.crossing:g}.",
+            f"raise thin (it was {thin}) or draws.",
+        )  # fmt: skip
         return MethodResult(Draws(params, stats), status, diagnostics, np.empty(0))
 
 
@@ -225,45 +229,3 @@ def _varying(stats: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What `diagnose` can judge of the sampler's own numbers: not one that hardly ever changes, as a count may."""
     values = {name: value.astype(float) for name, value in stats.items() if name != "log_likelihood"}
     return {name: value for name, value in values.items() if (value != np.median(value)).mean() > RARE}
-
-
-def _stack(traces: list[chain.Trace], length: int) -> MixtureParams:
-    columns = ([trace[i][:length] for trace in traces] for i in range(3))
-    return MixtureParams.trusted(*(np.stack(column) for column in columns))
-
-
-def _failure(reason: str) -> MethodResult:
-    return MethodResult(NoEstimate(reason), Status(Outcome.FAILED, reason), SamplerDiagnostics((), 0, 0), np.empty(0))
-
-
-def _judge(
-    diagnostics: SamplerDiagnostics, options: Gibbs, thin: int, shape: tuple[int, int], is_interrupted: bool
-) -> Status:
-    """Converged, or everything that speaks against it and what to do about it."""
-    n_chains, n_draws = shape
-    notes = []
-    if is_interrupted:
-        notes.append(
-            f"Interrupted: {n_chains} of {options.chains} chains had at least {min(options.draws, MIN_DRAWS)} draws, "
-            f"and the first {n_draws} of each are kept."
-        )
-    if n_chains == 1:
-        notes.append("One chain cannot show that it has found every mode: run at least 4.")
-    worst, fewest = diagnostics.worst(), min(diagnostics.quantities, key=lambda q: min(q.ess_bulk, q.ess_tail))
-    if not worst.rhat < RHAT_LIMIT:
-        notes.append(
-            f"The chains disagree: R-hat of {worst.name} is {worst.rhat:.3f} (limit {RHAT_LIMIT}). Raise thin (it was "
-            f"{thin}) or draws; if chains still sit in different modes, raise crossing={options.crossing:g}."
-        )
-    elif not diagnostics.min_ess > ESS_LIMIT:
-        notes.append(
-            f"Only {diagnostics.min_ess:.0f} effective draws of {fewest.name} (at least {ESS_LIMIT} wanted): raise "
-            f"thin (it was {thin}) or draws."
-        )
-    if notes:
-        return Status(Outcome.NOT_CONVERGED, " ".join(notes))
-    return Status(
-        Outcome.CONVERGED,
-        f"Converged: {n_chains} chains of {n_draws} draws agree (largest R-hat {worst.rhat:.3f}, at least "
-        f"{diagnostics.min_ess:.0f} effective draws).",
-    )

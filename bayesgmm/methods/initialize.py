@@ -18,27 +18,13 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
-from bayesgmm.models import Model, check_spread, is_singular
+from bayesgmm.models import Model, check_spread
 
 Centers = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], np.ndarray]
 
 
-def whitening_of(model: Model, data: DataMatrix) -> np.ndarray:
-    """Precision factor of the data's spread within the structure's group, (D, D) or (D,).
-
-    Where the spread is singular the resolved prior's scale stands in for it.
-    """
-    structure, n_features = model.covariance, data.values.shape[1]
-    _, spread = moments(data.values, structure.is_diagonal)
-    if is_singular(structure, spread):
-        shape = structure.compact_shape(model.n_components, n_features)
-        typical = np.broadcast_to(np.asarray(model.prior.scale), shape).mean(0, keepdims=True)
-        spread = structure.expand(typical, 1, n_features)[0]
-    return structure.whitening(spread)
-
-
 def strict_whitening(model: Model, data: DataMatrix) -> np.ndarray:
-    """As `whitening_of`, but a singular spread is an error: maximum likelihood has no prior to lean on."""
+    """As `models.whitening_of`, but a singular spread is an error: maximum likelihood has no prior to lean on."""
     _, spread = moments(data.values, model.covariance.is_diagonal)
     check_spread(model.covariance, spread, data)
     return model.covariance.whitening(spread)

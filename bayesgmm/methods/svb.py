@@ -10,10 +10,10 @@ import numpy as np
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix, DataSource, data_source
-from bayesgmm.methods.initialize import check_given, whitening_of
+from bayesgmm.methods.initialize import check_given
 from bayesgmm.methods.stream import Position, Streaming, begun, judge, read_stream, sample_rows
 from bayesgmm.methods.vb import VB, prior_of
-from bayesgmm.models import DirichletProcessMixture, GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.diagnostics import Flag, StreamDiagnostics
 from bayesgmm.result.estimates import VariationalPosterior

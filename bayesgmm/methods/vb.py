@@ -14,10 +14,10 @@ from bayesgmm.core.sweep import sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.em import check_options, whitened_change
-from bayesgmm.methods.initialize import check_given, start, whitening_of
+from bayesgmm.methods.initialize import check_given, start
 from bayesgmm.methods.loop import Stopping, climb_all
 from bayesgmm.methods.moves import Moves
-from bayesgmm.models import DirichletProcessMixture, GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.process import UnknownConcentration

@@ -15,8 +15,7 @@ from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.maximise import moments
 from bayesgmm.core.params import LOG_2PI, MixtureParams, invert_triangular
 from bayesgmm.data import DataMatrix
-from bayesgmm.methods.initialize import whitening_of
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import GaussianMixture, whitening_of
 from bayesgmm.priors.weights import Dirichlet
 
 

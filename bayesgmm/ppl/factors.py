@@ -10,7 +10,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
 
-from bayesgmm.core.kernels import jit
+from bayesgmm.core.compilation import jit
 from bayesgmm.ppl.op import CompiledOp, as_float64, register_for_numba
 
 

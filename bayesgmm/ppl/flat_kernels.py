@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.core import kernels
-from bayesgmm.core.kernels import BLOCK, jit
+from bayesgmm.core.assignment import SOFT
+from bayesgmm.core.compilation import jit
 from bayesgmm.core.params import LOG_2PI
 from bayesgmm.core.passes import sweep_rows
 
@@ -133,9 +133,7 @@ def sweep_triangular(X, start, stop, log_weights, factors, means, counts, first,
         log_weight[k] = log_weights[k] - 0.5 * X.shape[1] * LOG_2PI
         for d in range(X.shape[1]):
             log_weight[k] += np.log(factors[k, d, d])
-    return sweep_rows(
-        X, start, stop, log_weight, means, factors, kernels.SOFT, np.ones(BLOCK), False, counts, first, second
-    )
+    return sweep_rows(X, start, stop, log_weight, means, factors, SOFT, counts, first, second)
 
 
 @jit
@@ -146,9 +144,7 @@ def sweep_diagonal(X, start, stop, log_weights, factors, means, counts, first, s
         log_weight[k] = log_weights[k] - 0.5 * X.shape[1] * LOG_2PI
         for d in range(X.shape[1]):
             log_weight[k] += np.log(factors[k, d])
-    return sweep_rows(
-        X, start, stop, log_weight, means, factors, kernels.SOFT, np.ones(BLOCK), False, counts, first, second
-    )
+    return sweep_rows(X, start, stop, log_weight, means, factors, SOFT, counts, first, second)
 
 
 @jit

@@ -17,8 +17,11 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from bayesgmm.core import kernels
-from bayesgmm.core.kernels import BLOCK, jit
+from bayesgmm.core.assignment import soften_block
+from bayesgmm.core.blocks import BLOCK, STRIDE, load_block, make_columns, make_rows, pack_factors, score_block
+from bayesgmm.core.compilation import inner, jit
+from bayesgmm.core.lanes import WIDTH, fma, lanes, load, store
+from bayesgmm.core.moments import accumulate_block
 from bayesgmm.core.params import LOG_2PI
 
 # PyTensor keeps compiled graphs on disk under the Op's name and this number; Numba does not notice that a
@@ -38,40 +41,50 @@ def rows_log_density(X, log_weights, means, precision_chol):
         )
     if X.shape[1] != n_features:
         raise ValueError("MvNormalMixture: the rows of x do not have the length of the means.")
-    means, factors = np.ascontiguousarray(means), np.ascontiguousarray(precision_chol)
-    log_weight = np.empty(n_components)
+    X, means = np.ascontiguousarray(X), np.ascontiguousarray(means)
+    factors, log_weight = np.ascontiguousarray(precision_chol), np.empty(n_components)
     for k in range(n_components):
         log_weight[k] = log_weights[k] - 0.5 * n_features * LOG_2PI
         for d in range(n_features):
             log_weight[k] += np.log(factors[k, d, d])
-    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
-    scores, ones = np.empty((n_components, BLOCK)), np.ones(BLOCK)
+    block, workspace, scores = make_columns(n_features), make_columns(n_features), make_rows(n_components)
+    ones, log_sums, packed = np.ones(BLOCK), np.empty(BLOCK), pack_factors(factors)
     log_density, resp = np.empty(len(X)), np.empty((n_components, len(X)))
     for begin in range(0, len(X), BLOCK):
         end = min(begin + BLOCK, len(X))
-        kernels.load_block(X, begin, end, block)
-        kernels.score_block_triangular(block, end - begin, log_weight, means, factors, diff, scores)
-        kernels.soften_block(scores, end - begin, ones, log_density[begin:end])
-        resp[:, begin:end] = scores[:, : end - begin]
+        m = end - begin
+        load_block(X, begin, end, block)
+        score_block(block, m, log_weight, means, factors, packed, workspace, scores)
+        soften_block(scores, m, ones, log_sums)
+        for i in range(m):
+            log_density[begin + i] = log_sums[i]
+        for k in range(n_components):
+            for i in range(m):
+                resp[k, begin + i] = scores[k, i]
     return log_density, resp
+
+
+@inner
+def load_shares(resp, cotangent, begin, end, shares):
+    """Responsibilities of the rows begin:end times their cotangents."""
+    for k in range(len(resp)):
+        for i in range(end - begin):
+            shares[k, i] = resp[k, begin + i] * cotangent[begin + i]
 
 
 @jit
 def pull_back_to_params(X, means, precision_chol, resp, cotangent):
     """Cotangents of (log_weights, means, precision_chol), given those of the rows' log densities."""
     n_components, n_features = means.shape
-    means, factors = np.ascontiguousarray(means), np.ascontiguousarray(precision_chol)
-    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
-    weighted = np.empty((n_components, BLOCK))
+    X, means, factors = np.ascontiguousarray(X), np.ascontiguousarray(means), np.ascontiguousarray(precision_chol)
+    block, workspace, shares = make_columns(n_features), make_columns(n_features), make_rows(n_components)
     counts, first = np.zeros(n_components), np.zeros((n_components, n_features))
     second = np.zeros((n_components, n_features, n_features))
     for begin in range(0, len(X), BLOCK):
         end = min(begin + BLOCK, len(X))
-        kernels.load_block(X, begin, end, block)
-        for k in range(n_components):
-            for i in range(end - begin):
-                weighted[k, i] = resp[k, begin + i] * cotangent[begin + i]
-        kernels.accumulate_block_triangular(block, end - begin, weighted, means, diff, counts, first, second)
+        load_block(X, begin, end, block)
+        load_shares(resp, cotangent, begin, end, shares)
+        accumulate_block(block, end - begin, shares, means, workspace, counts, first, second)
     d_means, d_factors = np.zeros_like(first), np.zeros_like(second)
     for k in range(n_components):
         for j in range(n_features):
@@ -90,32 +103,35 @@ def pull_back_to_params(X, means, precision_chol, resp, cotangent):
 def pull_back_to_rows(X, means, precision_chol, resp, cotangent):
     """(n, D) cotangents of the rows: -sum_k r_nk P_k P_k^T (x_n - mu_k), times the row's cotangent."""
     n_components, n_features = means.shape
-    block, diff = np.empty((n_features, BLOCK)), np.empty((n_features, BLOCK))
-    total, y = np.empty((n_features, BLOCK)), np.empty(BLOCK)
+    X, means, factors = np.ascontiguousarray(X), np.ascontiguousarray(means), np.ascontiguousarray(precision_chol)
+    block, total, shares = make_columns(n_features), make_rows(n_features), make_rows(n_components)
     d_rows = np.empty((len(X), n_features))
     for begin in range(0, len(X), BLOCK):
         end = min(begin + BLOCK, len(X))
-        m = end - begin
-        kernels.load_block(X, begin, end, block)
+        load_block(X, begin, end, block)
+        load_shares(resp, cotangent, begin, end, shares)
         total[:] = 0.0
         for k in range(n_components):
-            for d in range(n_features):
-                for i in range(m):
-                    diff[d, i] = block[d, i] - means[k, d]
-            for j in range(n_features):
-                y[:] = 0.0
-                for d in range(j + 1):
-                    for i in range(m):
-                        y[i] += precision_chol[k, d, j] * diff[d, i]
-                for i in range(m):
-                    y[i] *= resp[k, begin + i] * cotangent[begin + i]
-                for d in range(j + 1):
-                    for i in range(m):
-                        total[d, i] -= precision_chol[k, d, j] * y[i]
-        for i in range(m):
+            pull_back_block(block, end - begin, means[k], factors[k], shares[k], total)
+        for i in range(end - begin):
             for d in range(n_features):
                 d_rows[begin + i, d] = total[d, i]
     return d_rows
+
+
+@inner
+def pull_back_block(block, m, mean, factor, share, total):
+    """Add one component's part to the cotangents of a block, `total`."""
+    n_features = len(mean)
+    for i in range(0, m, WIDTH):
+        for j in range(n_features):
+            y = lanes(0.0)
+            for d in range(j + 1):
+                y = fma(load(block, d * STRIDE + i) - mean[d], factor[d, j], y)
+            y = y * load(share, i)
+            for d in range(j + 1):
+                at = d * STRIDE + i
+                store(total, at, fma(y, -factor[d, j], load(total, at)))
 
 
 class CompiledOp(Op):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ STATS = {
     "tree_depth": "depth",
 }
 
-MakeStart = Callable[[np.random.Generator], MixtureParams]
+MakeStart = Callable[[int, np.random.Generator], MixtureParams]  # of a chain
 
 
 @dataclass(frozen=True)
@@ -79,51 +80,64 @@ def run_nutpie(
     RuntimeError
         nutpie gave up.
     """
-    import nutpie
-
     posterior = FlatPosterior.of(model, data)
-
-    def first_point(seed: int) -> np.ndarray:
-        # nutpie asks in any order, with a seed that depends on the chain alone.
-        return _finite_start(posterior, make_start, np.random.default_rng([plan.seed, seed]))
-
-    first_point(0)  # nutpie 0.16 can crash the process where every start fails: find that out here
-    compiled, n_done = (_as_c_functions if posterior.is_serial else _as_python)(posterior, first_point)
-    sampler = nutpie.sample(
-        compiled, draws=plan.draws, tune=plan.tune, chains=plan.chains, cores=min(plan.chains, n_threads()),
-        seed=plan.seed, target_accept=plan.target_accept, maxdepth=plan.max_treedepth,
-        save_warmup=False, progress_bar=False, blocking=False,
-    )  # fmt: skip
-    trace, is_interrupted = _wait(sampler, lambda: progress(min(n_done(), plan.total), plan.total, "draws"))
-    flat = np.asarray(trace.posterior["flat"].values)
-    stats = {name: np.asarray(trace.sample_stats[theirs].values) for name, theirs in STATS.items()}
+    as_nutpie = _as_c_functions if posterior.is_serial else _as_python
+    # A sampler for each chain: one for all of them would not say for which chain it wants a start.
+    begin, counts = [], []
+    for c in range(plan.chains):
+        rng = np.random.default_rng([plan.seed, c])
+        compiled, n_done = as_nutpie(posterior, _finite_start(posterior, make_start, c, rng))
+        begin.append(partial(_begin_chain, compiled, plan, int(rng.integers(2**63))))
+        counts.append(n_done)
+    show = lambda: progress(min(sum(n_done() for n_done in counts), plan.total), plan.total, "draws")  # noqa: E731
+    traces, is_interrupted = _run_side_by_side(begin, show)
     chains = []
-    for c in range(len(flat)):
-        length = int(np.isfinite(flat[c, :, 0]).sum())  # an interrupted chain is padded with NaN
-        kept = posterior.coordinates.expand(flat[c, :length])
-        chains.append(Chain(kept, {name: value[c, :length] for name, value in stats.items()}))
+    for trace in traces:
+        flat = np.asarray(trace.posterior["flat"].values)[0]
+        length = int(np.isfinite(flat[:, 0]).sum())  # an interrupted chain is padded with NaN
+        stats = {name: np.asarray(trace.sample_stats[theirs].values)[0, :length] for name, theirs in STATS.items()}
+        chains.append(Chain(posterior.coordinates.expand(flat[:length]), stats))
     return chains, is_interrupted
 
 
-def _wait(sampler, show: Callable[[], None]) -> tuple[Any, bool]:
-    """What a background sampler leaves at its end or at an interrupt, and which it was."""
+def _begin_chain(compiled, plan: Plan, seed: int):
+    """A sampler of one chain that runs in the background."""
+    import nutpie
+
+    return nutpie.sample(
+        compiled, draws=plan.draws, tune=plan.tune, chains=1, cores=1, seed=seed, target_accept=plan.target_accept,
+        maxdepth=plan.max_treedepth, save_warmup=False, progress_bar=False, blocking=False,
+    )  # fmt: skip
+
+
+def _run_side_by_side(begin: Sequence[Callable[[], Any]], show: Callable[[], None]) -> tuple[list[Any], bool]:
+    """What background samplers leave, as many at a time as there are threads, and whether an interrupt came first."""
+    running: dict[int, Any] = {}
+    traces: dict[int, Any] = {}
     try:
-        while not _is_finished(sampler):
-            show()
+        while len(traces) < len(begin):
+            while len(running) < n_threads() and len(running) + len(traces) < len(begin):
+                c = len(running) + len(traces)
+                running[c] = begin[c]()
             time.sleep(POLL_SECONDS)
-        trace = sampler.wait()
+            show()
+            for c in [c for c, sampler in running.items() if _is_finished(sampler)]:
+                traces[c] = running[c].wait()
+                del running[c]
     except KeyboardInterrupt:
-        return sampler.abort(), True
+        traces |= {c: sampler.abort() for c, sampler in running.items() if c not in traces}
+        return [traces[c] for c in sorted(traces)], True
     except BaseException:
-        sampler.cancel()
+        for sampler in running.values():
+            sampler.cancel()
         raise
-    show()
-    return trace, False
+    return [traces[c] for c in sorted(traces)], False
 
 
-def _finite_start(posterior: FlatPosterior, make_start: MakeStart, rng: np.random.Generator) -> np.ndarray:
+def _finite_start(posterior: FlatPosterior, make_start: MakeStart, c: int, rng: np.random.Generator) -> np.ndarray:
+    # Found out here, because nutpie 0.16 can crash the process where a start fails.
     for _ in range(N_TRIES):
-        x = posterior.coordinates.flatten(make_start(rng))
+        x = posterior.coordinates.flatten(make_start(c, rng))
         value, gradient = posterior(x)
         if np.isfinite(value) and np.isfinite(gradient).all():
             return x
@@ -140,7 +154,7 @@ def _is_finished(sampler) -> bool:
         return False
 
 
-def _as_c_functions(posterior: FlatPosterior, first_point: Callable[[int], np.ndarray]):
+def _as_c_functions(posterior: FlatPosterior, first_point: np.ndarray):
     """nutpie's form of a compiled PyMC model, with our functions: no evaluation takes Python's lock."""
     from nutpie.compile_pymc import CompiledPyMCModel
 
@@ -154,7 +168,7 @@ def _as_c_functions(posterior: FlatPosterior, first_point: Callable[[int], np.nd
     values = {
         "dims": {}, "_n_dim": n_dim, "_coords": {}, "_shapes": {"flat": (n_dim,)},
         "compiled_logp_func": log_density, "compiled_expand_func": expand,
-        "initial_point_func": first_point, "shared_data": {}, "user_data": problem, "n_expanded": n_dim,
+        "initial_point_func": lambda seed: first_point, "shared_data": {}, "user_data": problem, "n_expanded": n_dim,
         "shape_info": (["flat"], [slice(0, n_dim)], [(n_dim,)]),
     }  # fmt: skip
     for field in dataclasses.fields(CompiledPyMCModel):  # which others there are differs between versions
@@ -163,7 +177,7 @@ def _as_c_functions(posterior: FlatPosterior, first_point: Callable[[int], np.nd
     return CompiledPyMCModel(**values), lambda: int(problem[HEADER - 1])
 
 
-def _as_python(posterior: FlatPosterior, first_point: Callable[[int], np.ndarray]):
+def _as_python(posterior: FlatPosterior, first_point: np.ndarray):
     """nutpie's form of a Python function, for data so large that an evaluation hands its parts to threads."""
     from nutpie.compiled_pyfunc import from_pyfunc
 
@@ -175,7 +189,7 @@ def _as_python(posterior: FlatPosterior, first_point: Callable[[int], np.ndarray
 
     compiled = from_pyfunc(
         n_dim, lambda: posterior, lambda seed1, seed2, chain: expand, [np.dtype("float64")], [(n_dim,)], ["flat"],
-        make_initial_point_fn=first_point,
+        make_initial_point_fn=lambda seed: first_point,
     )  # fmt: skip
     return compiled, lambda: done[0]
 
@@ -189,9 +203,7 @@ def run_pymc(
     from bayesgmm.ppl.build import build
 
     coordinates = Bartlett.of(model, data)
-    starts = [
-        coordinates.variables(make_start(np.random.default_rng([plan.seed, chain]))) for chain in range(plan.chains)
-    ]
+    starts = [coordinates.variables(make_start(c, np.random.default_rng([plan.seed, c]))) for c in range(plan.chains)]
     seeds = np.random.default_rng([plan.seed, plan.chains]).integers(2**32, size=plan.chains)
     done = [0]
 

@@ -26,7 +26,6 @@ def origin_table(fits: Mapping[str, Fit], facts: Mapping[str, str]) -> Table:
         **facts,
         "points and columns": f"{whole(fit.n_obs)} × {len(fit.feature_names)}: {', '.join(fit.feature_names)}",
         "SHA-256 of the data": origin["data_sha256"],
-        "made at": origin["created"],
         "Python": f"{origin['python']} on {origin['platform']}",
         "versions": ", ".join(f"{name} {origin[f'version_{name}']}" for name in PACKAGES),
     }
@@ -57,9 +56,9 @@ def priors_table(fits: Mapping[str, Fit]) -> Table:
 
 
 def seeds_table(fits: Mapping[str, Fit]) -> Table:
-    """The seed that makes each fit again."""
-    rows = tuple((Cell(name), Cell(str(fit.seed))) for name, fit in fits.items())
-    return Table("Seeds", ("fit", "seed"), rows, is_text=True)
+    """The seed that makes each fit again, and when it was made."""
+    rows = tuple((Cell(name), Cell(str(fit.seed)), Cell(fit.provenance["created"])) for name, fit in fits.items())
+    return Table("Seeds", ("fit", "seed", "made at"), rows, is_text=True)
 
 
 def _options(method: Any) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import twin
 
-from bayesgmm.core.kernels import BLOCK
+from bayesgmm.core.blocks import BLOCK
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.sweep import Assign, group_bounds, sweep
 

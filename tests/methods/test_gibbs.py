@@ -177,7 +177,8 @@ def test_interrupt_keeps_the_draws_made_so_far(monkeypatch):
     assert f"Interrupted: {n_chains} of 4 chains" in ours.status.sentence
     assert f"first {n_draws} of each" in ours.status.sentence
     unbroken = run(Gibbs(draws=n_draws, tune=10, thin=1))
-    np.testing.assert_array_equal(ours.estimate.params.weights[0], unbroken.estimate.params.weights[0])
+    first = ours.estimate.params.weights[0]  # of the first chain that is kept, on a busy machine not of the first one
+    assert any(np.array_equal(first, chain) for chain in unbroken.estimate.params.weights)
 
 
 def test_lengths_after_an_interrupt():

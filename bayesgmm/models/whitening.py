@@ -1,0 +1,28 @@
+"""The units in which the data have unit covariance, for any model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayesgmm.core.maximise import moments
+from bayesgmm.data import DataMatrix
+from bayesgmm.models.finite import GaussianMixture
+from bayesgmm.models.process import DirichletProcessMixture
+from bayesgmm.models.spread import is_singular
+from bayesgmm.models.unknown import MixtureOfFiniteMixtures
+
+
+def whitening_of(
+    model: GaussianMixture | DirichletProcessMixture | MixtureOfFiniteMixtures, data: DataMatrix
+) -> np.ndarray:
+    """Precision factor of the data's spread within the structure's group, (D, D) or (D,).
+
+    Where the spread is singular the resolved prior's scale stands in for it.
+    """
+    structure, n_features = model.covariance, data.values.shape[1]
+    _, spread = moments(data.values, structure.is_diagonal)
+    if is_singular(structure, spread):
+        shape = structure.compact_shape(model.n_components, n_features)
+        typical = np.broadcast_to(np.asarray(model.prior.scale), shape).mean(0, keepdims=True)
+        spread = structure.expand(typical, 1, n_features)[0]
+    return structure.whitening(spread)
