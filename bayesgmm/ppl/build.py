@@ -7,12 +7,13 @@ import pymc as pm
 import pytensor.tensor as pt
 from numpy.typing import ArrayLike
 
-from bayesgmm.core.params import invert_triangular
+from bayesgmm.core.params import LOG_2PI, invert_triangular
 from bayesgmm.data import DataMatrix, as_matrix
 from bayesgmm.errors import ArgumentError
 from bayesgmm.models import GaussianMixture
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.distribution import MvNormalMixture
+from bayesgmm.ppl.factors import precision_chol_of_chol
 
 
 def pymc_model(model: GaussianMixture, X: ArrayLike) -> pm.Model:
@@ -70,7 +71,7 @@ def build(c: Bartlett, data: DataMatrix) -> pm.Model:
         else:
             means = c.center + pt.dot(standardized, invert_triangular(c.whitening))
             factor = pt.matmul(c.whitening, white_factor)
-            inverse = _inverse(factor)
+            inverse = _inverse_of_upper(factor)
             covariances = pt.matmul(inverse.mT, inverse)
         means = pm.Deterministic("means", means, dims=("component", "feature"))
         factor = pm.Deterministic("precision_chol", factor, dims=("component", "feature", "feature_bis"))
@@ -108,13 +109,27 @@ def _standardized_means(c: Bartlett, factor: pt.TensorVariable) -> pt.TensorVari
     dims = ("component", "feature")
     if c.structure.is_diagonal:
         return pm.Normal("standardized_means", c.mean, sigma=1.0 / (root_precision * factor), dims=dims)
-    chol = _inverse(root_precision[:, :, None] * factor).mT
-    return pm.MvNormal("standardized_means", c.mean, chol=chol, dims=dims)
+    scaled = root_precision[:, :, None] * factor
+    # pm.MvNormal would take minutes to compile, for inverses and solutions that triangular factors do not need.
+    return pm.CustomDist("standardized_means", c.mean, scaled, dist=_normal_rows, logp=_normal_rows_logp, dims=dims)
 
 
-def _inverse(factors: pt.TensorVariable) -> pt.TensorVariable:
-    identity = np.eye(factors.type.shape[-1])
-    return pt.linalg.solve_triangular(factors, identity, lower=False, b_ndim=2)
+def _normal_rows(mean, factor, size):
+    """Rows mean + P^-T noise."""
+    noise = pm.Normal.dist(size=mean.shape)
+    return mean + (_inverse_of_upper(factor) * noise[:, :, None]).sum(1)
+
+
+def _normal_rows_logp(value, mean, factor):
+    """Log density of each row under precision P P^T."""
+    whitened = (factor * (value - mean)[:, :, None]).sum(1)
+    log_diagonal = pt.log(pt.diagonal(factor, axis1=1, axis2=2))
+    return (log_diagonal - 0.5 * whitened**2 - 0.5 * LOG_2PI).sum(1)
+
+
+def _inverse_of_upper(factor):
+    """(K, D, D) inverses of upper triangular matrices."""
+    return precision_chol_of_chol(factor.mT)
 
 
 def _spread(array: pt.TensorVariable, shape: tuple[int, ...]) -> pt.TensorVariable:
