@@ -13,8 +13,9 @@ CASES += [("DP", "isotropic"), ("MFM", "tied")]
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "structure"), CASES)
 def test_parameters_and_data_in_turn_have_the_prior_s_law(name, structure):
-    scores, counters = joint_scores(proper_model(name, structure), N_CYCLES)
+    scores, effective, counters = joint_scores(proper_model(name, structure), N_CYCLES)
     assert counters[:, 1].min() > 50  # every kind of move took part
+    assert effective > 1000
     assert abs(scores).max() < Z_LIMIT
 
 

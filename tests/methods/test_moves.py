@@ -1,0 +1,148 @@
+"""Birth and merge moves: out of planted local optima, and never down."""
+
+import numpy as np
+import pytest
+from cases import STRUCTURES, blobs
+
+import bayesgmm as bg
+from bayesgmm.core.density import responsibilities
+from bayesgmm.core.params import ComponentScores
+from bayesgmm.core.sweep import sweep
+from bayesgmm.methods import loop, moves
+
+CORNERS = np.array([[0.0, 0.0], [7.0, 0.0], [0.0, 24.0], [30.0, 24.0]])
+
+
+def four_clusters():
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.normal(size=(60, 2)) + corner for corner in CORNERS])
+
+
+def params(means, variances):
+    k = len(means)
+    covariances = np.array(variances, float)[:, None, None] * np.eye(2)
+    return bg.MixtureParams(np.full(k, 1.0 / k), np.array(means, float), covariances)
+
+
+POOR = {
+    "two on one": params([[-0.5, 0], [0.5, 0], [7, 0], [15, 24]], [1, 1, 1, 200]),
+    "three on two": params([[-0.5, 0], [3, 0], [7, 0], [15, 24]], [1, 1, 1, 200]),
+}
+MODELS = {
+    "finite": lambda k, s="full": bg.GaussianMixture(k, s),
+    "sparse": lambda k, s="full": bg.GaussianMixture(k, s, weights=bg.Dirichlet(0.01)),
+    "DP": lambda k, s="full": bg.DirichletProcessMixture(k, s),
+}
+pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.errors.TruncationWarning")  # four sticks, four clusters
+
+
+@pytest.mark.parametrize("start", POOR)
+@pytest.mark.parametrize("model", MODELS)
+def test_moves_leave_a_planted_local_optimum(model, start):
+    X = four_clusters()
+    plain = bg.fit(MODELS[model](4), X, bg.VB(init=POOR[start], moves=0), rng=0)
+    moved = bg.fit(MODELS[model](4), X, bg.VB(init=POOR[start]), rng=0)
+    truth = bg.fit(MODELS[model](4), X, bg.VB(init=params(CORNERS, [1, 1, 1, 1]), moves=0), rng=0)
+    assert plain.elbo < truth.elbo - 10  # the start is indeed poor
+    assert np.isclose(moved.elbo, truth.elbo, atol=0.1)
+    assert "moves raised the ELBO by" in moved.status.sentence and moved.status.is_converged
+    assert np.diff(moved.history).min() > -1e-11 * abs(moved.elbo)
+    assert moved.history[0] == plain.history[0] and moved.elbo == moved.diagnostics.restarts[0].objective
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("model", MODELS)
+def test_moves_never_lower_the_elbo(model, structure):
+    for seed in range(3):
+        X = blobs(seed=seed, apart=2.0)
+        plain, moved = (
+            bg.fit(MODELS[model](6, structure), X, bg.VB(n_init=1, moves=n), rng=seed) for n in (0, 30)
+        )  # fmt: skip
+        assert moved.elbo >= plain.elbo
+        assert np.diff(moved.history).min() > -1e-11 * abs(moved.elbo)  # rounding
+
+
+def test_a_birth_fills_a_free_component():
+    """From one component for everything, and the others emptied, to the clusters."""
+    X = four_clusters()
+    far = params([[15, 12], [1e4, 0], [1e4, 0], [1e4, 0], [1e4, 0], [1e4, 0]], [300, 1, 1, 1, 1, 1])
+    model = MODELS["sparse"](6)
+    assert len(bg.fit(model, X, bg.VB(init=far, moves=0), rng=0).emptied()) == 5
+    moved = bg.fit(model, X, bg.VB(init=far), rng=0)
+    assert len(moved.emptied()) == 2 and np.allclose(np.sort(moved.params.weights)[2:], 0.25, atol=0.01)
+
+
+def test_merged_statistics_are_those_of_merged_responsibilities():
+    X = blobs()
+    fit = bg.fit(bg.GaussianMixture(3), X, bg.EM(), rng=0)
+    scores = fit.params.scores()
+    found = moves.merged(sweep(X, scores), 0, 2)
+    r = responsibilities(scores, X)[:, [0, 2]].sum(1)
+    mean = r @ X / r.sum()
+    assert np.isclose(found.counts[0], r.sum(), rtol=1e-12) and found.counts[2] == 0
+    assert np.allclose(found.means()[0], mean, rtol=1e-11)
+    assert np.allclose(found.scatter()[0], (r[:, None] * (X - mean)).T @ (X - mean), rtol=1e-10)
+    assert not found.second[2].any() and np.isclose(found.counts.sum(), len(X), rtol=1e-12)
+
+
+def test_halves_add_up_to_the_component_they_split():
+    X = four_clusters()
+    fit = bg.fit(bg.GaussianMixture(3), X, bg.EM(), rng=0)
+    scores = fit.params.scores()
+    stats = sweep(X, scores)
+    search = moves.Moves(X, None, np.eye(2), loop.Stopping(10, 1e-8, None), 5)
+    for k in range(3):
+        halves = search._halves(stats, scores, k)
+        split = moves.replaced(moves.merged(stats, (k + 1) % 3, (k + 2) % 3), k, (k + 2) % 3, halves)
+        both = moves.merged(split, k, (k + 2) % 3)
+        assert np.isclose(both.counts[k], stats.counts[k], rtol=1e-12)
+        assert np.allclose(both.means()[k], stats.means()[k], rtol=1e-10)
+        assert np.allclose(both.scatter()[k], stats.scatter()[k], rtol=1e-9, atol=1e-9 * stats.scatter()[k].max())
+
+
+def test_the_main_axis_is_that_of_the_whitened_component():
+    rng = np.random.default_rng(1)
+    root = np.linalg.cholesky(np.array([[4.0, 1.0], [1.0, 3.0]]))
+    component = np.array([[2.0, 0.3], [0.3, 1.0]])
+    plain = moves._main_axis(component, np.eye(2))
+    assert np.allclose(component @ plain, np.linalg.eigvalsh(component)[-1] * plain)  # an eigenvector
+    assert np.isclose(plain @ plain, np.linalg.eigvalsh(component)[-1])
+    A = rng.normal(size=(2, 2))
+    whitening = np.linalg.inv(root).T
+    moved = moves._main_axis(A @ component @ A.T, np.linalg.inv(A).T @ whitening)
+    one = moves._main_axis(component, whitening)
+    assert np.allclose(moved, A @ one) or np.allclose(moved, -A @ one)
+
+
+def test_an_interrupt_among_the_moves_keeps_the_best(monkeypatch):
+    X, calls = four_clusters(), []
+    plain = bg.fit(bg.GaussianMixture(4), X, bg.VB(init=POOR["two on one"], moves=0), rng=0)
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == len(plain.history) + 6:
+            raise KeyboardInterrupt
+        return sweep(*args)
+
+    monkeypatch.setattr(loop, "sweep", interrupted)
+    with pytest.warns(bg.NotConvergedWarning, match="Interrupted after 2 birth and merge moves"):
+        fit = bg.fit(bg.GaussianMixture(4), X, bg.VB(init=POOR["two on one"]), rng=0)
+    assert fit.elbo >= plain.elbo and fit.status.is_usable
+
+
+@pytest.mark.parametrize("moves_", [-1, 2.5, True, "many"])
+def test_bad_numbers_of_moves_are_refused(moves_):
+    with pytest.raises(bg.ArgumentError, match="moves"):
+        bg.VB(moves=moves_)
+
+
+def test_scores_of_the_overlap_are_correlations():
+    X = four_clusters()
+    scores = params(CORNERS, [1, 1, 1, 1]).scores()
+    twice = ComponentScores(
+        scores.log_weight[[0, 0, 1, 2]], scores.means[[0, 0, 1, 2]], scores.precision_chol[[0, 0, 1, 2]]
+    )
+    search = moves.Moves(X, None, np.eye(2), loop.Stopping(10, 1e-8, None), 5)
+    overlap = search._overlap(twice)
+    assert np.allclose(np.diag(overlap), 1.0) and np.isclose(overlap[0, 1], 1.0) and overlap[0, 2] < 0.1
+    assert moves._pairs(overlap, np.arange(4))[0] == (0, 1)
