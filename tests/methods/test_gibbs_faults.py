@@ -38,7 +38,7 @@ FAULTS = {
         ("allocation", "log_likelihood += top[i] + math.log(total[i])", "log_likelihood += top[i]"),
     ),
 }  # fmt: skip
-# What is reported of a draw is no part of the chain; and eight points with labels drawn a little wrong take more cycles.
+# What is reported of a draw is no part of the chain; eight points whose labels are a little wrong take more cycles.
 UNSEEN_BY_GEWEKE = {"labels conditioned on", "lost constant"}
 
 
