@@ -18,10 +18,12 @@ from bayesgmm.errors import (
     TruncationWarning,
 )
 from bayesgmm.fitting import fit, load
+from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.online import OnlineEM
+from bayesgmm.methods.pathfinder import Pathfinder
 from bayesgmm.methods.stream import RobbinsMonro
 from bayesgmm.methods.svb import StochasticVB
 from bayesgmm.methods.vb import VB
@@ -29,6 +31,7 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfF
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.counts import BetaNegativeBinomial, Uniform
+from bayesgmm.priors.independent import HierarchicalScale, IndependentNormalInverseWishart
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result.fit import Fit
 
@@ -39,12 +42,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial", "Comparison", "DataError",
+    "ADVI", "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial", "Comparison", "DataError",
     "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError", "Full", "Gamma",
-    "GaussianMixture", "Gibbs", "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture",
-    "NormalInverseWishart", "NotApplicableError", "NotConvergedWarning", "OnlineEM", "RobbinsMonro", "Spherical",
-    "StochasticVB", "Tied", "TruncationWarning", "Uniform", "compare", "data_source", "fit", "load", "load_dataset",
-    "pymc_model",
+    "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart", "Isotropic",
+    "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
+    "NotConvergedWarning", "OnlineEM", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied", "TruncationWarning",
+    "Uniform", "compare", "data_source", "fit", "load", "load_dataset", "pymc_model",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.

@@ -20,10 +20,12 @@ from bayesgmm.errors import (
     TruncationWarning,
     shown,
 )
+from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.online import OnlineEM
+from bayesgmm.methods.pathfinder import Pathfinder
 from bayesgmm.methods.stream import RobbinsMonro, Streaming
 from bayesgmm.methods.svb import StochasticVB
 from bayesgmm.methods.vb import VB
@@ -31,13 +33,15 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfF
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.counts import BetaNegativeBinomial, Uniform
+from bayesgmm.priors.independent import HierarchicalScale, IndependentNormalInverseWishart
 from bayesgmm.priors.process import StickPosterior
 from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result import diagnostics, files, status
+from bayesgmm.result.approximation import ApproximationDiagnostics
 from bayesgmm.result.fit import Fit, Method, Progress, as_seed, fit_once, silent
 
-METHODS = (EM, MAP, VB, NUTS, Gibbs, OnlineEM, StochasticVB)
+METHODS = (EM, MAP, VB, NUTS, Gibbs, ADVI, Pathfinder, OnlineEM, StochasticVB)
 MODELS = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)
 
 # Every class that may stand in a saved fit, by name.
@@ -47,6 +51,8 @@ TYPES = {
         *METHODS,
         *MODELS,
         NormalInverseWishart,
+        IndependentNormalInverseWishart,
+        HierarchicalScale,
         Dirichlet,
         Gamma,
         StickBreaking,
@@ -56,6 +62,7 @@ TYPES = {
         *(type(structure) for structure in STRUCTURES.values()),
         status.Status,
         status.Outcome,
+        ApproximationDiagnostics,
         diagnostics.OptimiserDiagnostics,
         diagnostics.Restart,
         diagnostics.Flag,
@@ -84,7 +91,7 @@ def fit(
     X : (n, d) array, or pandas or polars frame
         Finite numbers.  float32 is kept as it is and accumulated in float64.  For OnlineEM and StochasticVB also
         anything that `data_source` takes: memory-mapped arrays, files, iterators of chunks.
-    method : EM, MAP, VB, NUTS, Gibbs, OnlineEM or StochasticVB
+    method : EM, MAP, VB, NUTS, Gibbs, ADVI, Pathfinder, OnlineEM or StochasticVB
         With its options.
     rng : numpy Generator, int seed or None
     throw : bool
@@ -146,12 +153,24 @@ def _data_for(method: Method, X: ArrayLike) -> DataMatrix | DataSource:
 def check_applicable(model: Model, method: Method) -> None:
     """Raise a NotApplicableError where the method cannot fit such a model.
 
-    A method says in its attribute ``models`` which it can; without one, a `GaussianMixture`.
+    A method says in its attributes ``models`` and ``priors`` which it can; without them, a `GaussianMixture` with a
+    `NormalInverseWishart`.
     """
-    if isinstance(model, _models_of(method)):
-        return
-    able = [kind.__name__ for kind in METHODS if issubclass(type(model), _models_of(kind))]
-    raise NotApplicableError(f"{type(method).__name__} cannot fit a {type(model).__name__}; {' and '.join(able)} can.")
+    if not isinstance(model, _models_of(method)):
+        able = [kind.__name__ for kind in METHODS if issubclass(type(model), _models_of(kind))]
+        raise NotApplicableError(
+            f"{type(method).__name__} cannot fit a {type(model).__name__}; {' and '.join(able)} can."
+        )
+    if not isinstance(model.prior, _priors_of(method)):
+        able = [kind.__name__ for kind in METHODS if issubclass(type(model.prior), _priors_of(kind))]
+        raise NotApplicableError(
+            f"{type(method).__name__} cannot take prior={type(model.prior).__name__}(...), whose means are independent "
+            f"of the covariances; {' and '.join(able)} can.  With a NormalInverseWishart it can fit this model."
+        )
+
+
+def _priors_of(method: Method | type) -> tuple[type, ...]:
+    return getattr(method, "priors", (NormalInverseWishart,))
 
 
 def _models_of(method: Method | type) -> tuple[type, ...]:

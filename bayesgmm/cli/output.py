@@ -83,7 +83,7 @@ def _json(results: GridResults, facts: dict[str, str]) -> str:
 
 
 def _provenance(fit: Fit) -> dict:
-    prior = {**fit.model.weight_constants(), **asdict(fit.model.prior)}
+    prior = {**fit.model.weight_constants(), **fit.model.prior.constants()}
     return {
         **fit.provenance,
         "seed": fit.seed,

@@ -10,6 +10,7 @@ from bayesgmm.core import crossing
 from bayesgmm.core.allocation import sample_labels
 from bayesgmm.core.compilation import jit
 from bayesgmm.core.conjugacy import Moments, copy_to, draw, empty_conjugate, update
+from bayesgmm.core.independent import cross_independent, draw_independent, log_scale, reorder_parameters
 from bayesgmm.core.mixing import STICKS, count_occupied, draw_mixing
 from bayesgmm.core.sticks import reorder
 
@@ -23,15 +24,16 @@ class Trace(NamedTuple):
     log_likelihood: np.ndarray  # (draws,), without its constant
     n_occupied: np.ndarray  # (draws,)
     state: np.ndarray  # (draws,) of `Mixing`
+    log_scale: np.ndarray  # (draws,) log det of the prior's scale, which changes only where it is unknown
 
 
 @jit
-def run(rng, X, prior, mixing, params, labels, trace, start, stop, thin, move_rate, counters):
+def run(rng, X, prior, independent, mixing, params, labels, trace, start, stop, thin, move_rate, counters):
     """Make the kept draws start:stop, each after `thin` sweeps; `params`, `rng` and the state of `mixing` go on.
 
     A sweep draws labels given parameters, tries with probability `move_rate` one crossing move of a random kind
-    and draws parameters given labels.  `counters` (kinds, 2) count moves tried and accepted.  With an empty
-    trace nothing is kept.
+    and draws parameters given labels.  `independent` is None under a conjugate prior.  `counters` (kinds, 2) count
+    moves tried and accepted.  With an empty trace nothing is kept.
     """
     n_components, n_features = params.means.shape
     moments = Moments(np.empty(n_components), np.empty((n_components, n_features)), np.empty_like(params.factors))
@@ -46,12 +48,23 @@ def run(rng, X, prior, mixing, params, labels, trace, start, stop, thin, move_ra
                 trace.log_likelihood[t] = log_likelihood
                 trace.n_occupied[t] = count_occupied(moments.counts)
                 trace.state[t] = mixing.state[0]
+                trace.log_scale[t] = log_scale(prior, prior.scale, root)
             if move_rate > 0.0 and rng.random() < move_rate:
                 kind = int(rng.random() * crossing.N_KINDS)
                 counters[kind, 0] += 1
-                counters[kind, 1] += crossing.cross(rng, kind, X, labels, prior, mixing, moments)
+                if independent is None:
+                    counters[kind, 1] += crossing.cross(rng, kind, X, labels, prior, mixing, moments)
+                else:
+                    counters[kind, 1] += cross_independent(
+                        rng, kind, X, labels, prior, mixing, moments, independent, params, root
+                    )
             if mixing.kind == STICKS:
-                reorder(rng, mixing.state[0], labels, moments)
+                order = reorder(rng, mixing.state[0], labels, moments)
+                if independent is not None:
+                    reorder_parameters(order, params)
             update(prior, moments, posterior)
             draw_mixing(rng, mixing, prior, moments.counts, posterior, params.weights)
-            draw(rng, posterior, params, root)
+            if independent is None:
+                draw(rng, posterior, params, root)
+            else:
+                draw_independent(rng, prior, independent, moments, posterior, params, root)

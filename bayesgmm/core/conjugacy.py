@@ -108,9 +108,9 @@ def draw_weights(rng, concentration, weights):
 @jit
 def draw(rng, posterior, params, root):
     """One draw of means and precision factors, beside weights that are there; `root` is a (D, D) work array."""
-    _draw_factors(rng, posterior.dof, posterior.scale, params.factors, root)
+    draw_factors(rng, posterior.dof, posterior.scale, params.factors, root)
     _draw_means(rng, posterior, params.means, params.factors)
-    _finish(params, params.factors)
+    finish(params, params.factors)
 
 
 @jit
@@ -123,7 +123,7 @@ def plug_in(posterior, params, root):
         params.weights[k] = posterior.concentration[k] / total
     copy_to(posterior.mean, params.means)
     _expected_factors(posterior.dof, posterior.scale, params.factors, root)
-    _finish(params, params.factors)
+    finish(params, params.factors)
 
 
 @jit
@@ -174,7 +174,7 @@ def solve_transposed(root, right):
 
 
 @jit
-def _finish(params, factors):
+def finish(params, factors):
     for k in range(len(params.weights)):
         total = math.log(params.weights[k]) if params.weights[k] > 0.0 else -math.inf
         for d in range(factors.shape[1]):
@@ -183,7 +183,7 @@ def _finish(params, factors):
 
 
 @jit
-def _draw_factors(rng, dof, scale, factors, root):
+def draw_factors(rng, dof, scale, factors, root):
     """Bartlett: Psi = C C^T, P = C^-T A, and P P^T ~ Wishart(dof, Psi^-1) without a second Cholesky."""
     n_features = factors.shape[1]
     for row in range(len(dof)):

@@ -31,7 +31,7 @@ def log_order(alpha, counts):
 
 @inner
 def reorder(rng, alpha, labels, moments):
-    """Metropolis-Hastings steps that swap neighbouring sticks, from the first to the last.
+    """Metropolis-Hastings steps that swap neighbouring sticks, from the first to the last; returns the old places.
 
     The sticks are integrated out, so this is both label-switching moves of Papaspiliopoulos and Roberts (2008),
     Biometrika 95, 169-186, doi:10.1093/biomet/asm086, in one.  A stick can move any way down in one call.
@@ -51,6 +51,7 @@ def reorder(rng, alpha, labels, moments):
             is_changed = True
     if is_changed:
         _rearrange(order, labels, moments, moments.scatter)
+    return order
 
 
 @inner

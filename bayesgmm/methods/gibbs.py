@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesgmm.core import chain, crossing
 from bayesgmm.core.conjugacy import Conjugate, Parameters
+from bayesgmm.core.independent import Independent
 from bayesgmm.core.mixing import DIRICHLET, STICKS, TELESCOPE, Mixing
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
@@ -19,6 +20,7 @@ from bayesgmm.methods.chains import failure, judge, kept_lengths, run_chains, st
 from bayesgmm.methods.initialize import start
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model, whitening_of
 from bayesgmm.priors.concentration import Gamma
+from bayesgmm.priors.independent import COMPONENTS_PRIORS, HierarchicalScale, IndependentNormalInverseWishart
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
@@ -27,6 +29,7 @@ from bayesgmm.result.fit import MethodResult, Progress
 
 MAX_THIN = 100
 ROWS_PER_DRAW = 20_000
+STATES = ("state", "log_scale")  # of a trace
 RARE = 0.02  # of draws: R-hat and effective sample sizes of rarer events are not to be trusted
 
 
@@ -43,6 +46,10 @@ class Gibbs:
     with the sticks integrated out; ``sample_stats`` has its draws as ``concentration``.  Under a prior on the number
     of components K that is drawn given the partition (the telescoping sampler), empty components from their prior;
     ``sample_stats`` has K as ``n_components``.
+
+    Under an `IndependentNormalInverseWishart` the parameters cannot be integrated out: the moves are made under a
+    conjugate prior that stands in for it, and accepted a second time together with parameters for the new components.
+    An unknown scale is drawn with them; ``sample_stats`` has the log of its determinant as ``scale_log_det``.
 
     Parameters
     ----------
@@ -75,6 +82,7 @@ class Gibbs:
     """
 
     models: ClassVar = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)
+    priors: ClassVar = COMPONENTS_PRIORS
 
     draws: int = 1000
     tune: int = 500
@@ -101,7 +109,7 @@ class Gibbs:
             first = _first_draw(model, data.values, prior, whitening, generator)
             mixing = mixing_of(model, len(data.values))
             plan = (self.draws, self.tune, thin, self.crossing)
-            chains.append(GibbsChain(generator, data.values, prior, first, *plan, mixing))
+            chains.append(GibbsChain(generator, data.values, prior, first, *plan, mixing, independent_of(model)))
         chains[0].advance(0)  # compiles, in the main thread, where an interrupt is heard
         is_interrupted = run_chains(chains, progress)
         kept, length = kept_lengths([chain.n_kept for chain in chains], self.draws)
@@ -110,7 +118,7 @@ class Gibbs:
             "log_likelihood": np.stack([chains[c].trace.log_likelihood[:length] for c in kept])
             - 0.5 * data.values.size * LOG_2PI,
             "n_occupied": np.stack([chains[c].trace.n_occupied[:length] for c in kept]),
-        } | _states(model, np.stack([chains[c].trace.state[:length] for c in kept]))
+        } | _states(model, *(np.stack([getattr(chains[c].trace, name)[:length] for c in kept]) for name in STATES))
         if not np.isfinite(stats["log_likelihood"]).all():
             return failure("A draw was not finite: the prior's scale is too small for the units of these data.")
         diagnostics = diagnose(invariant_quantities(params, data.values) | _varying(stats))
@@ -137,9 +145,10 @@ class GibbsChain:
         thin: int,
         crossing_rate: float,
         mixing: Mixing | None = None,
+        independent: Independent | None = None,
     ):
         self.mixing = _mixing(DIRICHLET) if mixing is None else mixing
-        self.rng, self.X, self.prior = rng, X, compiled_prior(prior)
+        self.rng, self.X, self.prior, self.independent = rng, X, compiled_prior(prior), independent
         self.tune, self.thin, self.crossing_rate = tune, thin, crossing_rate
         self.done, self.total = 0, tune + draws
         arrays = (first.weights, first.log_weight(), first.means, first.precision_chol)
@@ -147,7 +156,7 @@ class GibbsChain:
         self.params.log_weight[:] += 0.5 * first.n_features * LOG_2PI
         self.labels = np.zeros(len(X), np.int64)
         kept = (np.empty((draws, *v.shape)) for v in (first.weights, first.means, first.precision_chol))
-        self.trace = chain.Trace(*kept, np.empty(draws), np.empty(draws, np.int64), np.empty(draws))
+        self.trace = chain.Trace(*kept, np.empty(draws), np.empty(draws, np.int64), *np.empty((2, draws)))
         self.counters = np.zeros((crossing.N_KINDS, 2), np.int64)
 
     @property
@@ -161,8 +170,8 @@ class GibbsChain:
         end = min(begin + steps, self.tune if is_tuning else self.total - self.tune)
         trace = chain.Trace(*(v[:0] for v in self.trace)) if is_tuning else self.trace
         chain.run(
-            self.rng, self.X, self.prior, self.mixing, self.params, self.labels, trace, begin, end, self.thin,
-            self.crossing_rate, self.counters,
+            self.rng, self.X, self.prior, self.independent, self.mixing, self.params, self.labels, trace, begin, end,
+            self.thin, self.crossing_rate, self.counters,
         )  # fmt: skip
         self.done += end - begin
 
@@ -192,6 +201,21 @@ def mixing_of(model: Model, n_obs: int) -> Mixing:
     return _mixing(DIRICHLET)
 
 
+def independent_of(model: Model) -> Independent | None:
+    """What a prior with independent means and covariances has beside the conjugate one that stands in for it."""
+    prior = model.prior
+    if not isinstance(prior, IndependentNormalInverseWishart):
+        return None
+    covariance, is_diagonal = np.asarray(prior.mean_covariance), model.covariance.is_diagonal
+    precision = 1.0 / covariance if is_diagonal else np.linalg.inv(covariance)
+    log_det = float(np.log(precision).sum() if is_diagonal else np.linalg.slogdet(precision)[1])
+    if isinstance(prior.scale, HierarchicalScale):
+        shape, rate = np.array([prior.scale.shape], float), np.array([prior.scale.rate], float)
+    else:
+        shape, rate = np.empty(0), np.empty(model.covariance.compact_shape(1, len(covariance)))
+    return Independent(np.ascontiguousarray(precision), log_det, shape, rate)
+
+
 def _mixing(kind: int, state=0.0, gamma=(), by_occupied=(), cumulative=((),)) -> Mixing:
     arrays = (np.array([state]), np.array(gamma), np.array(by_occupied), np.array(cumulative))
     return Mixing(kind, *(array.astype(float) for array in arrays))
@@ -218,11 +242,15 @@ def _padded(stats: SufficientStatistics, n_components: int) -> SufficientStatist
     return replace(stats, **padded)
 
 
-def _states(model: Model, values: np.ndarray) -> dict[str, np.ndarray]:
-    """The trace of what is drawn with the weights, under its name."""
+def _states(model: Model, state: np.ndarray, log_scale: np.ndarray) -> dict[str, np.ndarray]:
+    """The traces of what is drawn with the weights and of an unknown scale, under their names."""
+    is_hierarchical = isinstance(model.prior.scale, HierarchicalScale)
+    scale = {"scale_log_det": log_scale} if is_hierarchical else {}
     if isinstance(model, DirichletProcessMixture):
-        return {"concentration": values}
-    return {"n_components": values.astype(int)} if isinstance(model, MixtureOfFiniteMixtures) else {}
+        return {"concentration": state} | scale
+    if isinstance(model, MixtureOfFiniteMixtures):
+        return {"n_components": state.astype(int)} | scale
+    return scale
 
 
 def _varying(stats: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

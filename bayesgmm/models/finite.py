@@ -11,6 +11,7 @@ from bayesgmm.data import DataMatrix, check_enough_points
 from bayesgmm.models.checks import check_kinds, whole
 from bayesgmm.models.spread import resolved_prior
 from bayesgmm.priors.components import NormalInverseWishart
+from bayesgmm.priors.independent import COMPONENTS_PRIORS, ComponentsPrior
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.weights import Dirichlet
 
@@ -28,7 +29,7 @@ class GaussianMixture:
         K, at least 1.
     covariance : {"full", "tied", "diagonal", "spherical", "isotropic"} or CovarianceStructure
     weights : Dirichlet
-    prior : NormalInverseWishart
+    prior : NormalInverseWishart or IndependentNormalInverseWishart
         Constants left at None are taken from the data once, when the model is fitted, and are kept by
         every refit.
 
@@ -41,12 +42,12 @@ class GaussianMixture:
     n_components: int
     covariance: CovarianceStructure = field(default_factory=Full)
     weights: Dirichlet = field(default_factory=Dirichlet)
-    prior: NormalInverseWishart = field(default_factory=NormalInverseWishart)
+    prior: ComponentsPrior = field(default_factory=NormalInverseWishart)
 
     def __post_init__(self):
         object.__setattr__(self, "n_components", whole(self.n_components, "n_components", "number of components"))
         object.__setattr__(self, "covariance", as_structure(self.covariance))
-        check_kinds(self, weights=(Dirichlet,), prior=(NormalInverseWishart,))
+        check_kinds(self, weights=(Dirichlet,), prior=COMPONENTS_PRIORS)
 
     def resolve(self, data: DataMatrix) -> GaussianMixture:
         """The same model with every prior constant given; checks that the data can carry it."""

@@ -12,6 +12,7 @@ from bayesgmm.models.checks import check_kinds, whole
 from bayesgmm.models.spread import resolved_shared_prior
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.concentration import Gamma, positive
+from bayesgmm.priors.independent import COMPONENTS_PRIORS, ComponentsPrior
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.sticks import StickBreaking
 
@@ -34,7 +35,7 @@ class DirichletProcessMixture:
     covariance : {"full", "tied", "diagonal", "spherical", "isotropic"} or CovarianceStructure
     concentration : Gamma or float
         The prior of the concentration alpha, or its value.
-    prior : NormalInverseWishart
+    prior : NormalInverseWishart or IndependentNormalInverseWishart
         One for all components.  Constants left at None are taken from the data once, when the model is fitted.
     expected_components : int
         Stands for K in the default scale of the prior; the truncation never does.
@@ -53,7 +54,7 @@ class DirichletProcessMixture:
     truncation: int
     covariance: CovarianceStructure = field(default_factory=Full)
     concentration: Gamma | float = field(default_factory=Gamma)
-    prior: NormalInverseWishart = field(default_factory=NormalInverseWishart)
+    prior: ComponentsPrior = field(default_factory=NormalInverseWishart)
     expected_components: int = 5
 
     def __post_init__(self):
@@ -61,7 +62,7 @@ class DirichletProcessMixture:
         object.__setattr__(self, "covariance", as_structure(self.covariance))
         if not isinstance(self.concentration, Gamma):
             object.__setattr__(self, "concentration", positive(self.concentration, "concentration"))
-        check_kinds(self, prior=(NormalInverseWishart,))
+        check_kinds(self, prior=COMPONENTS_PRIORS)
         expected = whole(self.expected_components, "expected_components", "expected number of components")
         object.__setattr__(self, "expected_components", expected)
 

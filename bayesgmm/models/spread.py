@@ -5,28 +5,54 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure
+from bayesgmm.core.density import log_joint
 from bayesgmm.core.maximise import moments
+from bayesgmm.core.params import ComponentScores
 from bayesgmm.data import DataMatrix, explain_singular
 from bayesgmm.errors import ArgumentError, DataError
 from bayesgmm.priors.components import NormalInverseWishart
+from bayesgmm.priors.independent import ComponentsPrior
 
 
 def resolved_prior(
-    prior: NormalInverseWishart, structure: CovarianceStructure, n_components: int, data: DataMatrix
-) -> NormalInverseWishart:
+    prior: ComponentsPrior, structure: CovarianceStructure, n_components: int, data: DataMatrix
+) -> ComponentsPrior:
     """The prior with every constant given, from the data where they are asked."""
     if prior.needs_data:
         center, spread = moments(data.values, structure.is_diagonal)
-        if prior.scale is None:
+        if prior.needs_spread:
             check_spread(structure, spread, data)
     else:
         center, spread = _given_location(prior, structure, data.values.shape[1])
-    return prior.resolve(structure, n_components, center, spread)
+    if isinstance(prior, NormalInverseWishart):
+        return prior.resolve(structure, n_components, center, spread)
+    squared_range = spread
+    if prior.needs_spread:
+        squared_range = _squared_range(data.values, structure, center, spread)
+    if prior.mean is None and _has_ranges(structure, len(center)):
+        center = 0.5 * (data.values.min(0).astype(float) + data.values.max(0))
+    return prior.resolve(structure, n_components, center, spread, squared_range)
+
+
+def _has_ranges(structure: CovarianceStructure, n_features: int) -> bool:
+    """Whether the columns' ranges move with the data under all maps of the structure's group."""
+    return n_features == 1 or (structure.is_diagonal and not structure.is_round)
+
+
+def _squared_range(X: np.ndarray, structure: CovarianceStructure, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """R^2 of `IndependentNormalInverseWishart`, shaped as the spread."""
+    if _has_ranges(structure, len(center)):
+        squared = (X.max(0).astype(float) - X.min(0)) ** 2
+        return squared if structure.is_diagonal else squared[:, None]
+    if structure.is_round:
+        spread = np.full_like(spread, spread.mean())
+    half_distances = log_joint(ComponentScores(np.zeros(1), center[None], structure.whitening(spread)[None]), X)
+    return -8.0 * half_distances.min() * spread
 
 
 def resolved_shared_prior(
-    prior: NormalInverseWishart, structure: CovarianceStructure, expected_components: int, data: DataMatrix
-) -> NormalInverseWishart:
+    prior: ComponentsPrior, structure: CovarianceStructure, expected_components: int, data: DataMatrix
+) -> ComponentsPrior:
     """As above where every component has the same prior.
 
     Raises
@@ -37,9 +63,9 @@ def resolved_shared_prior(
     resolved = resolved_prior(prior, structure, expected_components, data)
     expected = {"mean": 1, "mean_precision": 0, "scale": 1 if structure.is_diagonal else 2}
     for name, ndim in expected.items():
-        if np.ndim(getattr(resolved, name)) > ndim:
+        if np.ndim(getattr(resolved, name, 0)) > ndim:
             raise ArgumentError(
-                f"NormalInverseWishart({name}=...) is given for each component; in this model components have no "
+                f"{type(prior).__name__}({name}=...) is given for each component; in this model components have no "
                 f"identity of their own and share one prior: give one {name} for all."
             )
     return resolved
@@ -73,13 +99,14 @@ def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: DataM
 
 
 def _given_location(
-    prior: NormalInverseWishart, structure: CovarianceStructure, n_features: int
+    prior: ComponentsPrior, structure: CovarianceStructure, n_features: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stand-ins of the right shapes where the prior already has its mean and scale."""
     mean = np.asarray(prior.mean, float)
     if mean.shape[-1:] != (n_features,):
         raise ArgumentError(
-            f"NormalInverseWishart(mean=...) has shape {mean.shape} and the data {n_features} columns: they must agree."
+            f"{type(prior).__name__}(mean=...) has shape {mean.shape} and the data {n_features} columns: they must "
+            "agree."
         )
     ones = np.ones(n_features)
     return ones, ones if structure.is_diagonal else np.diag(ones)

@@ -13,6 +13,7 @@ from bayesgmm.models.checks import check_kinds, whole
 from bayesgmm.models.spread import resolved_shared_prior
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.counts import BetaNegativeBinomial, Uniform
+from bayesgmm.priors.independent import COMPONENTS_PRIORS, ComponentsPrior
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.weights import Dirichlet
 
@@ -33,7 +34,7 @@ class MixtureOfFiniteMixtures:
     weights : Dirichlet
         With one concentration for all components.
     components_prior : BetaNegativeBinomial or Uniform
-    prior : NormalInverseWishart
+    prior : NormalInverseWishart or IndependentNormalInverseWishart
         One for all components.  Constants left at None are taken from the data once, when the model is fitted.
     expected_components : int
         Stands for K in the default scale of the prior; `max_components` never does.
@@ -53,7 +54,7 @@ class MixtureOfFiniteMixtures:
     covariance: CovarianceStructure = field(default_factory=Full)
     weights: Dirichlet = field(default_factory=Dirichlet)
     components_prior: BetaNegativeBinomial | Uniform = field(default_factory=BetaNegativeBinomial)
-    prior: NormalInverseWishart = field(default_factory=NormalInverseWishart)
+    prior: ComponentsPrior = field(default_factory=NormalInverseWishart)
     expected_components: int = 5
 
     def __post_init__(self):
@@ -61,7 +62,7 @@ class MixtureOfFiniteMixtures:
         object.__setattr__(self, "max_components", largest)
         object.__setattr__(self, "covariance", as_structure(self.covariance))
         kinds = (BetaNegativeBinomial, Uniform)
-        check_kinds(self, weights=(Dirichlet,), prior=(NormalInverseWishart,), components_prior=kinds)
+        check_kinds(self, weights=(Dirichlet,), prior=COMPONENTS_PRIORS, components_prior=kinds)
         if np.ndim(self.weights.concentration):
             raise ArgumentError(
                 f"weights={shown(self.weights)}: with an unknown number of components the Dirichlet must have one "

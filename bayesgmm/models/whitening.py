@@ -23,6 +23,6 @@ def whitening_of(
     _, spread = moments(data.values, structure.is_diagonal)
     if is_singular(structure, spread):
         shape = structure.compact_shape(model.n_components, n_features)
-        typical = np.broadcast_to(np.asarray(model.prior.scale), shape).mean(0, keepdims=True)
+        typical = np.broadcast_to(model.prior.typical_scale, shape).mean(0, keepdims=True)
         spread = structure.expand(typical, 1, n_features)[0]
     return structure.whitening(spread)

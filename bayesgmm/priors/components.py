@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import as_numbers, is_positive_definite
-from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.priors.conjugate import ConjugateComponents
+from bayesgmm.priors.constants import Constants
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +48,20 @@ class NormalInverseWishart:
         """Whether some constant is still to be taken from the data."""
         return self.mean is None or self.scale is None
 
+    @property
+    def needs_spread(self) -> bool:
+        """Whether some constant comes from a spread of the data that must have an inverse."""
+        return self.scale is None
+
+    @property
+    def typical_scale(self) -> np.ndarray:
+        """A resolved prior's scale."""
+        return np.asarray(self.scale)
+
+    def constants(self) -> dict[str, np.ndarray]:
+        """The constants of a resolved prior, by name."""
+        return {name: np.asarray(value) for name, value in vars(self).items()}
+
     def resolve(
         self,
         structure: CovarianceStructure,
@@ -68,17 +81,14 @@ class NormalInverseWishart:
         n_features = len(center)
         shrink = n_components ** (-2.0 / n_features)
         default = spread.mean(keepdims=True) if structure.is_round else spread
-        is_product = structure.is_diagonal and not structure.is_round
-        resolved = replace(
+        checked = Constants("NormalInverseWishart", structure, n_components, n_features)
+        return replace(
             self,
-            mean=_numbers(center if self.mean is None else self.mean, "mean"),
-            mean_precision=_numbers(self.mean_precision, "mean_precision"),
-            dof=_dof((3 if is_product else n_features + 2) if self.dof is None else self.dof, structure, n_features),
-            scale=_numbers(default * shrink if self.scale is None else self.scale, "scale"),
+            mean=checked.mean(center if self.mean is None else self.mean),
+            mean_precision=checked.mean_precision(self.mean_precision),
+            dof=checked.dof(default_dof(structure, n_features) if self.dof is None else self.dof),
+            scale=checked.scale(default * shrink if self.scale is None else self.scale),
         )
-        _check_mean(resolved, n_components, n_features)
-        _check_scale(np.asarray(resolved.scale), structure, n_components, n_features)
-        return resolved
 
     def conjugate(self, structure: CovarianceStructure, n_components: int) -> ConjugateComponents:
         """A resolved prior as conjugate hyperparameters, one row per component."""
@@ -94,50 +104,6 @@ class NormalInverseWishart:
         )
 
 
-def _numbers(value: ArrayLike, name: str) -> np.ndarray:
-    numbers = as_numbers(value, f"NormalInverseWishart: {name}")
-    if not np.isfinite(numbers).all():
-        raise ArgumentError(f"NormalInverseWishart({name}=...) must be finite.")
-    return numbers
-
-
-def _dof(value: float, structure: CovarianceStructure, n_features: int) -> float:
-    dof, lowest = _numbers(value, "dof"), 0 if structure.is_diagonal else n_features - 1
-    if dof.ndim or dof <= lowest:
-        raise ArgumentError(
-            f"NormalInverseWishart(dof={shown(value)}): with covariance={structure.name!r} and {n_features} columns it "
-            f"must be one number above {lowest}."
-        )
-    return float(dof)
-
-
-def _check_mean(prior: NormalInverseWishart, n_components: int, n_features: int) -> None:
-    mean, precision = np.asarray(prior.mean), np.asarray(prior.mean_precision)
-    if mean.shape not in ((n_features,), (n_components, n_features)):
-        raise ArgumentError(
-            f"NormalInverseWishart(mean=...) has shape {mean.shape}; it must be ({n_features},), one mean for all "
-            f"components, or ({n_components}, {n_features}), one each."
-        )
-    if precision.shape not in ((), (n_components,)) or (precision <= 0).any():
-        raise ArgumentError(
-            f"NormalInverseWishart(mean_precision={shown(precision.tolist())}): it must be one positive number, or one "
-            f"for each of the {n_components} components."
-        )
-
-
-def _check_scale(scale: np.ndarray, structure: CovarianceStructure, n_components: int, n_features: int) -> None:
-    compact = structure.compact_shape(n_components, n_features)
-    allowed = [compact[1:], compact] + ([()] if structure.is_diagonal else [])
-    if scale.shape not in allowed:
-        shapes = " or ".join(str(shape) if shape else "one number" for shape in allowed)
-        raise ArgumentError(
-            f"NormalInverseWishart(scale=...) has shape {scale.shape}; with covariance={structure.name!r}, "
-            f"{n_components} components and {n_features} columns it must be {shapes}."
-        )
-    if structure.is_diagonal:
-        if (scale <= 0).any():
-            raise ArgumentError("NormalInverseWishart(scale=...) holds variances: they must be positive.")
-        return
-    for matrix in scale.reshape(-1, n_features, n_features):
-        if np.abs(matrix - matrix.T).max() > 1e-8 * np.abs(matrix).max() or not is_positive_definite(matrix):
-            raise ArgumentError("NormalInverseWishart(scale=...) must be symmetric and positive definite.")
+def default_dof(structure: CovarianceStructure, n_features: int) -> int:
+    """Fraley and Raftery's degrees of freedom; 3 is D + 2 for each column by itself."""
+    return 3 if structure.is_diagonal and not structure.is_round else n_features + 2

@@ -45,10 +45,11 @@ def priors_table(fits: Mapping[str, Fit]) -> Table:
     """The prior constants that were resolved from the data, once per model."""
     rows = {}
     for fit in fits.values():
-        model, prior = fit.model, fit.model.prior
+        model, prior = fit.model, fit.model.prior.constants()
         cells = (
             f"{model.n_components}, {model.covariance.name}", _weight_constants(model.weight_constants()),
-            _constant(prior.mean), _constant(prior.mean_precision), _constant(prior.dof), _constant(prior.scale),
+            _constant(prior["mean"]), _among(prior, "mean_precision", "mean_covariance"), _constant(prior["dof"]),
+            _among(prior, "scale", "scale_shape", "scale_rate"),
         )  # fmt: skip
         rows.setdefault(cells, tuple(Cell(text) for text in cells))
     columns = ("K, covariance", "concentration", "mean", "mean precision", "dof", "scale")
@@ -69,6 +70,12 @@ def _weight_constants(constants: Mapping[str, np.ndarray]) -> str:
     if list(constants) == ["concentration"]:
         return _constant(constants["concentration"])
     return "; ".join(f"{name} {_constant(value)}" for name, value in constants.items())
+
+
+def _among(constants: Mapping[str, np.ndarray], usual: str, *others: str) -> str:
+    if usual in constants:
+        return _constant(constants[usual])
+    return "; ".join(f"{name.replace('_', ' ')} {_constant(constants[name])}" for name in others if name in constants)
 
 
 def _constant(value: Any) -> str:

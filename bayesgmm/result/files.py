@@ -13,6 +13,7 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import DataError, NotApplicableError
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.mixture import ConjugateMixture
+from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
 
 if TYPE_CHECKING:
@@ -129,6 +130,10 @@ def _state(estimate: Estimate) -> tuple[str, dict[str, np.ndarray], dict]:
             "scale": components.scale,
         }
         return "variational", arrays, {"seed": estimate.seed, "weights": estimate.posterior.weights}
+    if isinstance(estimate, ApproximateDraws):
+        center, arrays = estimate.center, {"precision_chol": estimate.sampled.precision_chol}
+        arrays |= {"center_weights": center.weights, "center_means": center.means, "center_chol": center.precision_chol}
+        return "approximation", arrays, {"is_aligned": estimate.is_aligned}
     assert isinstance(estimate, NoEstimate)
     return "none", {}, {"reason": estimate.reason}
 
@@ -148,6 +153,9 @@ def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model) -> Estim
         return PointEstimate(params, facts["log_likelihood"])
     if facts["kind"] == "draws":
         return Draws(*draws)
+    if facts["kind"] == "approximation":
+        center = MixtureParams.trusted(*(arrays[f"center_{name}"] for name in ("weights", "means", "chol")))
+        return ApproximateDraws(center, draws[0], facts["is_aligned"])
     if facts["kind"] == "variational":
         hyper = (arrays[name] for name in ("mean", "mean_precision", "dof", "scale"))
         components = ConjugateComponents(model.covariance, *hyper)
@@ -156,10 +164,8 @@ def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model) -> Estim
 
 
 def _prior_constants(fit: Fit) -> dict[str, np.ndarray]:
-    prior = fit.model.prior
-    constants = {"mean": prior.mean, "mean_precision": prior.mean_precision, "dof": prior.dof, "scale": prior.scale}
-    constants = {f"prior_{name}": np.asarray(value) for name, value in constants.items()}
-    return constants | {f"prior_{name}": value for name, value in fit.model.weight_constants().items()}
+    constants = fit.model.prior.constants() | fit.model.weight_constants()
+    return {f"prior_{name}": value for name, value in constants.items()}
 
 
 def _replicate(draws: MixtureParams, n: int, rng: np.random.Generator) -> np.ndarray:

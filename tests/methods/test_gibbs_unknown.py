@@ -1,25 +1,30 @@
 """Gibbs for Dirichlet processes and unknown numbers of components, against exact sums over all labelings."""
 
+import warnings
+
 import numpy as np
 import oracle
 import pytest
 from label_oracle import LawEnumeration, Sticks, SticksOfGamma, UnknownNumber
-from monte_carlo import Z_LIMIT, z_score
+from monte_carlo import Z_LIMIT, moments_of, z_score
+from scipy.special import gammaln, logsumexp
+from scipy.stats import betanbinom
 
 import bayesgmm as bg
+from bayesgmm.core import crossing
 from bayesgmm.core.density import log_density
+from bayesgmm.core.mixing import log_factor
+from bayesgmm.core.sticks import reorder
 from bayesgmm.data import as_matrix
+from bayesgmm.methods.gibbs import compiled_prior, mixing_of
 
 X = bg.load_dataset("faithful").X[:6]
 EXPECTED = 3  # components, in the default scale of the prior
 
 
 def telescoped(largest):
-    """Probabilities of 1, ..., largest under BNB(1, 4, 3): SciPy's negative binomial, averaged over its probability."""
-    from scipy.stats import beta, nbinom
-
-    p = beta(4, 3).ppf((np.arange(20_000) + 0.5) / 20_000)
-    values = np.array([nbinom(1, p).pmf(k).mean() for k in range(largest)])
+    """Probabilities of 1, ..., largest under BNB(1, 4, 3), by SciPy."""
+    values = betanbinom(1, 4, 3).pmf(np.arange(largest))
     return tuple(values / values.sum())
 
 
@@ -64,6 +69,7 @@ def together(draws):
     return pairs[..., *np.triu_indices(len(X), 1)]
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.TruncationWarning")  # three sticks are the model here
 @pytest.mark.parametrize(("name", "structure"), ALL)
 def test_expectations_are_the_enumerated_ones(name, structure):
     model, exact = prepared(name, structure)
@@ -90,3 +96,85 @@ def test_expectations_are_the_enumerated_ones(name, structure):
                 scores.append(z_score((stats["n_components"] == k + 1).astype(float), share))
         np.testing.assert_array_equal((draws.weights > 0).sum(-1), stats["n_components"])
     assert np.abs(scores).max() < Z_LIMIT
+
+
+REORDER = "reorder"
+KINDS = {"exchange": crossing.EXCHANGE, "redivide": crossing.REDIVIDE, "split or merge": crossing.SPLIT_OR_MERGE}
+MOVES = [(name, structure, kind) for name in ("DP", "MFM") for structure in ("full", "isotropic") for kind in KINDS]
+MOVES += [("DP", "full", REORDER)]
+
+
+@pytest.mark.parametrize(("name", "structure", "kind"), MOVES)
+def test_each_move_keeps_the_exact_posterior(name, structure, kind):
+    """Labels drawn from the enumerated posterior still have it after three moves; the replicates are independent.
+
+    Of an unknown number of components only the partition: which slot a cluster has means nothing there.
+    """
+    model, exact = prepared(name, structure)
+    k, n_replicates, n_moved = model.n_components, 3000, 0
+    prior, mixing, rng = compiled_prior(model.conjugate()), mixing_of(model, len(X)), np.random.default_rng(7)
+    ends, base = np.empty(n_replicates, int), k ** np.arange(len(X))[::-1]
+    for r, begin in enumerate(rng.choice(len(exact.labelings), n_replicates, p=exact.probabilities)):
+        labels = exact.labelings[begin].astype(np.int64)
+        before, moments = labels.copy(), moments_of(X, labels, k, model.covariance.is_diagonal)
+        for _ in range(3):
+            if kind == REORDER:
+                reorder(rng, mixing.state[0], labels, moments)
+            else:
+                crossing.cross(rng, KINDS[kind], X, labels, prior, mixing, moments)
+        n_moved += not np.array_equal(labels, before)
+        ends[r] = labels @ base
+    again = moments_of(X, labels, k, model.covariance.is_diagonal)
+    np.testing.assert_array_equal(moments.counts, again.counts)
+    inside = again.counts > 0  # an empty component's mean has no meaning
+    np.testing.assert_allclose(moments.means[inside], again.means[inside], rtol=1e-9)
+    assert n_moved > 50  # else the test would say nothing
+    same = exact.labelings[:, :, None] == exact.labelings[:, None, :]
+    quantities = [same[:, *np.triu_indices(len(X), 1)], (exact.counts > 0).sum(1)[:, None]]
+    if name == "DP":
+        quantities += [exact.log_joint[:, None], exact.counts]
+    quantities = np.hstack(quantities).astype(float)
+    mean = exact.probabilities @ quantities
+    sd = np.sqrt(exact.probabilities @ (quantities - mean) ** 2 / n_replicates)
+    assert (np.abs(quantities[ends].mean(0) - mean)[sd > 0] / sd[sd > 0]).max() < Z_LIMIT
+
+
+def test_labels_probability_is_the_urn_s():
+    """With a Dirichlet's part, the compiled factors give the oracle's law of the labels, up to a constant."""
+    for name in ("DP", "MFM"):
+        model, exact = prepared(name, "full")
+        mixing, concentration = mixing_of(model, len(X)), compiled_prior(model.conjugate()).concentration
+        ours = [log_factor(mixing, c) + gammaln(c + concentration).sum() for c in exact.counts.astype(float)]
+        law = exact.law.log_probability(exact.labelings)
+        if name == "MFM":  # the oracle fills the first slots; here a cluster may have any: compare partitions
+            shapes = [_in_order_of_appearance(z) for z in exact.labelings]
+            names, partition = np.unique(shapes, return_inverse=True, axis=0)
+            ours, law = ([logsumexp(np.compress(partition == p, v)) for p in range(len(names))] for v in (ours, law))
+        np.testing.assert_allclose(np.subtract(ours, law), ours[0] - law[0], rtol=1e-10)
+
+
+def _in_order_of_appearance(labels):
+    first = list(dict.fromkeys(labels.tolist()))
+    return tuple(first.index(label) for label in labels)
+
+
+@pytest.mark.parametrize("kind", [bg.DirichletProcessMixture, bg.MixtureOfFiniteMixtures])
+def test_one_component_at_most(kind):
+    """A truncation of one and a largest number of one are the mixture of one component."""
+    with pytest.warns(bg.NotConvergedWarning, match="One chain"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", bg.TruncationWarning)
+        ours = bg.fit(kind(1), X, bg.Gibbs(draws=2000, tune=0, thin=1, chains=1), rng=0)
+    assert (ours.params.weights == 1).all()
+    error = ours.params.means[0, :, 0].std(0) / np.sqrt(2000)
+    assert (np.abs(ours.params.means.mean((0, 1, 2)) - X.mean(0)) < Z_LIMIT * error).all()
+
+
+def test_a_large_truncation_and_many_components():
+    """More sticks and slots than points are in use; weights of slots beyond K are zero and harm nothing."""
+    data = bg.load_dataset("galaxies").X
+    for model in (bg.DirichletProcessMixture(40), bg.MixtureOfFiniteMixtures(40)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", bg.NotConvergedWarning)
+            ours = bg.fit(model, data, bg.Gibbs(draws=150, tune=50, thin=2, chains=2), rng=0)
+        assert np.isfinite(ours.log_density(data)).all()
+        np.testing.assert_allclose(ours.params.weights.sum(-1), 1.0, rtol=1e-9)

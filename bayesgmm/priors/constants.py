@@ -1,0 +1,97 @@
+"""Checks of the constants that priors of means and covariances share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bayesgmm.core.covariance import CovarianceStructure
+from bayesgmm.core.params import as_numbers, is_positive_definite
+from bayesgmm.errors import ArgumentError, shown
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What a prior's constants must be like; each method returns its checked argument as numbers.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the prior, for the errors.
+    """
+
+    owner: str
+    structure: CovarianceStructure
+    n_components: int
+    n_features: int
+
+    def numbers(self, value: ArrayLike, name: str) -> np.ndarray:
+        numbers = as_numbers(value, f"{self.owner}: {name}")
+        if not np.isfinite(numbers).all():
+            raise ArgumentError(f"{self.owner}({name}=...) must be finite.")
+        return numbers
+
+    def dof(self, value: float) -> float:
+        dof, lowest = self.numbers(value, "dof"), 0 if self.structure.is_diagonal else self.n_features - 1
+        if dof.ndim or dof <= lowest:
+            raise ArgumentError(
+                f"{self.owner}(dof={shown(value)}): with covariance={self.structure.name!r} and {self.n_features} "
+                f"columns it must be one number above {lowest}."
+            )
+        return float(dof)
+
+    def mean(self, value: ArrayLike) -> np.ndarray:
+        mean, k, d = self.numbers(value, "mean"), self.n_components, self.n_features
+        if mean.shape not in ((d,), (k, d)):
+            raise ArgumentError(
+                f"{self.owner}(mean=...) has shape {mean.shape}; it must be ({d},), one mean for all components, or "
+                f"({k}, {d}), one each."
+            )
+        return mean
+
+    def mean_precision(self, value: ArrayLike) -> np.ndarray:
+        precision, k = self.numbers(value, "mean_precision"), self.n_components
+        if precision.shape not in ((), (k,)) or (precision <= 0).any():
+            raise ArgumentError(
+                f"{self.owner}(mean_precision={shown(precision.tolist())}): it must be one positive number, or one for "
+                f"each of the {k} components."
+            )
+        return precision
+
+    def scale(self, value: ArrayLike) -> np.ndarray:
+        scale, k, d = self.numbers(value, "scale"), self.n_components, self.n_features
+        compact = self.structure.compact_shape(k, d)
+        allowed = [compact[1:], compact] + ([()] if self.structure.is_diagonal else [])
+        if scale.shape not in allowed:
+            shapes = " or ".join(str(shape) if shape else "one number" for shape in allowed)
+            raise ArgumentError(
+                f"{self.owner}(scale=...) has shape {scale.shape}; with covariance={self.structure.name!r}, {k} "
+                f"components and {d} columns it must be {shapes}."
+            )
+        self._check_positive(scale, "scale", self.structure.is_diagonal)
+        return scale
+
+    def matrix(self, value: ArrayLike, name: str, is_diagonal: bool, n_columns: int) -> np.ndarray:
+        """One (C, C) matrix, or (C,) positive numbers; for columns that are alike, or one, a number will do."""
+        values = self.numbers(value, name)
+        shape = (n_columns,) if is_diagonal else (n_columns, n_columns)
+        if values.ndim == 0 and (is_diagonal or n_columns == 1):
+            values = np.full(shape, float(values))
+        if values.shape != shape:
+            raise ArgumentError(
+                f"{self.owner}({name}=...) has shape {values.shape}; with covariance={self.structure.name!r} and "
+                f"{self.n_features} columns it must be {shape}."
+            )
+        self._check_positive(values, name, is_diagonal)
+        return values
+
+    def _check_positive(self, values: np.ndarray, name: str, is_diagonal: bool) -> None:
+        if is_diagonal:
+            if (values <= 0).any():
+                raise ArgumentError(f"{self.owner}({name}=...) must be positive.")
+            return
+        for matrix in values.reshape(-1, *values.shape[-2:]):
+            if np.abs(matrix - matrix.T).max() > 1e-8 * np.abs(matrix).max() or not is_positive_definite(matrix):
+                raise ArgumentError(f"{self.owner}({name}=...) must be symmetric and positive definite.")
