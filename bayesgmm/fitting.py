@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm import convert
 from bayesgmm.core.covariance import STRUCTURES
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix, DataSource, as_matrix, data_source, is_stream
@@ -39,7 +40,9 @@ from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result import diagnostics, files, status
 from bayesgmm.result.approximation import ApproximationDiagnostics
-from bayesgmm.result.fit import Fit, Method, Progress, as_seed, fit_once, silent
+from bayesgmm.result.checkpoint import Checkpoint, read_manifest
+from bayesgmm.result.fit import Fit, Method, Progress, Sampler, as_seed, fit_once, silent
+from bayesgmm.result.provenance import versions
 
 METHODS = (EM, MAP, VB, NUTS, Gibbs, ADVI, Pathfinder, OnlineEM, StochasticVB)
 MODELS = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)
@@ -82,6 +85,7 @@ def fit(
     rng: np.random.Generator | int | None = None,
     throw: bool = True,
     progress: Progress = silent,
+    checkpoint: str | Path | None = None,
 ) -> Fit:
     """Fit a mixture model to data.
 
@@ -98,6 +102,12 @@ def fit(
         Raise FitError where there is no usable result; otherwise the returned fit says why.
     progress : callable
         ``progress(done, total, note)``.
+    checkpoint : path-like, optional
+        A folder for the draws of Gibbs or NUTS as they come (``draws.zarr``, 200 draws of a chain at a time).  After
+        a kill or an interrupt the same call with the same folder goes on: `Gibbs` in the middle of its chains; `NUTS`
+        with the chains that were complete, whereas the others are run again, each from its own seed.  The draws are
+        those of an unbroken run, and the status says how much was made again.  The folder of a complete run is only
+        read.  With ``rng=None`` the seed is that of the folder.
 
     Returns
     -------
@@ -106,9 +116,9 @@ def fit(
     Raises
     ------
     DataError, ArgumentError
-        The data or an argument cannot be used; raised before any fitting.
+        The data or an argument cannot be used, or the checkpoint's folder is another fit's; raised before any fitting.
     NotApplicableError
-        The method cannot fit such a model; raised before any fitting.
+        The method cannot fit such a model, or has no draws for a checkpoint; raised before any fitting.
     FitError
         There is no usable result.
 
@@ -124,9 +134,17 @@ def fit(
     if isinstance(method, type) or not hasattr(method, "run"):
         raise ArgumentError(f"method={shown(method)} must be a method object such as EM() or NUTS(draws=1000).")
     check_applicable(model, method)
+    folder = None if checkpoint is None else _checkpoint_folder(method, checkpoint)
     data = _data_for(method, X)
     first = data if isinstance(data, DataMatrix) else method.first_rows(data)
-    result = fit_once(model.resolve(first), data, method, as_seed(rng), progress)
+    resolved = model.resolve(first)
+    if folder is None:
+        result = fit_once(resolved, data, method, as_seed(rng), progress)
+    else:
+        seed = _seed_of(folder) if rng is None else as_seed(rng)
+        result = fit_once(
+            resolved, data, method, seed, progress, _open_checkpoint(folder, resolved, data, method, seed)
+        )
     if not result.status.is_usable and throw:
         raise FitError(result.status.sentence)
     if not result.status.is_converged:
@@ -136,6 +154,31 @@ def fit(
         if truncation.is_too_small:
             warnings.warn(str(truncation), TruncationWarning, stacklevel=2)
     return result
+
+
+def _checkpoint_folder(method: Method, checkpoint: str | Path) -> Path:
+    if not isinstance(method, Sampler):
+        raise NotApplicableError(
+            f"{type(method).__name__} makes no draws that a checkpoint could keep; Gibbs and NUTS do: leave checkpoint "
+            "out."
+        )
+    if not isinstance(checkpoint, (str, Path)):
+        raise ArgumentError(f"checkpoint={shown(checkpoint)} must be the path of a folder.")
+    return Path(checkpoint)
+
+
+def _seed_of(folder: Path) -> int:
+    """The seed with which a folder was begun, or a new one."""
+    manifest = read_manifest(folder)
+    return as_seed(None) if manifest is None else int(manifest["identity"]["seed"])
+
+
+def _open_checkpoint(folder: Path, model: Model, data: DataMatrix, method: Method, seed: int) -> Checkpoint:
+    identity = {
+        "model": convert.to_json(model), "method": convert.to_json(method), "seed": str(seed),
+        "data": data_source(data).digest(),
+    }  # fmt: skip
+    return Checkpoint(folder, method, identity, versions())
 
 
 def _data_for(method: Method, X: ArrayLike) -> DataMatrix | DataSource:

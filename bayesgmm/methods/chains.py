@@ -12,7 +12,7 @@ import numpy as np
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads
 from bayesgmm.result.diagnostics import ESS_LIMIT, RHAT_LIMIT, SamplerDiagnostics
-from bayesgmm.result.estimates import NoEstimate
+from bayesgmm.result.estimates import Draws, NoEstimate
 from bayesgmm.result.fit import MethodResult, Progress
 from bayesgmm.result.status import Outcome, Status
 
@@ -77,6 +77,30 @@ def kept_lengths(done: Sequence[int], wanted: int) -> tuple[list[int], int]:
     if not kept:
         raise KeyboardInterrupt
     return kept, min(done[c] for c in kept)
+
+
+def extended_length(further: Sequence[int]) -> int:
+    """How many further draws of each chain an extension keeps: as many as the shortest chain has.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        A chain has none, so that nothing is left of the extension.
+    """
+    if not min(further):
+        raise KeyboardInterrupt
+    return min(further)
+
+
+def joined(old: Draws, new: Draws) -> Draws:
+    """The draws of the same chains, end to end."""
+    names = ("weights", "means", "precision_chol")
+    pairs = [(getattr(old.params, name), getattr(new.params, name)) for name in names]
+    params = MixtureParams.trusted(*(np.concatenate(pair, axis=1) for pair in pairs))
+    stats = {
+        name: np.concatenate([values, new.sample_stats[name]], axis=1) for name, values in old.sample_stats.items()
+    }
+    return Draws(params, stats, new.states)
 
 
 def stack(chains: Sequence[MixtureParams], length: int) -> MixtureParams:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,17 +16,18 @@ from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.telescope import telescope_tables
 from bayesgmm.data import DataMatrix
-from bayesgmm.errors import ArgumentError
-from bayesgmm.methods.chains import failure, judge, kept_lengths, run_chains, stack
+from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.methods.chains import extended_length, failure, joined, judge, kept_lengths, run_chains, stack
 from bayesgmm.methods.initialize import start
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model, whitening_of
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.independent import COMPONENTS_PRIORS, HierarchicalScale, IndependentNormalInverseWishart
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.sticks import StickBreaking
+from bayesgmm.result.checkpoint import EVERY, Checkpoint
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
-from bayesgmm.result.estimates import Draws
-from bayesgmm.result.fit import MethodResult, Progress
+from bayesgmm.result.estimates import ChainState, Draws
+from bayesgmm.result.fit import Fit, MethodResult, Progress
 
 MAX_THIN = 100
 ROWS_PER_DRAW = 20_000
@@ -100,35 +102,64 @@ class Gibbs:
         if isinstance(self.crossing, bool) or not 0 <= self.crossing <= 1:
             raise ArgumentError(f"crossing={self.crossing!r} must be a probability, between 0 and 1.")
 
-    def run(self, model: Model, data: DataMatrix, rng: np.random.Generator, progress: Progress) -> MethodResult:
+    def run(
+        self,
+        model: Model,
+        data: DataMatrix,
+        rng: np.random.Generator,
+        progress: Progress,
+        checkpoint: Checkpoint | None = None,
+    ) -> MethodResult:
         """Sample, and judge the draws."""
-        prior, whitening = model.conjugate(), whitening_of(model, data)
-        thin = min(MAX_THIN, max(1, ROWS_PER_DRAW // len(data.values))) if self.thin is None else self.thin
-        chains = []
-        for generator in rng.spawn(self.chains):
-            first = _first_draw(model, data.values, prior, whitening, generator)
-            mixing = mixing_of(model, len(data.values))
-            plan = (self.draws, self.tune, thin, self.crossing)
-            chains.append(GibbsChain(generator, data.values, prior, first, *plan, mixing, independent_of(model)))
+        prior, whitening, plan = model.conjugate(), whitening_of(model, data), self._plan(data, self.draws, self.tune)
+        chains: list[GibbsChain] = []
+        for c, generator in enumerate(rng.spawn(self.chains)):
+            written = None if checkpoint is None else checkpoint.written(c)
+            if written is None:
+                first = _first_draw(model, data.values, prior, whitening, generator)
+                chains.append(GibbsChain.of(model, data, generator, first, *plan))
+            else:
+                chains.append(GibbsChain.resumed(model, data, written.state, *plan))
+                chains[c].restore(written.done, written.arrays)
         chains[0].advance(0)  # compiles, in the main thread, where an interrupt is heard
-        is_interrupted = run_chains(chains, progress)
+        going = chains if checkpoint is None else [RecordedChain(c, one, checkpoint) for c, one in enumerate(chains)]
+        is_interrupted = run_chains(going, progress)
         kept, length = kept_lengths([chain.n_kept for chain in chains], self.draws)
-        params = stack([MixtureParams.trusted(*chains[c].trace[:3]) for c in kept], length)
-        stats = {
-            "log_likelihood": np.stack([chains[c].trace.log_likelihood[:length] for c in kept])
-            - 0.5 * data.values.size * LOG_2PI,
-            "n_occupied": np.stack([chains[c].trace.n_occupied[:length] for c in kept]),
-        } | _states(model, *(np.stack([getattr(chains[c].trace, name)[:length] for c in kept]) for name in STATES))
+        return self._result(model, data, _draws_of(model, data, [chains[c] for c in kept], length), is_interrupted)
+
+    def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
+        """Go on with every chain: the draws are those that one longer run would have made."""
+        old = fit.estimate
+        assert isinstance(old, Draws)
+        if not old.states:
+            raise NotApplicableError("this fit was saved by a version that kept no states of the chains: fit it anew.")
+        plan = self._plan(data, draws, 0)
+        chains = [GibbsChain.resumed(fit.model, data, state, *plan) for state in old.states]
+        chains[0].advance(0)
+        is_interrupted = run_chains(chains, progress)
+        length = extended_length([chain.n_kept for chain in chains])
+        both = joined(old, _draws_of(fit.model, data, chains, length))
+        return replace(self, draws=both.params.draw_shape[1])._result(fit.model, data, both, is_interrupted)
+
+    def _plan(self, data: DataMatrix, draws: int, tune: int) -> tuple[int, int, int, float]:
+        return draws, tune, self._sweeps(data), self.crossing
+
+    def _sweeps(self, data: DataMatrix) -> int:
+        """Sweeps per draw."""
+        return min(MAX_THIN, max(1, ROWS_PER_DRAW // len(data.values))) if self.thin is None else self.thin
+
+    def _result(self, model: Model, data: DataMatrix, draws: Draws, is_interrupted: bool) -> MethodResult:
+        stats, thin = draws.sample_stats, self._sweeps(data)
         if not np.isfinite(stats["log_likelihood"]).all():
             return failure("A draw was not finite: the prior's scale is too small for the units of these data.")
-        diagnostics = diagnose(invariant_quantities(params, data.values) | _varying(stats))
+        diagnostics = diagnose(invariant_quantities(draws.params, data.values) | _varying(stats))
         status = judge(
-            diagnostics, params.draw_shape, self, is_interrupted,
+            diagnostics, draws.params.draw_shape, self, is_interrupted,
             f"Raise thin (it was {thin}) or draws; if chains still sit in different modes, raise "
             f"crossing={self.crossing:g}.",
             f"raise thin (it was {thin}) or draws.",
         )  # fmt: skip
-        return MethodResult(Draws(params, stats), status, diagnostics, np.empty(0))
+        return MethodResult(draws, status, diagnostics, np.empty(0))
 
 
 class GibbsChain:
@@ -159,6 +190,40 @@ class GibbsChain:
         self.trace = chain.Trace(*kept, np.empty(draws), np.empty(draws, np.int64), *np.empty((2, draws)))
         self.counters = np.zeros((crossing.N_KINDS, 2), np.int64)
 
+    @classmethod
+    def of(
+        cls, model: Model, data: DataMatrix, rng: np.random.Generator, first: MixtureParams, *plan: Any
+    ) -> GibbsChain:
+        """A chain for a model, with the plan: draws, tune, thin and the rate of crossing moves."""
+        mixing = mixing_of(model, len(data.values))
+        return cls(rng, data.values, model.conjugate(), first, *plan, mixing, independent_of(model))
+
+    @classmethod
+    def resumed(cls, model: Model, data: DataMatrix, state: ChainState, *plan: Any) -> GibbsChain:
+        """A chain that goes on where another one of the same model and data was."""
+        generator = np.random.Generator(getattr(np.random, state.generator["bit_generator"])())
+        generator.bit_generator.state = state.generator
+        one = cls.of(model, data, generator, model.conjugate().sample(np.random.default_rng(0), 1)[0], *plan)
+        for name, array in one._present().items():
+            array[...] = state.arrays[name]
+        return one
+
+    def restore(self, done: int, kept: dict[str, np.ndarray]) -> None:
+        """Take draws that were made before for its own."""
+        self.done = done
+        for name, values in kept.items():
+            getattr(self.trace, name)[: self.n_kept] = values
+
+    def state(self) -> ChainState:
+        """All that decides about the draws to come."""
+        arrays = {name: array.astype(float) for name, array in self._present().items()}
+        return ChainState(arrays, dict(self.rng.bit_generator.state))
+
+    def _present(self) -> dict[str, np.ndarray]:
+        """Every array that a sweep changes, but for the labels, which it draws first; unknowns of the prior too."""
+        prior = {f"prior_{name}": array for name, array in self.prior._asdict().items()}
+        return {**self.params._asdict(), **prior, "mixing": self.mixing.state}
+
     @property
     def n_kept(self) -> int:
         return max(0, self.done - self.tune)
@@ -174,6 +239,29 @@ class GibbsChain:
             self.thin, self.crossing_rate, self.counters,
         )  # fmt: skip
         self.done += end - begin
+
+
+class RecordedChain:
+    """A chain that is written down as it goes; its stretches end where a chunk of the draws does."""
+
+    def __init__(self, number: int, chain: GibbsChain, checkpoint: Checkpoint):
+        self.number, self.chain, self.checkpoint = number, chain, checkpoint
+        self.total = chain.total
+
+    @property
+    def done(self) -> int:
+        return self.chain.done
+
+    def advance(self, steps: int) -> None:
+        """Make draws as `GibbsChain.advance` does, up to the end of the chunk at most."""
+        one = self.chain
+        begin = one.n_kept - one.n_kept % EVERY  # what is kept before has been written
+        position = one.done if one.done < one.tune else one.n_kept
+        one.advance(min(steps, EVERY - position % EVERY))
+        position = one.done if one.done < one.tune else one.n_kept
+        if position % EVERY == 0 or one.done == one.total:
+            kept = {name: values[begin : one.n_kept] for name, values in one.trace._asdict().items()}
+            self.checkpoint.write(self.number, one.done, begin, kept if one.n_kept > begin else {}, one.state())
 
 
 def compiled_prior(prior: ConjugateMixture) -> Conjugate:
@@ -219,6 +307,22 @@ def independent_of(model: Model) -> Independent | None:
 def _mixing(kind: int, state=0.0, gamma=(), by_occupied=(), cumulative=((),)) -> Mixing:
     arrays = (np.array([state]), np.array(gamma), np.array(by_occupied), np.array(cumulative))
     return Mixing(kind, *(array.astype(float) for array in arrays))
+
+
+def _draws_of(model: Model, data: DataMatrix, chains: Sequence[GibbsChain], length: int) -> Draws:
+    """The first `length` kept draws of each chain."""
+    traces = [one.trace for one in chains]
+    params = stack([MixtureParams.trusted(*trace[:3]) for trace in traces], length)
+    numbers = {
+        name: np.stack([getattr(trace, name)[:length] for trace in traces])
+        for name in ("log_likelihood", "n_occupied", *STATES)
+    }
+    stats = {
+        "log_likelihood": numbers["log_likelihood"] - 0.5 * data.values.size * LOG_2PI,
+        "n_occupied": numbers["n_occupied"],
+    }
+    stats |= _states(model, *(numbers[name] for name in STATES))
+    return Draws(params, stats, tuple(one.state() for one in chains))
 
 
 def _first_draw(

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix
-from bayesgmm.errors import ArgumentError
-from bayesgmm.methods.chains import failure, judge, kept_lengths, stack
+from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.methods.chains import extended_length, failure, joined, judge, kept_lengths, stack
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.loop import Stopping, climb
 from bayesgmm.methods.vb import VariationalUpdate
 from bayesgmm.models import GaussianMixture, whitening_of
 from bayesgmm.priors.mixture import ConjugateMixture
+from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws, VariationalPosterior
-from bayesgmm.result.fit import MethodResult, Progress
+from bayesgmm.result.fit import Fit, MethodResult, Progress
+from bayesgmm.result.status import Status
+
+if TYPE_CHECKING:
+    from bayesgmm.ppl.sample import Chain
 
 NUTS_SAMPLERS = ("nutpie", "pymc")
+SAMPLER_ERRORS = (RuntimeError, ValueError, FloatingPointError)
+PARAMS = ("weights", "means", "precision_chol")
 N_STARTS = 24  # random partitions: a mode that one in five of them leads to is missed once in two hundred runs
 START_SWEEPS = 30
 START_NATS = 0.1  # of the evidence bound, at which a climb may stop: far below what tells modes apart
@@ -87,31 +95,87 @@ class NUTS:
             raise ArgumentError(f"nuts_sampler={self.nuts_sampler!r} must be {names}.")
 
     def run(
-        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
+        self,
+        model: GaussianMixture,
+        data: DataMatrix,
+        rng: np.random.Generator,
+        progress: Progress,
+        checkpoint: Checkpoint | None = None,
     ) -> MethodResult:
         """Sample, and judge the draws."""
-        from bayesgmm.ppl import sample
-
-        starts = DispersedStarts.find(model, data, rng)
-        plan = sample.Plan(
-            self.draws, self.tune, self.chains, self.target_accept, self.max_treedepth, int(rng.integers(2**63))
-        )
-        runner = sample.run_nutpie if self.nuts_sampler == "nutpie" else sample.run_pymc
+        if checkpoint is not None and self.nuts_sampler != "nutpie":
+            raise NotApplicableError("checkpoint= needs nuts_sampler='nutpie': PyMC's runs all chains as one.")
         try:
-            chains, is_interrupted = runner(model, data, starts.draw, plan, progress)
-        except (RuntimeError, ValueError, FloatingPointError) as error:
+            starts = (
+                None if checkpoint is not None and checkpoint.is_finished else DispersedStarts.find(model, data, rng)
+            )
+        except np.linalg.LinAlgError:
+            return failure("No start could be found: the prior's scale is out of all proportion to the data.")
+        seed = int(rng.integers(2**63))
+        try:
+            chains, is_interrupted = self._sample(model, data, starts, seed, progress, checkpoint)
+        except SAMPLER_ERRORS as error:
             return failure(f"{self.nuts_sampler} stopped with an error: {str(error).strip().splitlines()[0]}")
         kept, length = kept_lengths([len(chain) for chain in chains], self.draws)
-        draws = stack([chains[c].params for c in kept], length)
-        stats = {name: np.stack([chains[c].stats[name][:length] for c in kept]) for name in chains[0].stats}
+        return self._result(data, _draws_of([chains[c] for c in kept], length), is_interrupted)
+
+    def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
+        """Draw further stretches from each chain's last draw, tuned anew: nutpie cannot save its state."""
+        old = fit.estimate
+        assert isinstance(old, Draws)
+        n_chains, n_old = old.params.draw_shape
+        further = replace(self, draws=draws, chains=n_chains)
+        seed = int(np.random.default_rng([fit.seed, n_old]).integers(2**63))
+        ends = LastDraws(old.params[:, -1])
+        try:
+            chains, is_interrupted = further._sample(fit.model, data, ends, seed, progress, None)
+        except SAMPLER_ERRORS as error:
+            return failure(f"{self.nuts_sampler} stopped with an error: {str(error).strip().splitlines()[0]}")
+        lengths = [len(chain) for chain in chains] + [0] * (n_chains - len(chains))  # some may not have begun
+        both = joined(old, _draws_of(chains, extended_length(lengths)))
+        result = replace(self, draws=both.params.draw_shape[1])._result(data, both, is_interrupted)
+        n_new = both.params.draw_shape[1] - n_old
+        note = f"The last {n_new} draws of each chain were made after tuning anew, since nutpie cannot save its state."
+        return replace(result, status=Status(result.status.outcome, f"{result.status.sentence} {note}"))
+
+    def _sample(
+        self,
+        model: GaussianMixture,
+        data: DataMatrix,
+        starts: DispersedStarts | LastDraws | None,
+        seed: int,
+        progress: Progress,
+        checkpoint: Checkpoint | None,
+    ) -> tuple[list[Chain], bool]:
+        from bayesgmm.ppl import sample
+
+        plan = sample.Plan(self.draws, self.tune, self.chains, self.target_accept, self.max_treedepth, seed)
+        if self.nuts_sampler == "pymc":
+            return sample.run_pymc(model, data, starts.draw, plan, progress)
+        finished: dict[int, sample.Chain] = {}
+        for c in range(self.chains if checkpoint is not None else 0):
+            written = checkpoint.written(c)
+            if written is not None:
+                params = MixtureParams.trusted(*(written.arrays.pop(name) for name in PARAMS))
+                finished[c] = sample.Chain(params, written.arrays)
+
+        def keep(c: int, chain: sample.Chain) -> None:
+            if checkpoint is not None:
+                arrays = {name: getattr(chain.params, name) for name in PARAMS} | chain.stats
+                checkpoint.write(c, self.tune + self.draws, 0, arrays)
+
+        return sample.run_nutpie(model, data, starts and starts.draw, plan, progress, finished, keep)
+
+    def _result(self, data: DataMatrix, draws: Draws, is_interrupted: bool) -> MethodResult:
+        stats = draws.sample_stats
         diagnostics = diagnose(
-            invariant_quantities(draws, data.values),
+            invariant_quantities(draws.params, data.values),
             int(stats["diverging"].sum()), int(stats["reached_max_treedepth"].sum()),
         )  # fmt: skip
         status = judge(
-            diagnostics, draws.draw_shape, self, is_interrupted, IF_APART, "raise draws.", self._notes(stats)
+            diagnostics, draws.params.draw_shape, self, is_interrupted, IF_APART, "raise draws.", self._notes(stats)
         )
-        return MethodResult(Draws(draws, stats), status, diagnostics, np.empty(0))
+        return MethodResult(draws, status, diagnostics, np.empty(0))
 
     def _notes(self, stats: dict[str, np.ndarray]) -> Iterator[str]:
         """What the sampler itself reports that speaks against the draws."""
@@ -166,6 +230,26 @@ class DispersedStarts:
 
     def draw(self, chain: int, rng: np.random.Generator) -> MixtureParams:
         """The start of a chain, from its own mode; where chains outnumber modes they take turns."""
-        params = self.posteriors[chain % len(self.posteriors)].sample(rng, 1)[0]
-        weights = np.maximum(params.weights, 1e-12)  # a weight that underflows to 0 has no unconstrained coordinate
-        return MixtureParams.trusted(weights / weights.sum(), params.means, params.precision_chol)
+        return _inside(self.posteriors[chain % len(self.posteriors)].sample(rng, 1)[0])
+
+
+@dataclass(frozen=True, eq=False)
+class LastDraws:
+    """Starts where the chains of an earlier run ended."""
+
+    params: MixtureParams
+
+    def draw(self, chain: int, rng: np.random.Generator) -> MixtureParams:
+        """The start of a chain."""
+        return _inside(self.params[chain])
+
+
+def _inside(params: MixtureParams) -> MixtureParams:
+    weights = np.maximum(params.weights, 1e-12)  # a weight that underflows to 0 has no unconstrained coordinate
+    return MixtureParams.trusted(weights / weights.sum(), params.means, params.precision_chol)
+
+
+def _draws_of(chains: Sequence[Chain], length: int) -> Draws:
+    """The first `length` draws of each chain."""
+    stats = {name: np.stack([chain.stats[name][:length] for chain in chains]) for name in chains[0].stats}
+    return Draws(stack([chain.params for chain in chains], length), stats)

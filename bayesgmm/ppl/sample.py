@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -69,9 +72,18 @@ class Chain:
 
 
 def run_nutpie(
-    model: GaussianMixture, data: DataMatrix, make_start: MakeStart, plan: Plan, progress: Progress
+    model: GaussianMixture,
+    data: DataMatrix,
+    make_start: MakeStart,
+    plan: Plan,
+    progress: Progress,
+    finished: Mapping[int, Chain] = MappingProxyType({}),
+    keep: Callable[[int, Chain], None] = lambda c, chain: None,
 ) -> tuple[list[Chain], bool]:
     """Sample the flat posterior, chains in parallel; returns the chains and whether it was interrupted.
+
+    Each chain has a sampler, a start and a seed of its own, so its draws do not depend on which others run.  Those
+    `finished` before are not run again; `keep` gets every other one as soon as it is complete.
 
     Raises
     ------
@@ -80,58 +92,103 @@ def run_nutpie(
     RuntimeError
         nutpie gave up.
     """
+    chains = dict(finished)
+    missing = [c for c in range(plan.chains) if c not in chains]
+    if not missing:
+        return [chains[c] for c in sorted(chains)], False
     posterior = FlatPosterior.of(model, data)
     as_nutpie = _as_c_functions if posterior.is_serial else _as_python
-    # A sampler for each chain: one for all of them would not say for which chain it wants a start.
-    begin, counts = [], []
-    for c in range(plan.chains):
+    begin, counts, divergences = {}, [], Divergences()
+    for c in missing:
         rng = np.random.default_rng([plan.seed, c])
         compiled, n_done = as_nutpie(posterior, _finite_start(posterior, make_start, c, rng))
-        begin.append(partial(_begin_chain, compiled, plan, int(rng.integers(2**63))))
+        begin[c] = partial(_begin_chain, compiled, plan, int(rng.integers(2**63)), divergences.of(c))
         counts.append(n_done)
-    show = lambda: progress(min(sum(n_done() for n_done in counts), plan.total), plan.total, "draws")  # noqa: E731
-    traces, is_interrupted = _run_side_by_side(begin, show)
-    chains = []
-    for trace in traces:
-        flat = np.asarray(trace.posterior["flat"].values)[0]
-        length = int(np.isfinite(flat[:, 0]).sum())  # an interrupted chain is padded with NaN
-        stats = {name: np.asarray(trace.sample_stats[theirs].values)[0, :length] for name, theirs in STATS.items()}
-        chains.append(Chain(posterior.coordinates.expand(flat[:length]), stats))
-    return chains, is_interrupted
+    n_before = (plan.chains - len(missing)) * (plan.draws + plan.tune)
+
+    def show() -> None:
+        done = n_before + sum(n_done() for n_done in counts)
+        progress(min(done, plan.total), plan.total, f"draws{divergences.note()}")
+
+    def take(c: int, trace: Any, is_complete: bool) -> None:
+        chains[c] = _chain_of(posterior, trace)
+        if is_complete:
+            keep(c, chains[c])
+
+    is_interrupted = _run_side_by_side(begin, show, take)
+    return [chains[c] for c in sorted(chains)], is_interrupted
 
 
-def _begin_chain(compiled, plan: Plan, seed: int):
+class Divergences:
+    """How many transitions of each chain have diverged so far, where nutpie says so while it runs."""
+
+    def __init__(self):
+        import nutpie
+
+        self.is_known = "progress_callback" in inspect.signature(nutpie.sample).parameters
+        self.counts: dict[int, int] = {}
+
+    def of(self, c: int) -> dict[str, Any]:
+        """Arguments with which nutpie tells of one chain."""
+
+        def hear(chains: list[Any]) -> None:
+            self.counts[c] = sum(chain.divergences for chain in chains)
+
+        return {"progress_callback": hear} if self.is_known else {}
+
+    def note(self) -> str:
+        total = sum(self.counts.values())
+        return f", {total} divergent" if total else ""
+
+
+def _chain_of(posterior: FlatPosterior, trace: Any) -> Chain:
+    flat = np.asarray(trace.posterior["flat"].values)[0]
+    length = int(np.isfinite(flat[:, 0]).sum())  # an interrupted chain is padded with NaN
+    stats = {name: np.asarray(trace.sample_stats[theirs].values)[0, :length] for name, theirs in STATS.items()}
+    return Chain(posterior.coordinates.expand(flat[:length]), stats)
+
+
+def _begin_chain(compiled, plan: Plan, seed: int, listener: dict[str, Any]):
     """A sampler of one chain that runs in the background."""
     import nutpie
 
     return nutpie.sample(
         compiled, draws=plan.draws, tune=plan.tune, chains=1, cores=1, seed=seed, target_accept=plan.target_accept,
-        maxdepth=plan.max_treedepth, save_warmup=False, progress_bar=False, blocking=False,
+        maxdepth=plan.max_treedepth, save_warmup=False, progress_bar=False, blocking=False, **listener,
     )  # fmt: skip
 
 
-def _run_side_by_side(begin: Sequence[Callable[[], Any]], show: Callable[[], None]) -> tuple[list[Any], bool]:
-    """What background samplers leave, as many at a time as there are threads, and whether an interrupt came first."""
+def _run_side_by_side(
+    begin: Mapping[int, Callable[[], Any]], show: Callable[[], None], take: Callable[[int, Any, bool], None]
+) -> bool:
+    """Run background samplers, as many at a time as there are threads, `take` what each leaves and whether that is all.
+
+    Returns whether an interrupt came first.
+    """
     running: dict[int, Any] = {}
-    traces: dict[int, Any] = {}
+    waiting = list(reversed(begin))
     try:
-        while len(traces) < len(begin):
-            while len(running) < n_threads() and len(running) + len(traces) < len(begin):
-                c = len(running) + len(traces)
+        while waiting or running:
+            while waiting and len(running) < n_threads():
+                c = waiting.pop()
                 running[c] = begin[c]()
             time.sleep(POLL_SECONDS)
             show()
             for c in [c for c, sampler in running.items() if _is_finished(sampler)]:
-                traces[c] = running[c].wait()
-                del running[c]
+                trace = running[c].wait()
+                del running[c]  # it can no longer be aborted
+                take(c, trace, True)
     except KeyboardInterrupt:
-        traces |= {c: sampler.abort() for c, sampler in running.items() if c not in traces}
-        return [traces[c] for c in sorted(traces)], True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ArviZ's, about a chain without any draw yet
+            for c, sampler in running.items():
+                take(c, sampler.abort(), False)
+        return True
     except BaseException:
         for sampler in running.values():
             sampler.cancel()
         raise
-    return [traces[c] for c in sorted(traces)], False
+    return False
 
 
 def _finite_start(posterior: FlatPosterior, make_start: MakeStart, c: int, rng: np.random.Generator) -> np.ndarray:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import scipy
@@ -74,6 +74,22 @@ class PointEstimate:
 
 
 @dataclass(frozen=True, eq=False)
+class ChainState:
+    """Where a Markov chain has got to, which is all that it needs to go on.
+
+    Parameters
+    ----------
+    arrays : dict of str to array
+        Its present values, float64.
+    generator : dict
+        The state of its random numbers, as NumPy's bit generator gives it.
+    """
+
+    arrays: dict[str, np.ndarray]
+    generator: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
 class Draws:
     """Posterior draws with axes (chain, draw); densities are means over draws.
 
@@ -82,10 +98,13 @@ class Draws:
     params : MixtureParams
         With leading axes (chain, draw).
     sample_stats : dict of str to (chain, draw) array
+    states : tuple of ChainState
+        Of each chain after its last draw; empty where the sampler cannot say.
     """
 
     params: MixtureParams
     sample_stats: dict[str, np.ndarray]
+    states: tuple[ChainState, ...] = ()
     kind: ClassVar[str] = "draws"
 
     def draws(self) -> MixtureParams:

@@ -14,7 +14,7 @@ from bayesgmm.errors import DataError, NotApplicableError
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.approximation import ApproximateDraws
-from bayesgmm.result.estimates import Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
+from bayesgmm.result.estimates import ChainState, Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
 FORMAT = "bayesgmm-fit-2"
+STATE = "state_"  # begins the names of a chain's state
 
 
 def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool) -> xr.DataTree:
@@ -120,7 +121,10 @@ def _state(estimate: Estimate) -> tuple[str, dict[str, np.ndarray], dict]:
     if isinstance(estimate, PointEstimate):
         return "point", {"precision_chol": estimate.params.precision_chol}, {"log_likelihood": estimate.log_likelihood}
     if isinstance(estimate, Draws):
-        return "draws", {"precision_chol": estimate.params.precision_chol}, {}
+        arrays = {"precision_chol": estimate.params.precision_chol}
+        for name in estimate.states[0].arrays if estimate.states else ():
+            arrays[STATE + name] = np.stack([state.arrays[name] for state in estimate.states])
+        return "draws", arrays, {"generators": tuple(state.generator for state in estimate.states)}
     if isinstance(estimate, VariationalPosterior):
         components = estimate.posterior.components
         arrays = {
@@ -152,7 +156,12 @@ def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model) -> Estim
         params = MixtureParams.trusted(draws[0].weights[0, 0], draws[0].means[0, 0], draws[0].precision_chol)
         return PointEstimate(params, facts["log_likelihood"])
     if facts["kind"] == "draws":
-        return Draws(*draws)
+        names = [name for name in arrays if name.startswith(STATE)]
+        states = tuple(
+            ChainState({name.removeprefix(STATE): arrays[name][c] for name in names}, generator)
+            for c, generator in enumerate(facts.get("generators", ()))
+        )
+        return Draws(*draws, states)
     if facts["kind"] == "approximation":
         center = MixtureParams.trusted(*(arrays[f"center_{name}"] for name in ("weights", "means", "chol")))
         return ApproximateDraws(center, draws[0], facts["is_aligned"])

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix, DataSource, as_matrix, check_enough_points, data_source
-from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
+from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableError, NotConvergedWarning, shown
 from bayesgmm.models import Model
 from bayesgmm.result import files, occupancy, tables
+from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics, StreamDiagnostics
 from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
 from bayesgmm.result.provenance import provenance
@@ -52,6 +54,30 @@ class Method(Protocol):
 
     def run(self, model: Model, data: Any, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Run on a `DataMatrix`; a method that has `resume`, also on a `DataSource`."""
+        ...
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A method that runs Markov chains, which can be written down as they go and can go on."""
+
+    draws: int
+    tune: int
+    chains: int
+
+    def run(
+        self,
+        model: Model,
+        data: DataMatrix,
+        rng: np.random.Generator,
+        progress: Progress,
+        checkpoint: Checkpoint | None = None,
+    ) -> MethodResult:
+        """Run; what the checkpoint has is not made again."""
+        ...
+
+    def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
+        """The draws of a fit and `draws` more of each chain."""
         ...
 
 
@@ -269,6 +295,61 @@ class Fit:
             None, result.diagnostics.n_rows, self.feature_names, provenance(digest),
         )  # fmt: skip
 
+    def extend(self, draws: int, progress: Progress = silent) -> Fit:
+        """A new fit with further draws of every chain.
+
+        `Gibbs` goes on where its chains were, also after `load`: ``fit(..., Gibbs(draws=500)).extend(500)`` has the
+        draws of ``fit(..., Gibbs(draws=1000))``.  `NUTS` draws new stretches that begin at the last draw of each chain,
+        and tunes them anew.  An interrupt keeps what all chains have.  Nothing is written to a checkpoint's folder.
+
+        Parameters
+        ----------
+        draws : int
+            Of each chain, at least 1.
+        progress : callable
+            ``progress(done, total, note)``.
+
+        Raises
+        ------
+        ArgumentError
+            `draws` is out of range.
+        NotApplicableError
+            The fit has no chains, or was saved without its data.
+        FitError
+            The further draws are not usable.
+
+        Warns
+        -----
+        NotConvergedWarning
+            The status of the new fit says what to distrust.
+        """
+        if isinstance(draws, bool) or not isinstance(draws, Integral) or draws < 1:
+            raise ArgumentError(f"draws={shown(draws)} must be an integer of at least 1.")
+        method = self.method
+        if not isinstance(method, Sampler) or self.kind != "draws":
+            raise NotApplicableError(_why_it_cannot_go_on(self))
+        if self.X is None:
+            raise NotApplicableError("this fit was saved without its data, which further draws need: fit it anew.")
+        begin = time.perf_counter()
+        result = method.extend(self, int(draws), DataMatrix(self.X, self.feature_names), progress)
+        if not result.status.is_usable:
+            raise FitError(result.status.sentence)
+        longer: Any = replace(method, draws=result.estimate.draws().draw_shape[1])  # pyright: ignore[reportArgumentType]
+        fit = with_remarks(
+            replace(
+                self,
+                method=longer,
+                estimate=result.estimate,
+                status=result.status,
+                diagnostics=result.diagnostics,
+                seconds=self.seconds + time.perf_counter() - begin,
+                provenance=provenance(self.provenance["data_sha256"]),
+            )  # fmt: skip
+        )
+        if not fit.status.is_converged:
+            warnings.warn(fit.status.sentence, NotConvergedWarning, stacklevel=2)
+        return fit
+
     def to_datatree(self, log_likelihood: bool = True, posterior_predictive: bool = False) -> xr.DataTree:
         """The fit as ArviZ groups; a point fit is one chain of one draw, VB one chain of 1000.
 
@@ -322,12 +403,22 @@ def as_seed(rng: np.random.Generator | int | None) -> int:
 
 
 def fit_once(
-    model: Model, data: DataMatrix | DataSource, method: Method, seed: int, progress: Progress = silent
+    model: Model,
+    data: DataMatrix | DataSource,
+    method: Method,
+    seed: int,
+    progress: Progress = silent,
+    checkpoint: Checkpoint | None = None,
 ) -> Fit:
-    """Run `method` on checked data with a resolved model."""
+    """Run `method` on checked data with a resolved model; with a checkpoint it must be a `Sampler`."""
     source = data_source(data)
     begin = time.perf_counter()
-    result = method.run(model, data, np.random.default_rng(seed), progress)
+    rng = np.random.default_rng(seed)
+    if checkpoint is None:
+        result = method.run(model, data, rng, progress)
+    else:
+        assert isinstance(method, Sampler) and isinstance(data, DataMatrix)
+        result = method.run(model, data, rng, progress, checkpoint)
     seconds, found = time.perf_counter() - begin, result.diagnostics
     n_obs = found.n_rows if source.values is None and isinstance(found, StreamDiagnostics) else source.n_obs
     assert n_obs is not None  # only what streams is given data of unknown length
@@ -335,5 +426,24 @@ def fit_once(
         model, method, result.estimate, result.status, result.diagnostics, result.history, seconds, seed,
         source.values, n_obs, source.feature_names, provenance(source.digest()),
     )  # fmt: skip
-    sentence = " ".join([result.status.sentence, *occupancy.remarks(fit)])
-    return replace(fit, status=Status(result.status.outcome, sentence))
+    fit = with_remarks(fit)
+    note = "" if checkpoint is None else checkpoint.note()
+    return replace(fit, status=Status(fit.status.outcome, f"{fit.status.sentence} {note}")) if note else fit
+
+
+def with_remarks(fit: Fit) -> Fit:
+    """The same, with what its status should add about components without points."""
+    sentence = " ".join([fit.status.sentence, *occupancy.remarks(fit)])
+    return replace(fit, status=Status(fit.status.outcome, sentence))
+
+
+def _why_it_cannot_go_on(fit: Fit) -> str:
+    name = type(fit.method).__name__
+    if fit.kind == "none":
+        return f"this fit has no draws to go on from: {fit.status.sentence}"
+    if isinstance(fit.diagnostics, StreamDiagnostics):
+        return f"{name} has no chains of draws: it goes on with partial_fit, on further data."
+    return (
+        f"{name} has no chains of draws to go on with: fit anew with other options (such as more iterations or "
+        "restarts), or by Gibbs or NUTS for more draws from the posterior."
+    )

@@ -19,12 +19,13 @@ def provenance(data_sha256: str) -> dict[str, str]:
         "platform": platform.platform(),
         "command": " ".join(sys.argv),
         "data_sha256": data_sha256,
-        **_versions(),
+        **versions(),
     }
 
 
 @lru_cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of the software that decides about the numbers."""
     return {f"version_{name}": _version(name) for name in PACKAGES}
 
 

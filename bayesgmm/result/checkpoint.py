@@ -1,0 +1,223 @@
+"""Draws on disk as they come, so that a run that was killed goes on where it was.
+
+The folder holds ``manifest.json`` (whose draws these are), ``draws.zarr`` (arrays with axes chain and draw) and for
+each chain ``chain-0.json`` and so on: how far it had got, and all that it needs to go on.  A chain's state is put in
+place, by renaming a finished file, after the draws up to it are written; what a kill leaves beyond is written again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayesgmm import convert
+from bayesgmm.errors import ArgumentError
+from bayesgmm.result.estimates import ChainState
+
+FORMAT = "bayesgmm-checkpoint-1"
+EVERY = 200  # draws of a chunk, which is written whole or not at all
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """What the folder has of one chain.
+
+    Parameters
+    ----------
+    done : int
+        Draws made, those of the tuning included.
+    arrays : dict of str to (draws, ...) array
+        The kept ones.
+    state : ChainState or None
+        None where the chain is finished and its sampler cannot say.
+    """
+
+    done: int
+    arrays: dict[str, np.ndarray]
+    state: ChainState | None
+
+
+class Checkpoint:
+    """The folder of one fit's draws.
+
+    Parameters
+    ----------
+    folder : Path
+    method : Any
+        With its options draws, tune and chains.
+    identity : dict of str to str
+        Whose draws these are: model, method, seed and data.  Of a folder that is begun already it must be the same.
+    versions : dict of str to str
+        Of the software; they may differ.
+
+    Raises
+    ------
+    ArgumentError
+        The folder is another fit's, holds something else or cannot be written to.
+    """
+
+    def __init__(self, folder: Path, method: Any, identity: dict[str, str], versions: dict[str, str]):
+        self.folder, self.method = folder, method
+        manifest = read_manifest(folder)
+        if manifest is None:
+            _begin(folder, {"format": FORMAT, "identity": identity, "versions": versions})
+            manifest = {"identity": identity, "versions": versions}
+        _check_same(folder, manifest["identity"], identity)
+        self._changed = sorted(name for name in versions if manifest["versions"].get(name) != versions[name])
+        self._group, self._lock = None, threading.Lock()
+        self._facts = [_read_json(self._state_path(c)) for c in range(method.chains)]
+        self._found = [0 if facts is None else facts["done"] for facts in self._facts]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every chain was finished when the folder was opened."""
+        return all(done == self._total for done in self._found)
+
+    def written(self, chain: int) -> Written | None:
+        """What there was of a chain when the folder was opened; None where that is nothing."""
+        facts = self._facts[chain]
+        if facts is None:
+            return None
+        n_kept = max(0, facts["done"] - self.method.tune)
+        arrays = {} if not n_kept else {name: array[chain, :n_kept] for name, array in self._arrays().items()}
+        state = convert.from_json(facts["state"], {"ChainState": ChainState})
+        return Written(facts["done"], arrays, state)
+
+    def write(
+        self, chain: int, done: int, begin: int, arrays: dict[str, np.ndarray], state: ChainState | None = None
+    ) -> None:
+        """Write the kept draws from `begin`, a multiple of `EVERY`, and then that the chain has made `done` draws."""
+        if arrays:
+            for name, array in self._arrays(arrays).items():
+                array[chain, begin : begin + len(arrays[name])] = arrays[name]
+        _write_json(self._state_path(chain), {"done": int(done), "state": convert.to_json(state)})
+
+    def note(self) -> str:
+        """What the status says about what was read and what was made again."""
+        where, found = f"{str(self.folder)!r}", self._found
+        finished = sum(done == self._total for done in found)
+        if not any(found):
+            return ""
+        if self.is_finished:
+            said = f"All draws were read from {where}."
+        elif any(0 < done < self._total for done in found):
+            said = (
+                f"{sum(found)} of {self._total * len(found)} draws, tuning included, were read from {where}; of each "
+                f"chain that was not finished at most {EVERY} draws were made again."
+            )
+        else:
+            again = len(found) - finished
+            said = (
+                f"{finished} of {len(found)} chains were read from {where}, and {again} unfinished "
+                f"{'one was' if again == 1 else 'ones were'} begun again, each with its own seed."
+            )
+        if self._changed:
+            names = ", ".join(name.removeprefix("version_") for name in self._changed)
+            said += (
+                f" The folder was begun with other versions of {names}: the draws are valid, but "
+                "need not be those of an unbroken run."
+            )
+        return said
+
+    @property
+    def _total(self) -> int:
+        return self.method.tune + self.method.draws
+
+    def _state_path(self, chain: int) -> Path:
+        return self.folder / f"chain-{chain}.json"
+
+    def _arrays(self, like: dict[str, np.ndarray] | None = None) -> dict[str, Any]:
+        """The Zarr arrays; made like those given where there are none yet."""
+        with self._lock:
+            if self._group is None:
+                import zarr
+
+                self._group = zarr.open_group(str(self.folder / "draws.zarr"), mode="a")
+            if like is not None:
+                for name in like.keys() - set(self._group.array_keys()):
+                    shape = like[name].shape[1:]
+                    self._group.create_array(
+                        name, shape=(self.method.chains, self.method.draws, *shape), chunks=(1, EVERY, *shape),
+                        dtype=like[name].dtype, fill_value=np.nan if like[name].dtype.kind == "f" else 0,
+                        dimension_names=("chain", "draw", *(f"{name}_{i}" for i in range(len(shape)))),
+                    )  # fmt: skip
+            return dict(self._group.arrays())
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Whose draws a folder holds; None where it is empty or not there.
+
+    Raises
+    ------
+    ArgumentError
+        It holds something else.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    manifest = _read_json(folder / "manifest.json") if folder.is_dir() else None
+    if manifest is None and folder.is_dir() and {path.name for path in folder.iterdir()} == {"manifest.json.new"}:
+        return None  # killed at its first breath
+    if manifest is None or manifest.get("format") != FORMAT:
+        raise ArgumentError(
+            f"checkpoint={str(folder)!r} holds something else than the draws of a fit ({FORMAT}): choose another "
+            "folder."
+        )
+    return manifest
+
+
+def _begin(folder: Path, manifest: dict[str, Any]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_json(folder / "manifest.json", manifest)
+    except OSError as error:
+        raise ArgumentError(
+            f"checkpoint={str(folder)!r}: cannot write there ({error.strerror or error}); choose another folder."
+        ) from None
+
+
+def _check_same(folder: Path, theirs: dict[str, str], ours: dict[str, str]) -> None:
+    different = [_difference(name, theirs.get(name, ""), text) for name, text in ours.items() if theirs[name] != text]
+    if different:
+        raise ArgumentError(
+            f"checkpoint={str(folder)!r} belongs to another fit, which differs in {', '.join(different)}: choose "
+            "another folder, or make the same call as the one that began it."
+        )
+
+
+def _difference(name: str, theirs: str, ours: str) -> str:
+    """A name, and of an object with few options those that differ."""
+    if name == "seed":
+        return f"its seed ({theirs}, here {ours})"
+    if name == "data":
+        return "its data"
+    one, two = json.loads(theirs), json.loads(ours)
+    if not (isinstance(one, dict) and isinstance(two, dict) and one.get("type") == two.get("type")):
+        return f"its {name}"
+    options = [key for key in two["fields"] if one["fields"].get(key) != two["fields"][key]]
+    shown = [
+        f"{key}={one['fields'].get(key)}, here {two['fields'][key]}"
+        if isinstance(two["fields"][key], (int, float, str))
+        else key
+        for key in options
+    ]
+    return f"its {name} ({'; '.join(shown)})"
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    new = path.with_name(f"{path.name}.new")
+    with open(new, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
