@@ -108,6 +108,21 @@ def test_the_objective_at_the_end_is_that_of_all_data(method):
     assert len(fit.history) == fit.diagnostics.n_steps + 1 == 11
 
 
+@pytest.mark.parametrize("batch_size", [1, 100, 1024, 5000])
+def test_every_row_is_shuffled_in_once(batch_size):
+    orders = [stream._shuffled(20_001, batch_size, np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert np.array_equal(np.sort(orders[0]), np.arange(20_001))
+    assert np.array_equal(orders[0], orders[1]) and not np.array_equal(orders[0], orders[2])
+    in_place = (orders[0][:-1] + 1 == orders[0][1:]).mean()
+    assert in_place < 0.01 if batch_size < 2048 else in_place < 0.76  # runs of four
+
+
+def test_the_size_of_batches_follows_from_the_first_rows():
+    sizes = [bg.OnlineEM().sized(n) for n in (100, 1000, 64_000, 10**6, 10**8)]
+    assert sizes == [100, 256, 1000, 15_625, 16_384] and bg.OnlineEM(500).sized(1000) == 500
+    assert bg.fit(bg.GaussianMixture(3), X, bg.OnlineEM(init=OFF), rng=0).diagnostics.batch_size == 256
+
+
 def test_log_sums_are_those_of_the_sweep():
     for structure in STRUCTURES:
         scores = start_of(structure).scores()
