@@ -97,7 +97,7 @@ def truncation(fit: Fit) -> Truncation:
     if not isinstance(model, DirichletProcessMixture):
         raise NotApplicableError(f"only a DirichletProcessMixture is cut off, and this is a {type(model).__name__}.")
     draws = _draws(fit)
-    alpha = _concentrations(fit, draws)
+    alpha = _concentrations(fit, model, draws)
     bounds = 4.0 * fit.n_obs * (alpha / (1.0 + alpha)) ** (model.truncation - 1)
     some = _some(draws, len(_data(fit)))
     last = [-np.expm1(np.log1p(-np.minimum(resp[:, -1], 1.0 - 1e-16)).sum()) for resp in _responsibilities(fit, some)]
@@ -149,9 +149,9 @@ def _occupied_draws(fit: Fit) -> np.ndarray:
     return np.array(found)
 
 
-def _concentrations(fit: Fit, draws: MixtureParams) -> np.ndarray:
+def _concentrations(fit: Fit, model: DirichletProcessMixture, draws: MixtureParams) -> np.ndarray:
     """Posterior draws of the concentration; where the fit keeps none, they are drawn here given the sticks."""
-    prior = fit.model.concentration
+    prior = model.concentration
     if not isinstance(prior, Gamma):
         return np.array([prior])
     if isinstance(fit.estimate, VariationalPosterior):
@@ -160,7 +160,7 @@ def _concentrations(fit: Fit, draws: MixtureParams) -> np.ndarray:
         return fit.estimate.sample_stats["concentration"]
     log_left = np.log(np.maximum(draws.weights[..., -1], np.finfo(float).tiny))  # the sum of log(1 - v_k)
     rng = np.random.default_rng(fit.seed)
-    return rng.gamma(prior.shape + fit.model.truncation - 1, 1.0 / (prior.rate - log_left))
+    return rng.gamma(prior.shape + model.truncation - 1, 1.0 / (prior.rate - log_left))
 
 
 def _responsibilities(fit: Fit, draws: MixtureParams):
