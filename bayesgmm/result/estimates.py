@@ -32,6 +32,11 @@ class Estimate(Protocol):
     kind: ClassVar[str]
 
     @property
+    def is_aligned(self) -> bool:
+        """Whether component k is the same component in every draw."""
+        ...
+
+    @property
     def params(self) -> MixtureParams: ...
 
     def draws(self) -> MixtureParams:
@@ -59,6 +64,7 @@ class PointEstimate:
     params: MixtureParams
     log_likelihood: float | None
     kind: ClassVar[str] = "point"
+    is_aligned: ClassVar[bool] = True
 
     def draws(self) -> MixtureParams:
         return self.params[None, None]
@@ -87,6 +93,7 @@ class Draws:
     params: MixtureParams
     sample_stats: dict[str, np.ndarray]
     kind: ClassVar[str] = "draws"
+    is_aligned: ClassVar[bool] = False
 
     def draws(self) -> MixtureParams:
         return self.params
@@ -123,6 +130,7 @@ class VariationalPosterior:
     posterior: ConjugateMixture
     seed: int
     kind: ClassVar[str] = "variational"
+    is_aligned: ClassVar[bool] = True
 
     @property
     def params(self) -> MixtureParams:
@@ -149,6 +157,7 @@ class NoEstimate:
 
     reason: str
     kind: ClassVar[str] = "none"
+    is_aligned: ClassVar[bool] = True
 
     def _refuse(self) -> NotApplicableError:
         return NotApplicableError(f"this fit has no usable result: {self.reason}")

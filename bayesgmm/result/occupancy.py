@@ -82,7 +82,7 @@ def occupied(fit: Fit) -> pd.DataFrame:
 
 def emptied(fit: Fit) -> tuple[int, ...]:
     """The components of ``Fit.emptied``."""
-    if isinstance(fit.estimate, Draws) and fit.model.n_components > 1:
+    if not fit.estimate.is_aligned and fit.model.n_components > 1:
         raise NotApplicableError(f"{UNALIGNED} occupied() has the posterior of how many components hold a point.")
     if fit.X is None and isinstance(fit.diagnostics, StreamDiagnostics):
         totals = fit.diagnostics.statistics.counts * fit.diagnostics.n_rows
@@ -111,7 +111,7 @@ def remarks(fit: Fit) -> list[str]:
     """What the status adds about components without points; nothing where the prior does not ask for them."""
     if fit.X is None or fit.kind in ("none", "point") or not _is_sparse(fit):
         return []
-    if fit.kind == "variational" and isinstance(fit.model, GaussianMixture):
+    if fit.kind == "variational" and fit.estimate.is_aligned and isinstance(fit.model, GaussianMixture):
         empty = emptied(fit)
         names = ", ".join(str(k) for k in empty)
         said = [f"The data have emptied {len(empty)} of {fit.model.n_components} components: {names}."] if empty else []
