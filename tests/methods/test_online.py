@@ -201,13 +201,14 @@ def test_going_on_is_for_methods_that_can():
 
 @every_method
 def test_one_pass_comes_close_to_the_optimum(method):
-    many = blobs(seed=4, n=40_000, k=4, apart=3.0)
-    best = bg.fit(bg.GaussianMixture(4), many, bg.EM() if method is bg.OnlineEM else bg.VB(), rng=0)
-    fit = bg.fit(bg.GaussianMixture(4), many, method(400), rng=0)
-    objective = "log_likelihood" if method is bg.OnlineEM else "elbo"
-    gap = (getattr(best, objective) - getattr(fit, objective)) / len(many)
-    # 1/2 nat per parameter (23) over the points that the last steps, of 0.06, remember: some 13,000.
-    assert fit.status.is_converged and gap < 0.003
+    many, model = blobs(seed=4, n=20_000, k=4, apart=3.0), bg.GaussianMixture(4)
+    fit = bg.fit(model, many, method(200), rng=0)
+    if method is bg.OnlineEM:
+        gap = bg.fit(model, many, bg.EM(init=fit.params), rng=0).log_likelihood - fit.log_likelihood
+    else:
+        gap = bg.fit(model, many, bg.VB(init=fit.params, moves=0), rng=0).elbo - fit.elbo
+    # 1/2 nat per parameter (23) over the points that the last steps, of 0.06, remember: some 6,000.
+    assert fit.status.is_converged and gap / len(many) < 0.005
 
 
 def test_stochastic_assignment_is_right_on_average():
