@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "ADVI", "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial", "Comparison", "DataError",
-    "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError", "Full", "Gamma",
+    "ADVI", "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial", "Comparison",
+    "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError", "Full", "Gamma",
     "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart", "Isotropic",
     "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
-    "NotConvergedWarning", "OnlineEM", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied", "TruncationWarning",
-    "Uniform", "compare", "data_source", "fit", "load", "load_dataset", "pymc_model",
+    "NotConvergedWarning", "OnlineEM", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied",
+    "TruncationWarning", "Uniform", "compare", "data_source", "fit", "load", "load_dataset", "pymc_model",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.

@@ -16,7 +16,7 @@ Fitter = Callable[[np.ndarray, bg.MixtureParams, int], object]
 
 def em_ours(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> bg.Fit:
     """EM of this package."""
-    return _quietly(
+    return quietly(
         lambda: bg.fit(bg.GaussianMixture(start.n_components), X, bg.EM(n_iter, tol=None, init=start), rng=0)
     )
 
@@ -33,12 +33,12 @@ def em_sklearn(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> GaussianM
         means_init=start.means,
         precisions_init=start.precision_chol @ np.swapaxes(start.precision_chol, 1, 2),
     )
-    return _quietly(lambda: mixture.fit(X))
+    return quietly(lambda: mixture.fit(X))
 
 
 def vb_ours(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> bg.Fit:
     """Variational Bayes of this package."""
-    return _quietly(
+    return quietly(
         lambda: bg.fit(bg.GaussianMixture(start.n_components), X, bg.VB(n_iter, tol=None, init=start), rng=0)
     )
 
@@ -52,27 +52,44 @@ class _FromResponsibilities(BayesianGaussianMixture):
 
 def vb_sklearn(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> BayesianGaussianMixture:
     """Variational Bayes of scikit-learn with this package's default priors."""
+    return _vb_sklearn(X, start, n_iter, "dirichlet_distribution", start.n_components)
+
+
+def process_ours(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> bg.Fit:
+    """Variational Bayes of this package for a Dirichlet process with concentration 1."""
+    model = bg.DirichletProcessMixture(start.n_components, concentration=1.0)
+    return quietly(lambda: bg.fit(model, X, bg.VB(n_iter, tol=None, init=start), rng=0))
+
+
+def process_sklearn(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> BayesianGaussianMixture:
+    """That of scikit-learn, whose last stick is a random one too."""
+    return _vb_sklearn(X, start, n_iter, "dirichlet_process", 5)
+
+
+def _vb_sklearn(
+    X: np.ndarray, start: bg.MixtureParams, n_iter: int, kind: str, expected: int
+) -> BayesianGaussianMixture:
     k, d = start.n_components, X.shape[1]
     mixture = _FromResponsibilities(
         n_components=k,
         tol=0.0,
         reg_covar=0.0,
         max_iter=n_iter,
-        weight_concentration_prior_type="dirichlet_distribution",
+        weight_concentration_prior_type=kind,
         weight_concentration_prior=1.0,
         mean_prior=X.mean(0),
         mean_precision_prior=0.01,
         degrees_of_freedom_prior=d + 2,
-        covariance_prior=np.atleast_2d(np.cov(X.T)) / k ** (2 / d),
+        covariance_prior=np.atleast_2d(np.cov(X.T)) / expected ** (2 / d),
     )
     mixture.start_ = responsibilities(start.scores(), X)
-    return _quietly(lambda: mixture.fit(X))
+    return quietly(lambda: mixture.fit(X))
 
 
 FITTERS: dict[str, Fitter] = {f.__name__: f for f in (em_ours, em_sklearn, vb_ours, vb_sklearn)}
 
 
-def _quietly(call: Callable[[], object]):
+def quietly(call: Callable[[], object]):
     """Neither side converges in so few iterations, and both say so."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

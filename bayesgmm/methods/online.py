@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,8 +33,8 @@ class OnlineEM(Streaming):
 
     Parameters
     ----------
-    batch_size : int
-        Points per step.
+    batch_size : int, optional
+        Points per step.  By default a 64th of the first 64 MiB, from 256 to 16,384.
     step : RobbinsMonro or float
         Step sizes; a number stands for a constant step.  With 1 and one batch of all points it is `EM`.
     passes : int
@@ -42,8 +42,9 @@ class OnlineEM(Streaming):
     stochastic : bool
         Stochastic EM: each point goes whole to one component, drawn with its responsibilities.
     shuffle : bool
-        Whether to shuffle.  Rows that are sorted over stretches longer than 64 MiB must be shuffled beforehand: the
-        last ones count most.
+        Whether to shuffle: single rows in batches of up to 1024, runs of neighbours in larger ones, at least 1024
+        to a batch.  Rows that are sorted over stretches longer than 64 MiB must be shuffled beforehand: the last ones
+        count most.
     init : {"kmeans++", "kmeans", "random"} or MixtureParams
         How EM on 20,000 of the first points begins, whose result is the start; given parameters are the start.
     n_init : int
@@ -71,9 +72,8 @@ class OnlineEM(Streaming):
         else:
             climb = EM(max_iter=50, tol=1e-4, n_init=self.n_init, init=self.init)
             params = climb.run(model, sample_rows(first, rng), rng, silent).estimate.params
-        begin = begun(readout.rule.admit(params), readout.rule.whitening)
-        options = replace(self, batch_size=min(self.batch_size, len(first.values)))
-        return _read(options, source, readout, begin, rng, progress)
+        begin = begun(readout.rule.admit(params), readout.rule.whitening, self.sized(len(first.values)))
+        return _read(self, source, readout, begin, rng, progress)
 
     def resume(self, fit: Fit, source: DataSource, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Go on from a fit, with further data."""

@@ -25,6 +25,8 @@ from bayesgmm.result.status import Outcome, Status
 
 BUFFER_BYTES = 2**26  # of float64 rows that are in memory, and shuffled, at a time
 START_ROWS = 20_000
+RUNS = 1024
+STEPS, SMALLEST, LARGEST = 64, 256, 16_384  # of batches whose size is not given: how many, and their bounds
 MIN_STEPS = 4  # in each third of the steps, for a mean and its error
 RISE = 0.01  # nats per point between two thirds of the steps that are no longer worth a warning
 
@@ -69,7 +71,7 @@ class RobbinsMonro:
 class Streaming:
     """How to read: the options that all methods of this kind share, checked."""
 
-    batch_size: int = 4096
+    batch_size: int | None = None
     step: float | RobbinsMonro = field(default_factory=RobbinsMonro)
     passes: int = 1
     stochastic: bool = False
@@ -80,6 +82,8 @@ class Streaming:
     def __post_init__(self):
         for name in ("batch_size", "passes", "n_init"):
             value = getattr(self, name)
+            if name == "batch_size" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
                 raise ArgumentError(f"{name}={shown(value)} must be an integer of at least 1.")
         if not isinstance(self.step, RobbinsMonro) and not (is_real(self.step) and 0 < self.step <= 1):
@@ -97,7 +101,12 @@ class Streaming:
                 f"passes={self.passes}: {source.name} can be read only once; use passes=1, or give a function that "
                 "returns a new iterator each time."
             )
-        return source.first(buffer_rows(self.batch_size, len(source.feature_names)))
+        return source.first(buffer_rows(self.batch_size or 1, len(source.feature_names)))
+
+    def sized(self, n_first: int) -> int:
+        """The size of a batch, where the first rows are so many."""
+        wanted = min(max(n_first // STEPS, SMALLEST), LARGEST) if self.batch_size is None else self.batch_size
+        return min(wanted, n_first)
 
 
 class StreamReadout(Protocol[State]):
@@ -138,12 +147,12 @@ class Reading(Generic[State]):
     is_interrupted: bool
 
 
-def begun(params: MixtureParams, whitening: np.ndarray) -> Position:
+def begun(params: MixtureParams, whitening: np.ndarray, batch_size: int) -> Position:
     """A start at given parameters, which stand for the statistics that they would have come out of."""
     covariances = params.precision_chol**-2.0 if params.is_diagonal else params.covariances
     second = params.weights.reshape(-1, *(1,) * (covariances.ndim - 1)) * covariances
     stats = SufficientStatistics(0.0, params.weights, np.zeros_like(params.means), second, params.means, 1.0)
-    return Position(None, params.scores(), StreamDiagnostics(stats, 0, 0, 0, whitening))
+    return Position(None, params.scores(), StreamDiagnostics(stats, 0, 0, 0, batch_size, whitening))
 
 
 def sample_rows(first: DataMatrix, rng: np.random.Generator) -> DataMatrix:
@@ -169,14 +178,14 @@ def read_stream(
     now, values, penalties, is_interrupted, objective = begin, [], [], False, None
     total = None if source.n_obs is None else source.n_obs * options.passes
     try:
-        for i_pass, batch in _batches(source, options, rng):
+        for i_pass, batch in _batches(source, options, begin.seen.batch_size, rng):
             penalties.append(0.0 if now.state is None else readout.penalty(now.state))
             now, value = _blend(now, batch, i_pass == 0, begin.seen.n_rows + (source.n_obs or 0), readout, options, rng)
             values.append(value)
             n_done = now.seen.n_seen - begin.seen.n_seen
             progress(n_done, n_done if total is None else total, "points")
         if source.is_repeatable and begin.seen.n_rows == 0 and now.state is not None:
-            objective = _total(source, now.scores, options) - readout.penalty(now.state)
+            objective = _total(source, now.scores, now.seen.batch_size) - readout.penalty(now.state)
     except KeyboardInterrupt:
         if now.state is None:
             raise
@@ -196,16 +205,27 @@ def buffer_rows(batch_size: int, n_features: int) -> int:
     return batch_size * max(1, BUFFER_BYTES // (8 * n_features * batch_size))
 
 
-def _batches(source: DataSource, options: Streaming, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
-    size = options.batch_size
+def _batches(
+    source: DataSource, options: Streaming, size: int, rng: np.random.Generator
+) -> Iterator[tuple[int, np.ndarray]]:
     for i_pass in range(options.passes):
         for rows in source.stretches(buffer_rows(size, len(source.feature_names))):
-            is_shuffled = options.shuffle and len(rows) > size
-            order = rng.permutation(len(rows)) if is_shuffled else None
+            order = _shuffled(len(rows), size, rng) if options.shuffle and len(rows) > size else None
             for i in range(0, len(rows), size):
                 # With a mode, `take` does not check each index, which would double its time.
                 batch = rows[i : i + size] if order is None else np.take(rows, order[i : i + size], 0, mode="clip")
                 yield i_pass, batch
+
+
+def _shuffled(n_rows: int, batch_size: int, rng: np.random.Generator) -> np.ndarray:
+    """A random order of the rows, in runs of neighbours that are so short that a batch has `RUNS` of them or more.
+
+    Single rows of a large array would take as long to fetch as a sweep over them.
+    """
+    run = max(1, batch_size // RUNS)
+    n_runs = n_rows // run
+    order = (run * rng.permutation(n_runs)[:, None] + np.arange(run)).ravel()
+    return np.concatenate([order, np.arange(run * n_runs, n_rows)])
 
 
 def _blend(
@@ -217,21 +237,21 @@ def _blend(
     options: Streaming,
     rng: np.random.Generator,
 ) -> tuple[Position[State], float]:
-    seen, n_new = now.seen, len(batch)
+    seen, n_new, size = now.seen, len(batch), now.seen.batch_size
     step = options.step_size(seen.n_steps + 1)
-    if n_new < options.batch_size:  # what is left at the end: so many rows are that part of a step
-        step = 1.0 - (1.0 - step) ** (n_new / options.batch_size)
+    if n_new < size:  # what is left at the end: so many rows are that part of a step
+        step = 1.0 - (1.0 - step) ** (n_new / size)
     stats = sampled_sweep(batch, now.scores, rng) if options.stochastic else sweep(batch, now.scores)
     # The batch comes first: its centres are the present means, near which the sum stays exact.
     per_point = stats.scaled(step / n_new) + seen.statistics.scaled(1.0 - step)
     n_rows = seen.n_rows + n_new * is_first_pass
     state = readout.read(per_point, float(max(n_rows, n_known)))
-    further = StreamDiagnostics(per_point, n_rows, seen.n_seen + n_new, seen.n_steps + 1, seen.whitening)
+    further = StreamDiagnostics(per_point, n_rows, seen.n_seen + n_new, seen.n_steps + 1, size, seen.whitening)
     return Position(state, readout.scores(state), further), stats.log_likelihood / n_new
 
 
-def _total(source: DataSource, scores: ComponentScores, options: Streaming) -> float:
-    stretches = source.stretches(buffer_rows(options.batch_size, len(source.feature_names)))
+def _total(source: DataSource, scores: ComponentScores, batch_size: int) -> float:
+    stretches = source.stretches(buffer_rows(batch_size, len(source.feature_names)))
     return float(sum(log_sums(scores, rows).sum() for rows in stretches))
 
 
@@ -271,7 +291,7 @@ def judge(options: Streaming, source: DataSource, reading: Reading) -> Status:
         return Status(
             Outcome.NOT_CONVERGED,
             f"{done}, which are too few to see whether the fit still improves: {more}, or lower "
-            f"batch_size={options.batch_size}.",
+            f"batch_size={seen.batch_size}.",
         )
     before, last = values[-2 * part : -part], values[-part:]
     rise, error = last.mean() - before.mean(), np.sqrt((before.var(ddof=1) + last.var(ddof=1)) / part)

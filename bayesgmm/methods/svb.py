@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -62,9 +62,8 @@ class StochasticVB(Streaming):
         else:
             climb = VB(max_iter=50, tol=1e-4, n_init=self.n_init, init=self.init)
             params = climb.run(model, sample_rows(first, rng), rng, silent).estimate.params
-        begin = begun(params, whitening_of(model, first))
-        options = replace(self, batch_size=min(self.batch_size, len(first.values)))
-        return _read(options, source, PosteriorUpdate(prior_of(model)), begin, seed, rng, progress)
+        begin = begun(params, whitening_of(model, first), self.sized(len(first.values)))
+        return _read(self, source, PosteriorUpdate(prior_of(model)), begin, seed, rng, progress)
 
     def resume(self, fit: Fit, source: DataSource, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Go on from a fit, with further data."""

@@ -85,6 +85,8 @@ class StreamDiagnostics:
         The same, but a row counts once in every pass.
     n_steps : int
         Batches that were used.
+    batch_size : int
+        Rows of a whole batch; fewer are a part of a step.
     whitening : (D, D) or (D,) array
         The units in which the floor of the variances is measured.
     is_evaluated : bool
@@ -96,6 +98,7 @@ class StreamDiagnostics:
     n_rows: int
     n_seen: int
     n_steps: int
+    batch_size: int
     whitening: np.ndarray
     is_evaluated: bool = False
     flags: tuple[Flag, ...] = ()

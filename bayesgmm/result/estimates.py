@@ -32,6 +32,11 @@ class Estimate(Protocol):
     kind: ClassVar[str]
 
     @property
+    def is_aligned(self) -> bool:
+        """Whether component k is the same component in every draw."""
+        ...
+
+    @property
     def params(self) -> MixtureParams: ...
 
     def draws(self) -> MixtureParams:
@@ -59,6 +64,7 @@ class PointEstimate:
     params: MixtureParams
     log_likelihood: float | None
     kind: ClassVar[str] = "point"
+    is_aligned: ClassVar[bool] = True
 
     def draws(self) -> MixtureParams:
         return self.params[None, None]
@@ -106,6 +112,7 @@ class Draws:
     sample_stats: dict[str, np.ndarray]
     states: tuple[ChainState, ...] = ()
     kind: ClassVar[str] = "draws"
+    is_aligned: ClassVar[bool] = False
 
     def draws(self) -> MixtureParams:
         return self.params
@@ -142,6 +149,7 @@ class VariationalPosterior:
     posterior: ConjugateMixture
     seed: int
     kind: ClassVar[str] = "variational"
+    is_aligned: ClassVar[bool] = True
 
     @property
     def params(self) -> MixtureParams:
@@ -168,6 +176,7 @@ class NoEstimate:
 
     reason: str
     kind: ClassVar[str] = "none"
+    is_aligned: ClassVar[bool] = True
 
     def _refuse(self) -> NotApplicableError:
         return NotApplicableError(f"this fit has no usable result: {self.reason}")

@@ -82,7 +82,7 @@ def occupied(fit: Fit) -> pd.DataFrame:
 
 def emptied(fit: Fit) -> tuple[int, ...]:
     """The components of ``Fit.emptied``."""
-    if isinstance(fit.estimate, Draws) and fit.model.n_components > 1:
+    if not fit.estimate.is_aligned and fit.model.n_components > 1:
         raise NotApplicableError(f"{UNALIGNED} occupied() has the posterior of how many components hold a point.")
     if fit.X is None and isinstance(fit.diagnostics, StreamDiagnostics):
         totals = fit.diagnostics.statistics.counts * fit.diagnostics.n_rows
@@ -97,7 +97,7 @@ def truncation(fit: Fit) -> Truncation:
     if not isinstance(model, DirichletProcessMixture):
         raise NotApplicableError(f"only a DirichletProcessMixture is cut off, and this is a {type(model).__name__}.")
     draws = _draws(fit)
-    alpha = _concentrations(fit, draws)
+    alpha = _concentrations(fit, model, draws)
     bounds = 4.0 * fit.n_obs * (alpha / (1.0 + alpha)) ** (model.truncation - 1)
     some = _some(draws, len(_data(fit)))
     last = [-np.expm1(np.log1p(-np.minimum(resp[:, -1], 1.0 - 1e-16)).sum()) for resp in _responsibilities(fit, some)]
@@ -111,7 +111,7 @@ def remarks(fit: Fit) -> list[str]:
     """What the status adds about components without points; nothing where the prior does not ask for them."""
     if fit.X is None or fit.kind in ("none", "point") or not _is_sparse(fit):
         return []
-    if fit.kind == "variational" and isinstance(fit.model, GaussianMixture):
+    if fit.kind == "variational" and fit.estimate.is_aligned and isinstance(fit.model, GaussianMixture):
         empty = emptied(fit)
         names = ", ".join(str(k) for k in empty)
         said = [f"The data have emptied {len(empty)} of {fit.model.n_components} components: {names}."] if empty else []
@@ -149,9 +149,9 @@ def _occupied_draws(fit: Fit) -> np.ndarray:
     return np.array(found)
 
 
-def _concentrations(fit: Fit, draws: MixtureParams) -> np.ndarray:
+def _concentrations(fit: Fit, model: DirichletProcessMixture, draws: MixtureParams) -> np.ndarray:
     """Posterior draws of the concentration; where the fit keeps none, they are drawn here given the sticks."""
-    prior = fit.model.concentration
+    prior = model.concentration
     if not isinstance(prior, Gamma):
         return np.array([prior])
     if isinstance(fit.estimate, VariationalPosterior):
@@ -160,7 +160,7 @@ def _concentrations(fit: Fit, draws: MixtureParams) -> np.ndarray:
         return fit.estimate.sample_stats["concentration"]
     log_left = np.log(np.maximum(draws.weights[..., -1], np.finfo(float).tiny))  # the sum of log(1 - v_k)
     rng = np.random.default_rng(fit.seed)
-    return rng.gamma(prior.shape + fit.model.truncation - 1, 1.0 / (prior.rate - log_left))
+    return rng.gamma(prior.shape + model.truncation - 1, 1.0 / (prior.rate - log_left))
 
 
 def _responsibilities(fit: Fit, draws: MixtureParams):

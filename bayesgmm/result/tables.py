@@ -10,7 +10,7 @@ import numpy as np
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities
-from bayesgmm.result.estimates import UNALIGNED, Draws
+from bayesgmm.result.estimates import UNALIGNED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ INTERVAL = (0.05, 0.95)
 
 def summary(fit: Fit, components: bool | None) -> pd.DataFrame:
     """The table of ``Fit.summary``."""
-    is_unaligned = isinstance(fit.estimate, Draws) and fit.model.n_components > 1
+    is_unaligned = not fit.estimate.is_aligned and fit.model.n_components > 1
     if components is None:
         components = not is_unaligned
     if components and is_unaligned:

@@ -104,6 +104,27 @@ def test_expectations_are_the_enumerated_ones(structure, n_components):
     assert np.abs(scores).max() < Z_LIMIT
 
 
+@pytest.mark.parametrize(("name", "k"), [("faithful", 2), ("faithful", 3), ("galaxies", 2), ("galaxies", 3)])
+def test_exact_sums_of_another_program(reference, name, k):
+    """Eight points, of which R has summed over all labelings."""
+    with open(reference / "tiny" / "summary.csv") as lines:
+        (row,) = (r for r in csv.DictReader(lines) if (r["dataset"], r["K"]) == (name, str(k)))
+    psm = np.loadtxt(reference / "tiny" / f"{name}8_K{k}_psm.csv", delimiter=",", skiprows=1)
+    X = bg.load_dataset(name).X[:8]
+    ours = fit(bg.GaussianMixture(k), X, Gibbs(draws=2000, thin=20), rng=1)
+    scores = [z_score((ours.params.weights**2).sum(-1), float(row["E_sum_w2"]))]
+    density = np.exp(log_density(ours.params, X.mean(0)[None]))[..., 0]
+    scores.append(z_score(density, np.exp(float(row["logpred_at_m0"]))))
+    for j in range(1, k + 1):
+        share = float(row[f"P_Kplus_{j}"])
+        if 0.01 < share < 0.99:
+            scores.append(z_score((ours.estimate.sample_stats["n_occupied"] == j).astype(float), share))
+    together = np.array([[pair_probabilities(ours.params[c, t], X) for t in range(0, 2000, 4)] for c in range(4)])
+    co = psm[np.triu_indices(8, 1)]
+    scores += [z_score(together[..., i], co[i]) for i in range(len(co)) if 0.01 < co[i] < 0.99]
+    assert np.abs(scores).max() < Z_LIMIT
+
+
 def pair_probabilities(params, X):
     """P(two points have one label | parameters)."""
     resp = responsibilities(params.scores(), X)
