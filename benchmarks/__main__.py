@@ -1,8 +1,10 @@
 """Every comparison, one after the other."""
 
-from benchmarks import em, vb
+from benchmarks import em, nuts, vb
 
 if __name__ == "__main__":
     em.main()
     print()
     vb.main()
+    print()
+    nuts.main()

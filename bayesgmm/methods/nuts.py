@@ -92,7 +92,10 @@ class NUTS:
         """Sample, and judge the draws."""
         from bayesgmm.ppl import sample
 
-        starts = DispersedStarts.find(model, data, rng)
+        try:
+            starts = DispersedStarts.find(model, data, rng)
+        except np.linalg.LinAlgError:
+            return failure("No start could be found: the prior's scale is out of all proportion to the data.")
         plan = sample.Plan(
             self.draws, self.tune, self.chains, self.target_accept, self.max_treedepth, int(rng.integers(2**63))
         )

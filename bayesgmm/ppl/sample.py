@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,7 +126,9 @@ def _run_side_by_side(begin: Sequence[Callable[[], Any]], show: Callable[[], Non
                 traces[c] = running[c].wait()
                 del running[c]
     except KeyboardInterrupt:
-        traces |= {c: sampler.abort() for c, sampler in running.items() if c not in traces}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ArviZ's, about a chain without any draw yet
+            traces |= {c: sampler.abort() for c, sampler in running.items() if c not in traces}
         return [traces[c] for c in sorted(traces)], True
     except BaseException:
         for sampler in running.values():
