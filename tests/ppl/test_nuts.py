@@ -42,12 +42,12 @@ def test_posterior_of_another_sampler(reference):
     check_reference(fitted(bg.load_dataset("faithful").X, draws=1500), "faithful", reference)
 
 
-@pytest.mark.filterwarnings(
-    "ignore:.* of 24000 transitions diverged"
-)  # one or two do, where a component nearly empties
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.* transitions diverged")  # a few do, where a component nearly empties
 def test_posterior_of_another_sampler_with_a_small_mode(reference):
-    """A mode with 0.2 percent of the posterior, in which a chain stays for long when it comes there: more draws."""
-    check_reference(fitted(bg.load_dataset("galaxies").X, k=3, draws=6000), "galaxies", reference)
+    """A mode holds 0.2 percent, and a chain that comes there stays for long: one run in six of 24,000 draws has fewer
+    than 1,000 effective ones."""
+    check_reference(fitted(bg.load_dataset("galaxies").X, k=3, draws=25_000), "galaxies", reference)
 
 
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
