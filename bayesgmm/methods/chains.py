@@ -133,7 +133,7 @@ def judge(
     if n_chains == 1:
         found.append("One chain cannot show that it has found every mode: run at least 4.")
     worst, fewest = diagnostics.worst(), min(diagnostics.quantities, key=lambda q: min(q.ess_bulk, q.ess_tail))
-    if not worst.rhat < RHAT_LIMIT:
+    if n_chains > 1 and not worst.rhat < RHAT_LIMIT:
         found.append(f"The chains disagree: R-hat of {worst.name} is {worst.rhat:.3f} (limit {RHAT_LIMIT}). {if_apart}")
     elif not diagnostics.min_ess > ESS_LIMIT:
         found.append(

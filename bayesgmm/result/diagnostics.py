@@ -169,17 +169,18 @@ def diagnose(quantities: dict[str, np.ndarray], n_divergent: int = 0, n_max_tree
             n_draws = float(values.size)
             rows.append(QuantityDiagnostics(name, float(values.flat[0]), 0.0, 0.0, n_draws, n_draws, 1.0))
             continue
-        rows.append(
-            QuantityDiagnostics(
-                name,
-                float(values.mean()),
-                float(values.std(ddof=1)),
-                float(array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean")),
-                float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="bulk")),
-                float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
-                float(array_stats.rhat(values, chain_axis=0, draw_axis=1, method="rank")),
+        with np.errstate(divide="ignore", invalid="ignore"):  # chains that do not move have an infinite R-hat
+            rows.append(
+                QuantityDiagnostics(
+                    name,
+                    float(values.mean()),
+                    float(values.std(ddof=1)),
+                    float(array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean")),
+                    float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="bulk")),
+                    float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
+                    float(array_stats.rhat(values, chain_axis=0, draw_axis=1, method="rank")),
+                )
             )
-        )
     return SamplerDiagnostics(tuple(rows), n_divergent, n_max_treedepth)
 
 

@@ -14,15 +14,12 @@ from bayesgmm.errors import ArgumentError, DataError
 from bayesgmm.ppl.build import pymc_model
 from bayesgmm.ppl.flat import FlatPosterior
 
-pytestmark = pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS")  # the machine's business
-
 PYTHON = Mode(linker="py", optimizer=None)  # nothing is compiled, so nothing is waited for
 Z_LIMIT = 5.0  # family-wise 1e-4 over some 200 comparisons (DESIGN section 8)
 
 
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
-@pytest.mark.parametrize("k", [1, 2, 3])
-@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize(("k", "d"), [(1, 2), (2, 1), (3, 3)])
 def test_same_log_density_and_gradient_as_the_fast_posterior(structure, k, d):
     X, model = blobs(n=25, d=d, k=k), model_of(informative(structure, k, d))
     data = as_matrix(X)
@@ -92,7 +89,7 @@ def test_prior_predictive_is_exactly_the_prior(structure):
     model = model_of(constants)
     names = ["weights", "means", "precision_chol", "covariances", "x"]
     pymc = pymc_model(model, X)
-    draws = pm.draw([pymc[name] for name in names], 3000, mode=PYTHON, random_seed=3)
+    draws = pm.draw([pymc[name] for name in names], 1500, mode=PYTHON, random_seed=3)
     drawn = dict(zip(names, draws, strict=True))
     found = MixtureParams.trusted(drawn["weights"], drawn["means"], drawn["precision_chol"])
     exact = model.resolve(as_matrix(X)).conjugate().sample(np.random.default_rng(4), 20_000)

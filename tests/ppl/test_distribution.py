@@ -16,10 +16,7 @@ from bayesgmm.errors import ArgumentError
 from bayesgmm.ppl.distribution import MvNormalMixture, MvNormalMixtureRV, draw_row
 from bayesgmm.ppl.op import mixture_log_density, pull_back_to_params, pull_back_to_rows, rows_log_density
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS"),  # the machine's business, not ours
-    pytest.mark.filterwarnings("ignore:Data in .* contains missing values"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:Data in .* contains missing values")
 
 PYTHON = Mode(linker="py", optimizer=None)  # nothing is compiled, so nothing is waited for
 
