@@ -268,9 +268,9 @@ def test_the_best_fit_of_each_number_of_components_stands_for_it(comparison):
     found = verdict(comparison, "elpd_kfold")
     ranked = comparison.ranked("elpd_kfold")
     for one in (found, *found.rivals):
-        same = [name for name in ranked if comparison.rows[name].n_components == one.n_components]
+        same = [name for name in ranked if comparison.rows[name].label == one.model]
         assert one.name == same[0]
-    assert {found.n_components, *(rival.n_components for rival in found.rivals)} == {1, 2, 3}
+    assert {found.model, *(rival.model for rival in found.rivals)} == {"K=1", "K=2", "K=3"}
     assert verdict(comparison, "nothing") is None and verdict(made_up([-1.0]), "bic") is None
 
 

@@ -181,7 +181,7 @@ def test_the_figures_show_the_fewest_components_that_predict_alike():
             moved = pointwise + total / len(pointwise)
             comparison.scores[name]["elpd_kfold"] = replace(score, value=moved.sum(), pointwise=moved)
         choice = choose(comparison, fits)
-        assert choice.n_components == expected and f"K={expected}" in choice.reason
+        assert choice.model == f"K={expected}" and f"K={expected}" in choice.reason
         assert list(choice.fits) == [f"em-K{expected}"] and set(choice.others) == {1, 2, 3} - {expected}
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bayesgmm import __version__
-from bayesgmm.cli.options import parse_components, parse_methods
+from bayesgmm.cli.options import METHODS, parse_components, parse_methods, parse_models
 from bayesgmm.cli.study import Study, run_study
 from bayesgmm.data import read_table
 from bayesgmm.datasets import load_dataset
@@ -25,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Fit Gaussian mixtures by EM, variational Bayes and NUTS, and compare them honestly.",
+    help="Fit Gaussian mixtures by EM, variational Bayes and Markov chains, and compare them honestly.",
 )
 
 
@@ -59,8 +59,20 @@ def root(
     pass
 
 
-Components = Annotated[str, typer.Option(help="Numbers of components: a range 1:6, a list 2,3,5, or one number.")]
-Methods = Annotated[str, typer.Option(help="Any of em, map, vb, gibbs and nuts, separated by commas.")]
+Components = Annotated[
+    str, typer.Option(help="Numbers of components of finite mixtures: a range 1:6, a list 2,3,5, or one number.")
+]
+Methods = Annotated[str, typer.Option(help=f"Any of {', '.join(METHODS)}, separated by commas.")]
+Models = Annotated[
+    str,
+    typer.Option(
+        help="Any of finite, dp (a Dirichlet process) and mfm (a prior on the number of components), separated by "
+        "commas. What a method cannot fit is left out."
+    ),
+]
+Truncation = Annotated[
+    int, typer.Option(min=1, help="dp: where the sticks are cut off; mfm: the largest number of components.")
+]
 Covariance = Annotated[str, typer.Option(help="full, tied, diagonal, spherical or isotropic.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results; files of an earlier run are replaced.")]
 Seed = Annotated[int, typer.Option(min=0, help="Makes the run repeatable.")]
@@ -74,6 +86,8 @@ def compare(
     data: Annotated[Path, typer.Argument(help="A CSV or Parquet file, with or without a header.", show_default=False)],
     components: Components = "1:6",
     methods: Methods = "em,vb,nuts",
+    models: Models = "finite",
+    truncation: Truncation = 20,
     covariance: Covariance = "full",
     columns: Annotated[
         str | None, typer.Option(help="The columns to use, separated by commas; all of them where not given.")
@@ -87,11 +101,11 @@ def compare(
     draws: Draws = 1000,
     tune: Tune = 500,
 ) -> None:
-    """Fit every method with every number of components, compare the fits, and write a report.
+    """Fit every model by every method, compare the fits, and write a report.
 
     Prints the comparison and what follows from it.
 
-    Writes comparison.csv, comparison.json, report.html and fits/em-K2.nc and so on.
+    Writes comparison.csv, comparison.json, report.html and fits/em-K2.nc, fits/gibbs-dp-T20.nc and so on.
 
     Ctrl-C ends the grid and writes what is done; a second one exits at once.
     """
@@ -99,7 +113,10 @@ def compare(
         wanted = None if columns is None else [name.strip() for name in columns.split(",")]
         sizes, names = parse_components(components), parse_methods(methods)
         table, labels = read_table(data, wanted, label_column)
-        study = Study(table, labels, data.name, sizes, names, covariance, folds, seed, draws, tune, out, _command())
+        study = Study(
+            table, labels, data.name, sizes, names, parse_models(models), truncation, covariance, folds, seed, draws,
+            tune, out, _command(),
+        )  # fmt: skip
         code = run_study(study)
     raise typer.Exit(code)
 
@@ -113,8 +130,9 @@ def demo(out: Out = Path("demo-output"), seed: Seed = 0) -> None:
         data = load_dataset("faithful")
         table = pd.DataFrame(data.X, columns=list(data.feature_names))
         study = Study(
-            table, None, "Old Faithful", (1, 2, 3, 4), ("em", "vb", "nuts"), "full", 5, seed, 1000, 500, out, _command()
-        )
+            table, None, "Old Faithful", (1, 2, 3, 4), ("em", "vb", "nuts"), ("finite",), 20, "full", 5, seed, 1000,
+            500, out, _command(),
+        )  # fmt: skip
         code = run_study(study, source=data.source)
     raise typer.Exit(code)
 

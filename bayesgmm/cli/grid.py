@@ -13,7 +13,7 @@ from bayesgmm.comparison import Comparison, Row, compare
 from bayesgmm.criteria.score import COLUMNS, Score
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import BayesGMMError, NotConvergedWarning
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import GaussianMixture, Model
 from bayesgmm.result.fit import Fit, Method, fit_once
 from bayesgmm.result.status import Outcome, Status
 
@@ -26,7 +26,7 @@ class Cell:
     """One fit of the grid."""
 
     name: str
-    model: GaussianMixture
+    model: Model
     method: Method
 
 
@@ -156,7 +156,7 @@ def _failed_row(cell: Cell, status: Status, n_features: int) -> Row:
     model = cell.model
     return Row(
         type(cell.method).__name__, model.n_components, model.covariance.name, model.n_parameters(n_features),
-        float("nan"), status,
+        float("nan"), status, "" if isinstance(model, GaussianMixture) else model.label,
     )  # fmt: skip
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from bayesgmm.errors import ArgumentError
+from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
+from bayesgmm.methods.online import OnlineEM
+from bayesgmm.methods.pathfinder import Pathfinder
+from bayesgmm.methods.svb import StochasticVB
 from bayesgmm.methods.vb import VB
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.result.fit import Method
 
-METHODS = ("em", "map", "vb", "gibbs", "nuts")  # cheapest first: the order in which the grid runs
+# Cheapest first: the order in which the grid runs.
+METHODS = ("em", "online", "map", "vb", "svb", "pathfinder", "gibbs", "nuts", "advi")
+MODELS = ("finite", "dp", "mfm")
 MAX_SIZES = 100
 
 
@@ -48,14 +55,40 @@ def parse_methods(text: str) -> tuple[str, ...]:
     ArgumentError
         A name is unknown.
     """
+    return _names("methods", "method", text, METHODS)
+
+
+def parse_models(text: str) -> tuple[str, ...]:
+    """ "finite,dp" as names, in the order of `MODELS`.
+
+    Raises
+    ------
+    ArgumentError
+        A name is unknown.
+    """
+    return _names("models", "model", text, MODELS)
+
+
+def _names(option: str, noun: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     names = [name.strip().lower() for name in text.split(",")]
-    unknown = [name for name in names if name not in METHODS]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise ArgumentError(f"--methods {text}: there is no method {unknown[0]!r}; there are {', '.join(METHODS)}.")
-    return tuple(name for name in METHODS if name in names)
+        raise ArgumentError(f"--{option} {text}: there is no {noun} {unknown[0]!r}; there are {', '.join(known)}.")
+    return tuple(name for name in known if name in names)
 
 
 def method_of(name: str, draws: int, tune: int) -> Method:
     """The method of that name with the grid's options."""
     samplers = {"gibbs": Gibbs(draws=draws, tune=tune), "nuts": NUTS(draws=draws, tune=tune)}
-    return ({"em": EM(), "map": MAP(), "vb": VB()} | samplers)[name]
+    online = {"online": OnlineEM(), "svb": StochasticVB()}
+    approximate = {"vb": VB(), "advi": ADVI(), "pathfinder": Pathfinder()}
+    return ({"em": EM(), "map": MAP()} | online | approximate | samplers)[name]
+
+
+def models_of(name: str, sizes: tuple[int, ...], truncation: int, covariance: str) -> dict[str, Model]:
+    """The models of a kind by the ends of their cells' names: one per size, or one where the number is unknown."""
+    if name == "dp":
+        return {f"dp-T{truncation}": DirichletProcessMixture(truncation, covariance)}
+    if name == "mfm":
+        return {f"mfm-M{truncation}": MixtureOfFiniteMixtures(truncation, covariance)}
+    return {f"K{k}": GaussianMixture(k, covariance) for k in sizes}

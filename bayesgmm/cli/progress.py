@@ -30,14 +30,15 @@ class GridProgress:
 
     def __init__(self, names: list[str], folds: int):
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         self._console = Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
         self._width = max(map(len, names))
         self._n_cells, self._n_done, self._work = len(names), 0, 1 + folds
         self._bars = Progress(
             TextColumn("{task.description}"), BarColumn(30), TextColumn("{task.fields[note]}"), TimeElapsedColumn(),
-            console=self._console, transient=True, disable=not self._console.is_terminal,
+            TextColumn("left"), TimeRemainingColumn(), console=self._console,
+            transient=True, disable=not self._console.is_terminal,
         )  # fmt: skip
         self._whole = self._bars.add_task(f"{'grid':{self._width}}", total=len(names), note="")
         self._cell = None
@@ -56,7 +57,7 @@ class GridProgress:
         self._cell = self._bars.add_task(f"{name:{self._width}}", total=self._work, note="fit")
 
     def fitting(self, done: int, total: int, note: str) -> None:
-        self._bars.update(self._cell, completed=done / max(total, 1), note=f"fit: {note}")
+        self._bars.update(self._cell, completed=done / max(total, 1), note=f"fit: {done} of {total} {note}")
 
     def scoring(self, done: int, total: int, note: str) -> None:
         share = done / max(total, 1)

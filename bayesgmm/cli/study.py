@@ -10,13 +10,16 @@ import numpy as np
 
 from bayesgmm.cli.grid import Cell, run_grid
 from bayesgmm.cli.interrupts import Interrupts
-from bayesgmm.cli.options import method_of
+from bayesgmm.cli.options import method_of, models_of
 from bayesgmm.cli.output import prepare_folder, write_results
 from bayesgmm.cli.progress import GridProgress
 from bayesgmm.cli.terminal import print_results
 from bayesgmm.criteria.predictive import make_folds
 from bayesgmm.data import DataMatrix, as_matrix
-from bayesgmm.models import GaussianMixture
+from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.fitting import check_applicable
+from bayesgmm.models import Model
+from bayesgmm.result.fit import Method
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +36,8 @@ class Study:
     name: str
     sizes: tuple[int, ...]
     methods: tuple[str, ...]
+    models: tuple[str, ...]
+    truncation: int
     covariance: str
     folds: int
     seed: int
@@ -41,13 +46,27 @@ class Study:
     out: Path
     command: str
 
-    def cells(self) -> list[Cell]:
-        """Cheapest methods first, so that an early end leaves most of the picture."""
-        return [
-            Cell(f"{name}-K{k}", GaussianMixture(k, self.covariance), method_of(name, self.draws, self.tune))
-            for name in self.methods
-            for k in self.sizes
-        ]
+    def cells(self) -> tuple[list[Cell], list[str]]:
+        """The grid, cheapest methods first, so that an early end leaves most of the picture; and what is left out.
+
+        Raises
+        ------
+        ArgumentError
+            No method can fit any of the models.
+        """
+        cells, left_out = [], []
+        for name in self.methods:
+            method, without = method_of(name, self.draws, self.tune), []
+            for kind in self.models:
+                models = models_of(kind, self.sizes, self.truncation, self.covariance)
+                if is_applicable(next(iter(models.values())), method):
+                    cells += [Cell(f"{name}-{end}", model, method) for end, model in models.items()]
+                else:
+                    without.append(kind)
+            left_out += [f"{name} for {' and '.join(without)}"] if without else []
+        if not cells:
+            raise ArgumentError(f"no method can fit any of these models: {', '.join(left_out)}.")
+        return cells, left_out
 
 
 def run_study(study: Study, source: str | None = None) -> int:
@@ -58,9 +77,11 @@ def run_study(study: Study, source: str | None = None) -> int:
     DataError, ArgumentError
         The data or an option cannot be used; raised before any fitting.
     """
-    data, cells = _check(study)
+    data, cells, left_out = _check(study)
     with Interrupts() as interrupts:
         with GridProgress([cell.name for cell in cells], study.folds) as progress:
+            if left_out:
+                progress.say(f"Left out, since the methods cannot fit such models: {', '.join(left_out)}.")
             results = run_grid(cells, data, study.labels, study.folds, study.seed, progress, interrupts)
         if results is None:
             progress.say("No cell ended with a result, so nothing is written.")
@@ -75,11 +96,20 @@ def run_study(study: Study, source: str | None = None) -> int:
     return 0 if is_written and results.fits else NO_RESULT
 
 
-def _check(study: Study) -> tuple[DataMatrix, list[Cell]]:
+def _check(study: Study) -> tuple[DataMatrix, list[Cell], list[str]]:
     """Everything that can be known to be wrong before the first fit."""
-    data, cells = as_matrix(study.table, n_min=2), study.cells()
+    data, (cells, left_out) = as_matrix(study.table, n_min=2), study.cells()
     cells[0].model.resolve(data)  # larger models may fail for want of points, which is a matter of their own cells
     if study.folds:
         make_folds(len(data.values), study.folds, study.seed)
     prepare_folder(study.out)
-    return data, cells
+    return data, cells, left_out
+
+
+def is_applicable(model: Model, method: Method) -> bool:
+    """Whether the method can fit such a model."""
+    try:
+        check_applicable(model, method)
+    except NotApplicableError:
+        return False
+    return True

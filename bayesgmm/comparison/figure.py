@@ -28,10 +28,10 @@ def plot_differences(comparison: Comparison) -> Figure:
         lines: dict[str, list[str]] = {}
         for name in frame.index:
             row = comparison.rows[name]
-            lines.setdefault(f"{row.method}, {row.covariance}", []).append(name)
+            lines.setdefault(f"{row.method} {row.model}".strip() + f", {row.covariance}", []).append(name)
         for label, names in sorted(lines.items()):
-            names.sort(key=lambda name: comparison.rows[name].n_components)
-            sizes = [comparison.rows[name].n_components for name in names]
+            names.sort(key=lambda name: comparison.rows[name].size)
+            sizes = [comparison.rows[name].size for name in names]
             errors = np.nan_to_num(frame.loc[names, "diff_se"].to_numpy())
             axes.errorbar(sizes, frame.loc[names, "diff"], yerr=errors, marker="o", capsize=3, label=label)
         axes.set(title=kind, xlabel="number of components", ylabel="nats from the best")

@@ -19,6 +19,7 @@ from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elp
 from bayesgmm.criteria.score import COLUMNS, Score
 from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, DataError
+from bayesgmm.models import GaussianMixture
 from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.fit import Fit, Progress, as_seed, silent
 from bayesgmm.result.status import Outcome, Status
@@ -72,13 +73,13 @@ def compare(
         make_folds(len(X), folds, seed),
         seed,
     )
-    sizes = sorted({fit.model.n_components for fit in fits.values()})
+    rows = {name: row_of(fit) for name, fit in fits.items()}
+    sizes = sorted({row.size for row in rows.values()})
     steps = _Steps(progress, len(fits) * (1 + len(shared.held_out)) + len(sizes))
-    rows: dict[str, Row] = {}
     scores: dict[str, dict[str, Score]] = {}
     for name, fit in fits.items():
         steps.next(f"{name}: scores")
-        rows[name], scores[name] = _row_of(fit), _scores(fit, shared, steps.named(name, len(shared.held_out)))
+        scores[name] = _scores(fit, shared, steps.named(name, len(shared.held_out)))
     for k in sizes:
         name = f"kmeans K={k}"
         steps.next(name)
@@ -164,15 +165,16 @@ def _baseline(shared: Shared, n_components: int) -> tuple[Row, dict[str, Score]]
     return Row("k-means", n_components, "-", baseline.centers.size, baseline.seconds, status), scores
 
 
-def _row_of(fit: Fit) -> Row:
+def row_of(fit: Fit) -> Row:
+    """The row of a fit."""
+    model, is_finite = fit.model, isinstance(fit.model, GaussianMixture)
+    n_occupied = None
+    if not is_finite and fit.kind in ("draws", "variational") and fit.X is not None:
+        n_occupied = int(fit.occupied()["n_occupied"].idxmax())
     return Row(
-        type(fit.method).__name__,
-        fit.model.n_components,
-        fit.model.covariance.name,
-        fit.n_parameters,
-        fit.seconds,
-        fit.status,
-    )
+        type(fit.method).__name__, model.n_components, model.covariance.name, fit.n_parameters, fit.seconds, fit.status,
+        "" if is_finite else model.label, n_occupied,
+    )  # fmt: skip
 
 
 def _common_data(fits: Mapping[str, Fit]) -> np.ndarray:

@@ -24,7 +24,11 @@ FIT = "fit"
 
 @dataclass(frozen=True)
 class Row:
-    """What a row of the table is about."""
+    """What a row of the table is about.
+
+    A model whose number of components is unknown has its own label as `model`, as `n_components` the most that it can
+    have, and in `n_occupied` how many hold points with the largest posterior probability, where that is known.
+    """
 
     method: str
     n_components: int
@@ -32,11 +36,24 @@ class Row:
     n_parameters: int
     seconds: float
     status: Status
+    model: str = ""
+    n_occupied: int | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called where models are compared."""
+        return self.model or f"K={self.n_components}"
+
+    @property
+    def size(self) -> int:
+        """The number of components where rows are put in order."""
+        return self.n_components if self.n_occupied is None else self.n_occupied
 
     def facts(self) -> dict[str, Any]:
         """Flat columns of the table."""
         names = ("method", "n_components", "covariance", "n_parameters", "seconds")
-        return {name: getattr(self, name) for name in names} | {"status": self.status.sentence}
+        facts = {name: getattr(self, name) for name in names} | {"status": self.status.sentence}
+        return facts | {"model": self.label, "n_occupied": self.n_occupied}
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,9 +21,9 @@ LEADING = ("elpd_kfold", "elpd_holdout", "elpd_loo", "elpd_waic", "aic")
 
 @dataclass(frozen=True)
 class Rival:
-    """The best fit with another number of components: how far behind, in nats (positive), with its standard error."""
+    """The best fit of another model: how far behind, in nats (positive), with its standard error."""
 
-    n_components: int
+    model: str
     name: str
     behind: float
     se: float
@@ -37,35 +37,35 @@ class Rival:
         return self.is_told_apart and self.behind > CLEAR * self.se
 
     def __str__(self) -> str:
-        return f"K={self.n_components} ({self.behind:.1f} ± {self.se:.1f} nats behind)"
+        return f"{self.model} ({self.behind:.1f} ± {self.se:.1f} nats behind)"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The number of components that one column favours, and the others in the order of their best fits."""
+    """The model that one column favours, mostly by its K, and the others in the order of their best fits."""
 
     column: str
-    n_components: int
+    model: str
     name: str
     rivals: tuple[Rival, ...]
 
 
 def verdict(comparison: Comparison, column: str) -> Verdict | None:
-    """What one column favours; None where it has scores for fewer than two numbers of components."""
+    """What one column favours; None where it has scores of fewer than two models."""
     if column not in comparison.columns:
         return None
     ranked = comparison.ranked(column)
-    best_of: dict[int, str] = {}
+    best_of: dict[str, str] = {}
     for name in ranked:
-        best_of.setdefault(comparison.rows[name].n_components, name)
+        best_of.setdefault(comparison.rows[name].label, name)
     if len(best_of) < 2:
         return None
-    (k, best), *others = best_of.items()
+    (model, best), *others = best_of.items()
     rivals = []
     for other, name in others:
         behind, se = ranked[best].minus(ranked[name])
         rivals.append(Rival(other, name, behind, se))
-    return Verdict(column, k, best, tuple(rivals))
+    return Verdict(column, model, best, tuple(rivals))
 
 
 def conclusions(comparison: Comparison) -> list[str]:
@@ -73,9 +73,12 @@ def conclusions(comparison: Comparison) -> list[str]:
 
     Numbers are compared within a column only.
     """
-    k, *others = {row.n_components for row in comparison.rows.values()}
-    if not others:
-        only = f"Only K={k} was fitted, so nothing can be said about the number of components."
+    fitted = {row.label: row for row in comparison.rows.values() if row.method != "k-means"}
+    if len(fitted) == 1:
+        ((label, row),) = fitted.items()
+        only = f"Only {label} was fitted, so nothing can be said about the number of components."
+        if row.model:
+            only = f"Only {label} was fitted: its status has the posterior of the number of occupied components."
         return [only, *_cautions(comparison)]
     verdicts = {kind: verdict(comparison, kind) for kind in COLUMNS if COLUMNS[kind].has_differences}
     found = {kind: v for kind, v in verdicts.items() if v is not None}
@@ -88,13 +91,12 @@ def _prediction(comparison: Comparison, found: dict[str, Verdict]) -> list[str]:
     if not kinds:
         return []
     lead = found[kinds[0]]
-    best = f"New points are predicted best with K={lead.n_components} ({lead.column}, {lead.name!r})"
+    best = f"New points are predicted best with {lead.model} ({lead.column}, {lead.name!r})"
     is_small = comparison.n_obs < SMALL_SAMPLE
     rough = f"; with {comparison.n_obs} points these errors are themselves rough" if is_small else ""
     sentences = [f"{best}{_how_sure(lead)}{rough}."]
     others = [
-        f"{kind} K={found[kind].n_components} ({found[kind].name!r}{_doubt(comparison, found[kind])})"
-        for kind in kinds[1:]
+        f"{kind} {found[kind].model} ({found[kind].name!r}{_doubt(comparison, found[kind])})" for kind in kinds[1:]
     ]
     if others:
         sentences.append(f"Other scores of the same quantity favour: {', '.join(others)}.")
@@ -108,7 +110,7 @@ def _how_sure(lead: Verdict) -> str:
     # The rival that is hardest to tell apart decides, and it need not be the nearest.
     nearest = min(lead.rivals, key=lambda rival: rival.behind / rival.se if rival.se > 0 else float("inf"))
     sure = "clearly less well" if all(rival.is_clear for rival in lead.rivals) else "less well, on weak evidence"
-    return f"; K={nearest.n_components} does {sure} ({nearest.behind:.1f} ± {nearest.se:.1f} nats)"
+    return f"; {nearest.model} does {sure} ({nearest.behind:.1f} ± {nearest.se:.1f} nats)"
 
 
 def _doubt(comparison: Comparison, found: Verdict) -> str:
@@ -144,7 +146,7 @@ def _clustering(comparison: Comparison, found: dict[str, Verdict]) -> list[str]:
 
 def _lead_over(one: Verdict) -> str:
     nearest = one.rivals[0]
-    return f"K={one.n_components}, by {nearest.behind:.1f} nats over K={nearest.n_components}"
+    return f"{one.model}, by {nearest.behind:.1f} nats over {nearest.model}"
 
 
 def _cautions(comparison: Comparison) -> list[str]:

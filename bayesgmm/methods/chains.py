@@ -142,7 +142,7 @@ def judge(
         )
     found.extend(notes)
     if found:
-        return Status(Outcome.NOT_CONVERGED, " ".join(found))
+        return Status(Outcome.INTERRUPTED if is_interrupted else Outcome.NOT_CONVERGED, " ".join(found))
     return Status(
         Outcome.CONVERGED,
         f"Converged: {n_chains} chains of {n_draws} draws agree (largest R-hat {worst.rhat:.3f}, at least "

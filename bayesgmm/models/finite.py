@@ -62,6 +62,11 @@ class GaussianMixture:
         """The prior of a resolved model as a conjugate distribution over `MixtureParams`."""
         return ConjugateMixture(self.weights, self.prior.conjugate(self.covariance, self.n_components))
 
+    @property
+    def label(self) -> str:
+        """What tables and figures call it."""
+        return f"K={self.n_components}"
+
     def n_parameters(self, n_features: int) -> int:
         """Number of free parameters of the likelihood."""
         k = self.n_components

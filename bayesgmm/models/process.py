@@ -85,6 +85,11 @@ class DirichletProcessMixture:
         components = self.prior.conjugate(self.covariance, self.truncation)
         return ConjugateMixture(StickBreaking.of(alpha, self.truncation), components)
 
+    @property
+    def label(self) -> str:
+        """What tables and figures call it."""
+        return f"DP (T={self.truncation})"
+
     def n_parameters(self, n_features: int) -> int:
         """Number of free parameters of the likelihood."""
         k = self.n_components

@@ -85,6 +85,11 @@ class MixtureOfFiniteMixtures:
         k = self.max_components if n_components is None else n_components
         return ConjugateMixture(self.weights.resolve(k), self.prior.conjugate(self.covariance, k))
 
+    @property
+    def label(self) -> str:
+        """What tables and figures call it."""
+        return f"MFM (K\N{LESS-THAN OR EQUAL TO}{self.max_components})"
+
     def n_parameters(self, n_features: int) -> int:
         """Number of free parameters of the likelihood with `max_components` components."""
         k = self.n_components

@@ -76,7 +76,7 @@ def tidy(ax: Axes) -> Axes:
 
 def name_of(fit: Fit) -> str:
     """ "NUTS, K = 3"."""
-    return f"{type(fit.method).__name__}, K = {fit.model.n_components}"
+    return f"{type(fit.method).__name__}, {fit.model.label.replace('=', ' = ')}"
 
 
 def readable(quantity: str) -> str:

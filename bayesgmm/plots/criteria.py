@@ -100,17 +100,17 @@ def _panels(comparison: Comparison) -> list[tuple[str, str, list[Series]]]:
 
 
 def _series(comparison: Comparison, column: str) -> list[Series]:
-    lines: dict[tuple[str, str], list[str]] = {}
+    lines: dict[tuple[str, str, str], list[str]] = {}
     for name, row in comparison.rows.items():
         score = comparison.scores[name][column]
         is_shown = score.is_ranked or not COLUMNS[column].has_differences
         if np.isfinite(score.value) and is_shown:
-            lines.setdefault((row.method, row.covariance), []).append(name)
+            lines.setdefault((row.method, row.covariance, row.model), []).append(name)
     series = []
-    for (method, covariance), names in lines.items():
-        names.sort(key=lambda name: comparison.rows[name].n_components)
-        sizes = np.array([comparison.rows[name].n_components for name in names])
-        series.append(Series(column, method, covariance, tuple(names), sizes))
+    for (method, covariance, model), names in lines.items():
+        names.sort(key=lambda name: comparison.rows[name].size)
+        sizes = np.array([comparison.rows[name].size for name in names])
+        series.append(Series(column, f"{method} {model}".strip(), covariance, tuple(names), sizes))
     return series
 
 

@@ -59,7 +59,8 @@ def write_report(
     page = _template().render(
         title=title, sections=sections, n_obs=first.n_obs, feature_names=first.feature_names,
         methods=list(dict.fromkeys(row.method for row in comparison.rows.values())),
-        sizes=sorted({row.n_components for row in comparison.rows.values()}), created=first.provenance["created"],
+        models=list(dict.fromkeys(row.label for row in comparison.rows.values() if row.method != "k-means")),
+        created=first.provenance["created"],
         version=first.provenance["version_bayesgmm"],
     )  # fmt: skip
     Path(path).write_text(page, encoding="utf-8")
@@ -104,10 +105,11 @@ def _scores(comparison: Comparison) -> Section:
 
 def _components(choice: Choice, labels: np.ndarray | None) -> Section:
     folds = [
-        Fold(f"K = {k}", _drawn(_component_pictures(fits, labels))) for k, fits in choice.others.items()
+        Fold(label.replace("=", " = "), _drawn(_component_pictures(fits, labels)))
+        for label, fits in choice.others.items()
     ]  # fmt: skip
     parts = (*_drawn(_component_pictures(choice.fits, labels)), *folds)
-    sentences = ("Other numbers of components are folded away below.",) if folds else ()
+    sentences = ("Other models are folded away below.",) if folds else ()
     return Section("components", "The data and the components", sentences, parts)
 
 

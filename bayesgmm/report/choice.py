@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bayesgmm.comparison.verdict import LEADING, SMALL_DIFFERENCE, verdict
+from bayesgmm.models import GaussianMixture
 
 if TYPE_CHECKING:
     from bayesgmm.comparison import Comparison
@@ -15,23 +16,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The number of components that the figures show, the reason, and the usable fits that have it.
+    """The model that the figures show, the reason, and its usable fits.
 
     Parameters
     ----------
-    n_components : int
+    model : str
+        Its label, such as K=3.
     reason : str
         A sentence.
     fits : dict of str to Fit
         Draws first, then point and variational fits.
-    others : dict of int to dict of str to Fit
-        Usable fits with other numbers of components.
+    others : dict of str to dict of str to Fit
+        Usable fits of other models.
     """
 
-    n_components: int
+    model: str
     reason: str
     fits: Mapping[str, Fit]
-    others: Mapping[int, Mapping[str, Fit]]
+    others: Mapping[str, Mapping[str, Fit]]
 
     def of_kind(self, *kinds: str) -> dict[str, Fit]:
         """The chosen fits of some kinds."""
@@ -43,21 +45,25 @@ def choose(comparison: Comparison, fits: Mapping[str, Fit]) -> Choice:
     usable = {name: fit for name, fit in fits.items() if fit.kind != "none"}
     kinds = ("draws", "point", "variational")
     ordered = dict(sorted(usable.items(), key=lambda item: kinds.index(item[1].kind)))
-    sizes = sorted({fit.model.n_components for fit in ordered.values()})
-    by_size = {k: {name: fit for name, fit in ordered.items() if fit.model.n_components == k} for k in sizes}
-    k, reason = _size(comparison, sizes)
-    return Choice(k, reason, by_size.pop(k), by_size)
+    order = {
+        fit.model.label: (not isinstance(fit.model, GaussianMixture), fit.model.n_components) for fit in fits.values()
+    }
+    labels = sorted({fit.model.label for fit in ordered.values()}, key=order.__getitem__)
+    by_model = {k: {name: fit for name, fit in ordered.items() if fit.model.label == k} for k in labels}
+    label, reason = _chosen(comparison, labels)
+    return Choice(label, reason, by_model.pop(label), by_model)
 
 
-def _size(comparison: Comparison, sizes: list[int]) -> tuple[int, str]:
+def _chosen(comparison: Comparison, labels: list[str]) -> tuple[str, str]:
+    """One of the labels, which begin with the fewest components; models with an unknown number come last."""
     found = next((v for column in LEADING if (v := verdict(comparison, column)) is not None), None)
     if found is None:
-        return sizes[0], f"The figures show K={sizes[0]}."
-    alike = [rival.n_components for rival in found.rivals if rival.behind <= SMALL_DIFFERENCE]
-    best = min((k for k in (found.n_components, *alike) if k in sizes), default=sizes[0])
-    if best == found.n_components:
-        return best, f"The figures show K={best}, which predicts new points best ({found.column})."
+        return labels[0], f"The figures show {labels[0]}."
+    alike = [rival.model for rival in found.rivals if rival.behind <= SMALL_DIFFERENCE]
+    best = next((label for label in labels if label in (found.model, *alike)), labels[0])
+    if best == found.model:
+        return best, f"The figures show {best}, which predicts new points best ({found.column})."
     return best, (
-        f"The figures show K={best}, the fewest components that predict new points as well as the best, "
-        f"K={found.n_components}, to within {SMALL_DIFFERENCE:.0f} nats ({found.column})."
+        f"The figures show {best}, the fewest components that predict new points as well as the best, "
+        f"{found.model}, to within {SMALL_DIFFERENCE:.0f} nats ({found.column})."
     )

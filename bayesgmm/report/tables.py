@@ -13,7 +13,7 @@ from bayesgmm.report.numbers import duration, fixed, significant, whole, with_er
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics
 
 if TYPE_CHECKING:
-    from bayesgmm.comparison import Comparison
+    from bayesgmm.comparison import Comparison, Row
     from bayesgmm.criteria.score import Score
     from bayesgmm.result.fit import Fit
 
@@ -24,13 +24,18 @@ def fits_table(comparison: Comparison) -> Table:
     """Every row of the comparison, how it was made and how it ended."""
     rows = tuple(
         (
-            Cell(name), Cell(row.method), Cell(str(row.n_components)), Cell(row.covariance),
+            Cell(name), Cell(row.method), Cell(_size(row)), Cell(row.covariance),
             Cell(str(row.n_parameters)), Cell(duration(row.seconds)), Cell(row.status.sentence),
         )
         for name, row in comparison.rows.items()
     )  # fmt: skip
     columns = ("fit", "method", "K", "covariance", "parameters", "time", "how it ended")
     return Table("Fits", columns, rows, is_text=True)
+
+
+def _size(row: Row) -> str:
+    """The number of components; where it is unknown, how many are occupied of how many."""
+    return str(row.n_components) if row.n_occupied is None else f"{row.n_occupied} of {row.n_components}"
 
 
 def score_table(comparison: Comparison, estimand: str) -> Table | None:
