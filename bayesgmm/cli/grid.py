@@ -146,9 +146,9 @@ def _joined(cells: list[Cell], parts: dict[str, Comparison | Status], data: Data
         elif part is not None:
             rows[cell.name] = _failed_row(cell, part, data.values.shape[1])
             scores[cell.name] = {kind: Score.missing(kind, part.sentence) for kind in columns}
-    for part in scored:
-        for name in part.rows.keys() - rows.keys():
-            rows[name], scores[name] = part.rows[name], part.scores[name]
+    baselines = {name: part for part in scored for name in part.rows.keys() - rows.keys()}
+    for name, part in sorted(baselines.items(), key=lambda item: item[1].rows[item[0]].n_components):
+        rows[name], scores[name] = part.rows[name], part.scores[name]
     return Comparison(rows, scores, columns, len(data.values))
 
 

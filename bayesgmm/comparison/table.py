@@ -53,7 +53,7 @@ class Row:
         """Flat columns of the table."""
         names = ("method", "n_components", "covariance", "n_parameters", "seconds")
         facts = {name: getattr(self, name) for name in names} | {"status": self.status.sentence}
-        return facts | {"model": self.label, "n_occupied": self.n_occupied}
+        return facts | {"model": self.label, "n_occupied": float("nan") if self.n_occupied is None else self.n_occupied}
 
 
 @dataclass(frozen=True, eq=False)

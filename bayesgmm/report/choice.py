@@ -45,10 +45,8 @@ def choose(comparison: Comparison, fits: Mapping[str, Fit]) -> Choice:
     usable = {name: fit for name, fit in fits.items() if fit.kind != "none"}
     kinds = ("draws", "point", "variational")
     ordered = dict(sorted(usable.items(), key=lambda item: kinds.index(item[1].kind)))
-    order = {
-        fit.model.label: (not isinstance(fit.model, GaussianMixture), fit.model.n_components) for fit in fits.values()
-    }
-    labels = sorted({fit.model.label for fit in ordered.values()}, key=order.__getitem__)
+    models = {fit.model.label: fit.model for fit in ordered.values()}
+    labels = sorted(models, key=lambda k: (not isinstance(models[k], GaussianMixture), models[k].n_components))
     by_model = {k: {name: fit for name, fit in ordered.items() if fit.model.label == k} for k in labels}
     label, reason = _chosen(comparison, labels)
     return Choice(label, reason, by_model.pop(label), by_model)
