@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.special import softmax
@@ -12,8 +13,8 @@ from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.initialize import start, whitening_of
 from bayesgmm.methods.loop import Stopping, climb
-from bayesgmm.methods.vb import VariationalUpdate
-from bayesgmm.models import GaussianMixture
+from bayesgmm.methods.vb import VariationalUpdate, prior_of
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.diagnostics import (
     ESS_LIMIT,
@@ -35,7 +36,7 @@ MIN_DRAWS = 100  # fewer draws of a chain, left by an interrupt, say nothing abo
 
 @dataclass(frozen=True)
 class NUTS:
-    """Draws from the posterior of a finite mixture by the no-U-turn sampler.
+    """Draws from the posterior of a finite or Dirichlet process mixture by the no-U-turn sampler.
 
     Chains start dispersed: random partitions of the data are each improved to a variational posterior, and a chain
     starts at a draw from one of these, picked with a probability that grows with its evidence.  So chains begin in
@@ -68,6 +69,8 @@ class NUTS:
     Hoffman and Gelman (2014), Journal of Machine Learning Research 15, 1593-1623.
     """
 
+    models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
+
     draws: int = 1000
     tune: int = 1000
     chains: int = 4
@@ -87,7 +90,11 @@ class NUTS:
             raise ArgumentError(f"nuts_sampler={self.nuts_sampler!r} must be {names}.")
 
     def run(
-        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
+        self,
+        model: GaussianMixture | DirichletProcessMixture,
+        data: DataMatrix,
+        rng: np.random.Generator,
+        progress: Progress,
     ) -> MethodResult:
         """Sample, and judge the draws."""
         from bayesgmm.ppl import sample
@@ -127,9 +134,11 @@ class DispersedStarts:
     probability: np.ndarray
 
     @classmethod
-    def find(cls, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator) -> DispersedStarts:
+    def find(
+        cls, model: GaussianMixture | DirichletProcessMixture, data: DataMatrix, rng: np.random.Generator
+    ) -> DispersedStarts:
         """Climb a little way from every random partition."""
-        X, prior, whitening = data.values, model.conjugate(), whitening_of(model, data)
+        X, prior, whitening = data.values, prior_of(model), whitening_of(model, data)
         readout, stopping = VariationalUpdate(prior, whitening), Stopping(START_SWEEPS, START_NATS / len(X), None)
         climbs = []
         for _ in range(1 if model.n_components == 1 else N_STARTS):

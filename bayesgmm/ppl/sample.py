@@ -16,7 +16,7 @@ from bayesgmm.core.compilation import announced_compilation
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads
 from bayesgmm.data import DataMatrix
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.result.fit import Progress
@@ -68,7 +68,11 @@ class Chain:
 
 
 def run_nutpie(
-    model: GaussianMixture, data: DataMatrix, make_start: MakeStart, plan: Plan, progress: Progress
+    model: GaussianMixture | DirichletProcessMixture,
+    data: DataMatrix,
+    make_start: MakeStart,
+    plan: Plan,
+    progress: Progress,
 ) -> tuple[list[Chain], bool]:
     """Sample the flat posterior, chains in parallel; returns the chains and whether it was interrupted.
 
@@ -101,7 +105,8 @@ def run_nutpie(
     for c in range(len(flat)):
         length = int(np.isfinite(flat[c, :, 0]).sum())  # an interrupted chain is padded with NaN
         kept = posterior.coordinates.expand(flat[c, :length])
-        chains.append(Chain(kept, {name: value[c, :length] for name, value in stats.items()}))
+        states = posterior.coordinates.states(flat[c, :length])
+        chains.append(Chain(kept, {name: value[c, :length] for name, value in stats.items()} | states))
     return chains, is_interrupted
 
 
@@ -181,7 +186,11 @@ def _as_python(posterior: FlatPosterior, first_point: Callable[[int], np.ndarray
 
 
 def run_pymc(
-    model: GaussianMixture, data: DataMatrix, make_start: MakeStart, plan: Plan, progress: Progress
+    model: GaussianMixture | DirichletProcessMixture,
+    data: DataMatrix,
+    make_start: MakeStart,
+    plan: Plan,
+    progress: Progress,
 ) -> tuple[list[Chain], bool]:
     """Sample the `pm.Model` by PyMC's own sampler, one chain after the other."""
     import pymc as pm
@@ -212,6 +221,8 @@ def run_pymc(
         factor = np.ascontiguousarray(np.diagonal(factor, axis1=-2, axis2=-1))
     params = MixtureParams.trusted(posterior["weights"], posterior["means"], factor)
     stats = {name: np.asarray(trace.sample_stats[name].values) for name in STATS}
+    if "concentration" in coordinates.shapes:
+        stats["concentration"] = np.asarray(trace.posterior["concentration"].values)
     chains = [Chain(params[c], {name: value[c] for name, value in stats.items()}) for c in range(len(factor))]
     return chains, done[0] < plan.total
 
