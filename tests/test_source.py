@@ -109,6 +109,16 @@ def test_columns_of_parquet_are_chosen(tmp_path):
         bg.data_source(X, columns=["v"])
 
 
+def test_row_groups_that_were_read_are_let_go(tmp_path):
+    import pyarrow as pa
+
+    many = pd.DataFrame(np.random.default_rng(1).normal(size=(200_000, 8)), columns=list("abcdefgh"))
+    many.to_parquet(tmp_path / "many.parquet", row_group_size=5000)  # 12 MiB in 40 groups
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() for _ in bg.data_source(tmp_path / "many.parquet").stretches(5000)]
+    assert max(held) - before < 2**21
+
+
 REFUSED = {
     "no file": (lambda folder: folder / "none.parquet", "no file"),
     "not Parquet": (lambda folder: text(folder / "x.parquet"), "cannot be read as Parquet"),

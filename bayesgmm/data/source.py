@@ -209,9 +209,11 @@ def _of_parquet(paths: list[Path], columns: Sequence[str] | None) -> DataSource:
 
     def chunks(n_rows: int) -> Iterator[Any]:
         for path in paths:
-            with ParquetFile(path) as file:
-                for batch in file.iter_batches(min(n_rows, 2**16), columns=names):
-                    yield batch.to_pandas()[names]
+            with ParquetFile(path, buffer_size=2**20) as file:
+                # Asked for all row groups at once, Arrow keeps every one until the end.
+                for group in range(file.num_row_groups):
+                    for batch in file.iter_batches(min(n_rows, 2**16), row_groups=[group], columns=names):
+                        yield batch.to_pandas()[names]
 
     for file in files:
         file.close()

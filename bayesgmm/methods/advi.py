@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from bayesgmm.methods.approximation import (
     verdict,
 )
 from bayesgmm.methods.loop import is_real
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.result.approximation import ApproximateDraws, ApproximationDiagnostics
 from bayesgmm.result.fit import MethodResult, Progress
 
@@ -64,6 +65,8 @@ class ADVI:
     Magnusson, Huggins and Vehtari (2020), NeurIPS 33: averaged iterates.
     """
 
+    models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
+
     kind: str = "mean-field"
     n_iter: int = 10_000
     draws: int = 1000
@@ -81,7 +84,11 @@ class ADVI:
             raise ArgumentError(f"tol={shown(self.tol)} must be a number of at least 0.")
 
     def run(
-        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
+        self,
+        model: GaussianMixture | DirichletProcessMixture,
+        data: DataMatrix,
+        rng: np.random.Generator,
+        progress: Progress,
     ) -> MethodResult:
         """Fit q, draw from it, and weigh the draws."""
         from bayesgmm.ppl.flat import FlatPosterior

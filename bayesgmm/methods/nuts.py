@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.methods.chains import extended_length, failure, joined, judge, kept_lengths, stack
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.loop import Stopping, climb
-from bayesgmm.methods.vb import VariationalUpdate
-from bayesgmm.models import GaussianMixture, whitening_of
+from bayesgmm.methods.vb import VariationalUpdate, prior_of
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
@@ -42,7 +42,7 @@ IF_APART = (
 
 @dataclass(frozen=True)
 class NUTS:
-    """Draws from the posterior of a finite mixture by the no-U-turn sampler.
+    """Draws from the posterior of a finite or Dirichlet process mixture by the no-U-turn sampler.
 
     Chains start dispersed: variational posteriors from random partitions of the data show the modes, and each chain
     starts at a draw from another one of those whose evidence is near the best.  NUTS itself hardly ever crosses from
@@ -76,6 +76,8 @@ class NUTS:
     Hoffman and Gelman (2014), Journal of Machine Learning Research 15, 1593-1623.
     """
 
+    models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
+
     draws: int = 1000
     tune: int = 1000
     chains: int = 4
@@ -96,7 +98,7 @@ class NUTS:
 
     def run(
         self,
-        model: GaussianMixture,
+        model: GaussianMixture | DirichletProcessMixture,
         data: DataMatrix,
         rng: np.random.Generator,
         progress: Progress,
@@ -140,7 +142,7 @@ class NUTS:
 
     def _sample(
         self,
-        model: GaussianMixture,
+        model: GaussianMixture | DirichletProcessMixture,
         data: DataMatrix,
         starts: DispersedStarts | LastDraws | None,
         seed: int,
@@ -207,9 +209,11 @@ class DispersedStarts:
     posteriors: tuple[ConjugateMixture, ...]
 
     @classmethod
-    def find(cls, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator) -> DispersedStarts:
+    def find(
+        cls, model: GaussianMixture | DirichletProcessMixture, data: DataMatrix, rng: np.random.Generator
+    ) -> DispersedStarts:
         """Climb a little way from every random partition."""
-        X, prior, whitening = data.values, model.conjugate(), whitening_of(model, data)
+        X, prior, whitening = data.values, prior_of(model), whitening_of(model, data)
         readout, stopping = VariationalUpdate(prior, whitening), Stopping(START_SWEEPS, START_NATS / len(X), None)
         climbs = []
         for _ in range(1 if model.n_components == 1 else N_STARTS):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy.special import logsumexp
 
 from bayesgmm.data import DataMatrix
 from bayesgmm.methods.approximation import Weighing, check_counts, failed, flat_draws, one_blas_thread, verdict
-from bayesgmm.methods.initialize import start, whitening_of
+from bayesgmm.methods.initialize import start
 from bayesgmm.methods.vb import prior_of
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
 from bayesgmm.result.approximation import ApproximateDraws, ApproximationDiagnostics
 from bayesgmm.result.fit import MethodResult, Progress
 
@@ -49,6 +49,8 @@ class Pathfinder:
     Zhang, Carpenter, Gelman and Vehtari (2022), Journal of Machine Learning Research 23(306), 1-49.
     """
 
+    models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
+
     paths: int = 8
     draws: int = 1000
     max_iter: int = 1000
@@ -57,7 +59,11 @@ class Pathfinder:
         check_counts(self, paths=1, draws=100, max_iter=1)
 
     def run(
-        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
+        self,
+        model: GaussianMixture | DirichletProcessMixture,
+        data: DataMatrix,
+        rng: np.random.Generator,
+        progress: Progress,
     ) -> MethodResult:
         """Follow every path, and weigh the draws of all."""
         from bayesgmm.ppl.flat import FlatPosterior
@@ -87,7 +93,7 @@ class Pathfinder:
     def _follow(
         self,
         posterior: FlatPosterior,
-        model: GaussianMixture,
+        model: GaussianMixture | DirichletProcessMixture,
         data: DataMatrix,
         rng: np.random.Generator,
         progress: Progress,

@@ -1,4 +1,4 @@
-"""The coordinates in which a finite mixture is sampled, by the fast posterior and by the `pm.Model` alike.
+"""The coordinates in which a mixture is sampled, by the fast posterior and by the `pm.Model` alike.
 
 They are dimensionless, because data and prior are whitened by the data's spread: moving the data within
 the structure's group changes the log density of a point by a constant only.
@@ -15,8 +15,8 @@ from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.maximise import moments
 from bayesgmm.core.params import LOG_2PI, MixtureParams, invert_triangular
 from bayesgmm.data import DataMatrix
-from bayesgmm.models import GaussianMixture, whitening_of
-from bayesgmm.priors.weights import Dirichlet
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
+from bayesgmm.ppl.weights import SimplexWeights, StickWeights, weights_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Bartlett:
         Column means of the data.
     whitening : (D, D) or (D,) array
         Precision factor W of the data's spread, within the structure's group.
-    weights : Dirichlet
+    weights : SimplexWeights or StickWeights
     dof : (R, D) or (R, C) array
         Of the squared Bartlett entries; R and C as in the structure's compact shape.
     root : (R, D, D) or (R, C) array
@@ -51,14 +51,14 @@ class Bartlett:
     structure: CovarianceStructure
     center: np.ndarray
     whitening: np.ndarray
-    weights: Dirichlet
+    weights: SimplexWeights | StickWeights
     dof: np.ndarray
     root: np.ndarray
     mean: np.ndarray
     mean_precision: np.ndarray
 
     @classmethod
-    def of(cls, model: GaussianMixture, data: DataMatrix) -> Bartlett:
+    def of(cls, model: GaussianMixture | DirichletProcessMixture, data: DataMatrix) -> Bartlett:
         """The coordinates of a resolved model on its data."""
         structure, n_features = model.covariance, data.values.shape[1]
         center, _ = moments(data.values, structure.is_diagonal)
@@ -72,7 +72,7 @@ class Bartlett:
             dof = prior.dof[:, None] - n_features + np.arange(1, n_features + 1)
             root = np.triu(invert_triangular(whitening) @ root)
         mean = whitened(prior.mean, center, whitening)
-        return cls(structure, center, whitening, model.weights, dof, root, mean, prior.mean_precision)
+        return cls(structure, center, whitening, weights_of(model), dof, root, mean, prior.mean_precision)
 
     @property
     def n_components(self) -> int:
@@ -87,7 +87,7 @@ class Bartlett:
         """Shapes of the free variables, in their order in the flat vector."""
         k, d = self.mean.shape
         square = self.dof.shape[self.structure.is_shared : 1 if self.structure.is_round else None]
-        shapes = {"weights": (k,), "bartlett_square": square}
+        shapes = self.weights.shapes | {"bartlett_square": square}
         if self.n_upper:
             shapes["bartlett_upper"] = (*square[:-1], d * (d - 1) // 2)
         return shapes | {"standardized_means": (k, d)}
@@ -100,23 +100,20 @@ class Bartlett:
     @property
     def n_dim(self) -> int:
         """Length of the flat vector."""
-        return self.n_components - 1 + self.dof.size + self.n_upper + self.mean.size
+        return self.weights.n_dim + self.dof.size + self.n_upper + self.mean.size
 
     def log_normaliser(self, n_obs: int) -> float:
         """What the kernels leave out of the joint log density of coordinates and data."""
         half_dof, n_features = 0.5 * self.dof, self.n_features
         diagonal = self.whitening if self.structure.is_diagonal else np.diag(self.whitening)
-        weights = np.log(self.n_components) - self.weights.log_partition()
         bartlett = -np.sum(half_dof * np.log(2.0) + gammaln(half_dof)) - 0.5 * self.n_upper * LOG_2PI
         means = 0.5 * n_features * np.sum(np.log(self.mean_precision) - LOG_2PI)
-        return float(weights + bartlett + means + n_obs * np.log(diagonal).sum())
+        return float(self.weights.log_normaliser() + bartlett + means + n_obs * np.log(diagonal).sum())
 
     def expand(self, flat: np.ndarray) -> MixtureParams:
         """Mixtures in data units, with the leading axes of `flat` (..., n_dim)."""
-        k, at = self.n_components, self.n_components - 1
-        log_weights = np.concatenate([flat[..., :at], -flat[..., :at].sum(-1, keepdims=True)], -1)
-        weights = np.exp(log_weights - log_weights.max(-1, keepdims=True))
-        weights /= weights.sum(-1, keepdims=True)
+        k, at = self.n_components, self.weights.n_dim
+        weights = self.weights.expand(flat[..., :at])
         diagonal = np.exp(0.5 * flat[..., at : at + self.dof.size]).reshape(*flat.shape[:-1], *self.dof.shape)
         standardized = flat[..., flat.shape[-1] - self.mean.size :].reshape(*flat.shape[:-1], *self.mean.shape)
         if self.structure.is_diagonal:
@@ -132,10 +129,15 @@ class Bartlett:
         factor = self.structure.expand(self.whitening @ self.root @ bartlett, k, self.n_features)
         return MixtureParams.trusted(weights, self.center + standardized @ invert_triangular(self.whitening), factor)
 
+    def states(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """What the coordinates hold beside the mixtures, with the leading axes of `flat` (..., n_dim)."""
+        return self.weights.states(flat[..., : self.weights.n_dim])
+
     def variables(self, params: MixtureParams) -> dict[str, np.ndarray]:
         """The values that one mixture gives to the free variables."""
         rows, columns = self.dof.shape
-        values = {"weights": params.weights, "standardized_means": whitened(params.means, self.center, self.whitening)}
+        values = self.weights.variables(params.weights)
+        values["standardized_means"] = whitened(params.means, self.center, self.whitening)
         if self.structure.is_diagonal:
             factor = (params.precision_chol / self.whitening)[:rows, :columns]
             values["bartlett_square"] = (factor / self.root) ** 2
@@ -147,11 +149,9 @@ class Bartlett:
 
     def flatten(self, params: MixtureParams) -> np.ndarray:
         """The (n_dim,) unconstrained vector of one mixture; the inverse of `expand`."""
-        values = self.variables(params)
-        log_weights = np.log(values["weights"])
-        values["weights"] = log_weights[:-1] - log_weights.mean()
+        values = {name: value for name, value in self.variables(params).items() if name not in self.weights.shapes}
         values["bartlett_square"] = np.log(values["bartlett_square"])
-        return np.concatenate([value.ravel() for value in values.values()])
+        return np.concatenate([self.weights.flatten(params.weights), *(value.ravel() for value in values.values())])
 
 
 def whitened(points: np.ndarray, center: np.ndarray, whitening: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`pymc_model`: the finite mixture as an ordinary `pm.Model`."""
+"""`pymc_model`: a mixture as an ordinary `pm.Model`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import LOG_2PI, invert_triangular
 from bayesgmm.data import DataMatrix, as_matrix
-from bayesgmm.errors import ArgumentError
-from bayesgmm.models import GaussianMixture
+from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.distribution import MvNormalMixture
 from bayesgmm.ppl.factors import precision_chol_of_chol
+from bayesgmm.ppl.weights import SimplexWeights, StickWeights
+from bayesgmm.priors.components import NormalInverseWishart
+from bayesgmm.priors.concentration import Gamma
 
 
-def pymc_model(model: GaussianMixture, X: ArrayLike) -> pm.Model:
+def pymc_model(model: GaussianMixture | DirichletProcessMixture, X: ArrayLike) -> pm.Model:
     """The model and its data as a `pm.Model`, with exactly the package's priors.
 
     Free variables are `weights` (Dirichlet), `bartlett_square` (chi-squared) and `bartlett_upper` (standard
@@ -26,9 +29,12 @@ def pymc_model(model: GaussianMixture, X: ArrayLike) -> pm.Model:
     (component, feature, feature_bis) and `precision_chol`.  The likelihood `x` (obs, feature) is a
     `MvNormalMixture`.
 
+    The weights of a `DirichletProcessMixture` are deterministic: free are `sticks` (stick), Beta(1, concentration),
+    and the `concentration` where it is unknown.
+
     Parameters
     ----------
-    model : GaussianMixture
+    model : GaussianMixture or DirichletProcessMixture
     X : (n, d) array, or pandas or polars frame
 
     Returns
@@ -39,13 +45,20 @@ def pymc_model(model: GaussianMixture, X: ArrayLike) -> pm.Model:
     ------
     DataError, ArgumentError
         The data or the model's prior cannot be used.
+    NotApplicableError
+        The prior is no NormalInverseWishart.
 
     References
     ----------
     Bartlett (1933), Proceedings of the Royal Society of Edinburgh 53, 260-283, doi:10.1017/S0370164600015637.
     """
-    if not isinstance(model, GaussianMixture):
-        raise ArgumentError(f"model={model!r} must be a model object such as GaussianMixture(n_components=2).")
+    if not isinstance(model, (GaussianMixture, DirichletProcessMixture)):
+        raise ArgumentError(
+            f"model={model!r} must be a model object such as GaussianMixture(n_components=2) or "
+            "DirichletProcessMixture(truncation=10)."
+        )
+    if not isinstance(model.prior, NormalInverseWishart):
+        raise NotApplicableError(f"pymc_model needs a NormalInverseWishart, and prior={model.prior!r}.")
     data = as_matrix(X)
     return build(Bartlett.of(model.resolve(data), data), data)
 
@@ -59,8 +72,10 @@ def build(c: Bartlett, data: DataMatrix) -> pm.Model:
         "feature_bis": list(data.feature_names),
         "obs": np.arange(len(values)),
     }
+    if isinstance(c.weights, StickWeights):
+        coords["stick"] = np.arange(c.n_components - 1)
     with pm.Model(coords=coords) as pymc:
-        weights = pm.Dirichlet("weights", a=c.weights.concentration, dims="component")
+        weights = _weights(c.weights)
         white_factor = _diagonal_factor(c) if c.structure.is_diagonal else _triangular_factor(c)
         standardized = _standardized_means(c, white_factor)
         if c.structure.is_diagonal:
@@ -80,6 +95,20 @@ def build(c: Bartlett, data: DataMatrix) -> pm.Model:
             "x", weights=weights, means=means, precision_chol=factor, observed=values, dims=("obs", "feature")
         )
     return pymc
+
+
+def _weights(weights: SimplexWeights | StickWeights) -> pt.TensorVariable:
+    """(K,) weights."""
+    if isinstance(weights, SimplexWeights):
+        return pm.Dirichlet("weights", a=weights.concentration, dims="component")
+    alpha = weights.prior
+    if isinstance(alpha, Gamma):
+        alpha = pm.Gamma("concentration", alpha=alpha.shape, beta=alpha.rate)
+    if weights.truncation == 1:
+        return pm.Deterministic("weights", pt.ones(1), dims="component")
+    sticks = pm.Beta("sticks", alpha=1.0, beta=alpha, dims="stick")
+    left = pt.concatenate([[1.0], pt.cumprod(1.0 - sticks)])
+    return pm.Deterministic("weights", left * pt.concatenate([sticks, [1.0]]), dims="component")
 
 
 def _triangular_factor(c: Bartlett) -> pt.TensorVariable:

@@ -1,4 +1,4 @@
-"""The finite mixture's posterior as one fast function of a flat unconstrained vector."""
+"""A mixture's posterior as one fast function of a flat unconstrained vector."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from bayesgmm.core.sweep import group_bounds
 from bayesgmm.core.threads import run_in_threads
 from bayesgmm.data import DataMatrix
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.ppl import flat_kernels as kernels
 from bayesgmm.ppl.bartlett import Bartlett, whitened
 
@@ -34,12 +34,19 @@ class FlatPosterior:
     n_obs: int
 
     @classmethod
-    def of(cls, model: GaussianMixture, data: DataMatrix) -> FlatPosterior:
+    def of(cls, model: GaussianMixture | DirichletProcessMixture, data: DataMatrix) -> FlatPosterior:
         """The posterior of a resolved model."""
         c, n_obs = Bartlett.of(model, data), len(data.values)
         white = whitened(np.asarray(data.values, float), c.center, c.whitening)
         problem = kernels.pack_problem(
-            white, c.weights.concentration, 0.5 * c.dof, c.root, c.mean, c.mean_precision, c.log_normaliser(n_obs)
+            white,
+            c.weights.concentration,
+            0.5 * c.dof,
+            c.root,
+            c.mean,
+            c.mean_precision,
+            c.log_normaliser(n_obs),
+            c.weights.constants,
         )
         return cls(c, problem, n_obs)
 

@@ -1,7 +1,7 @@
 """Compiled log posterior and gradient on flat unconstrained vectors, in whitened coordinates.
 
-A vector holds, one after the other: the K - 1 free coordinates of the weights, the logarithms of the squared
-Bartlett diagonals, the Bartlett upper triangles (triangular structures only) and the standardized means.
+A vector holds, one after the other: the free coordinates of the weights (see `flat_weights`), the logarithms of
+the squared Bartlett diagonals, the Bartlett upper triangles (triangular structures only) and the standardized means.
 Fisher's identity turns the statistics of one soft sweep into the gradient; the prior of a mean enters them
 as one more point, of weight kappa, at the prior mean.
 
@@ -18,14 +18,26 @@ from bayesgmm.core.assignment import SOFT
 from bayesgmm.core.compilation import jit
 from bayesgmm.core.params import LOG_2PI
 from bayesgmm.core.passes import sweep_rows
+from bayesgmm.ppl.flat_weights import add_weights, log_weights_of, n_free
 
-HEADER = 8  # total length, n, K, D, rows and columns of half_dof, log normaliser, draws made (a sampler's counter)
+# Total length, n, K, D, rows and columns of half_dof, log normaliser, kind and two constants of the weights, draws made
+# (a sampler's counter).
+HEADER = 11
+WEIGHTS = slice(7, 10)
 
 
-def pack_problem(X, concentration, half_dof, root, mean, mean_precision, log_normaliser):
+def pack_problem(X, concentration, half_dof, root, mean, mean_precision, log_normaliser, weights=(0.0, 0.0, 0.0)):
     """The problem array."""
     parts = [np.asarray(part, float).ravel() for part in (concentration, half_dof, mean, mean_precision, root, X)]
-    header = [HEADER + sum(len(part) for part in parts), len(X), *mean.shape, *half_dof.shape, log_normaliser, 0]
+    header = [
+        HEADER + sum(len(part) for part in parts),
+        len(X),
+        *mean.shape,
+        *half_dof.shape,
+        log_normaliser,
+        *weights,
+        0,
+    ]
     return np.concatenate([np.array(header, float), *parts])
 
 
@@ -44,36 +56,6 @@ def unpack_problem(problem):
 
 
 @jit
-def log_simplex(x, n_components):
-    """Log weights under PyMC's simplex transform: the log softmax of (x, -sum x)."""
-    log_weights = np.zeros(n_components)
-    for k in range(n_components - 1):
-        log_weights[k] = x[k]
-        log_weights[n_components - 1] -= x[k]
-    top, total = log_weights[0], 0.0
-    for k in range(1, n_components):
-        top = max(top, log_weights[k])
-    for k in range(n_components):
-        total += np.exp(log_weights[k] - top)
-    for k in range(n_components):
-        log_weights[k] -= top + np.log(total)
-    return log_weights
-
-
-@jit
-def add_log_weights(concentration, log_weights, counts, gradient):
-    """Log density of the weights with their transform's Jacobian, and the gradient of all terms in them."""
-    value, total, last = 0.0, 0.0, len(log_weights) - 1
-    for k in range(last + 1):
-        value += concentration[k] * log_weights[k]
-        total += concentration[k] + counts[k]
-    end = concentration[last] + counts[last] - total * np.exp(log_weights[last])
-    for k in range(last):
-        gradient[k] += concentration[k] + counts[k] - total * np.exp(log_weights[k]) - end
-    return value
-
-
-@jit
 def last_as_matrix(x, n_rows, n_columns):
     """The last entries of x as a matrix."""
     matrix, at = np.empty((n_rows, n_columns)), len(x) - n_rows * n_columns
@@ -88,7 +70,10 @@ def last_as_matrix(x, n_rows, n_columns):
 def unpack_triangular(x, problem):
     """Log weights (K,), Bartlett factors (R, D, D), precision factors (K, D, D) and means (K, D)."""
     n_components, n_features, rows = int(problem[2]), int(problem[3]), int(problem[4])
-    root, at = unpack_problem(problem)[4].reshape((rows, n_features, n_features)), n_components - 1
+    root, at = (
+        unpack_problem(problem)[4].reshape((rows, n_features, n_features)),
+        n_free(n_components, problem[WEIGHTS]),
+    )
     upper_at = at + rows * n_features
     bartlett = np.zeros((rows, n_features, n_features))
     for r in range(rows):
@@ -105,14 +90,19 @@ def unpack_triangular(x, problem):
             for j in range(i, n_features):
                 for m in range(i, j + 1):
                     factors[k, i, j] += root[r, i, m] * bartlett[r, m, j]
-    return log_simplex(x, n_components), bartlett, factors, last_as_matrix(x, n_components, n_features)
+    return (
+        log_weights_of(x, n_components, problem[WEIGHTS]),
+        bartlett,
+        factors,
+        last_as_matrix(x, n_components, n_features),
+    )
 
 
 @jit
 def unpack_diagonal(x, problem):
     """Log weights (K,), Bartlett entries (R, C), precision factors (K, D) and means (K, D)."""
     n_components, n_features, rows, columns = int(problem[2]), int(problem[3]), int(problem[4]), int(problem[5])
-    root, at = unpack_problem(problem)[4], n_components - 1
+    root, at = unpack_problem(problem)[4], n_free(n_components, problem[WEIGHTS])
     bartlett, factors = np.empty((rows, columns)), np.empty((n_components, n_features))
     for r in range(rows):
         for c in range(columns):
@@ -122,7 +112,12 @@ def unpack_diagonal(x, problem):
         for d in range(n_features):
             r, c = min(k, rows - 1), min(d, columns - 1)
             factors[k, d] = root[r * columns + c] * bartlett[r, c]
-    return log_simplex(x, n_components), bartlett, factors, last_as_matrix(x, n_components, n_features)
+    return (
+        log_weights_of(x, n_components, problem[WEIGHTS]),
+        bartlett,
+        factors,
+        last_as_matrix(x, n_components, n_features),
+    )
 
 
 @jit
@@ -153,7 +148,7 @@ def read_triangular(x, problem, log_weights, bartlett, factors, means, counts, f
     concentration, half_dof, prior_mean, kappa, root, _ = unpack_problem(problem)
     (n_components, n_features), rows, gradient = means.shape, len(bartlett), np.zeros(len(x))
     root = root.reshape(bartlett.shape)
-    value = problem[6] + add_log_weights(concentration, log_weights, counts, gradient)
+    value = problem[6] + add_weights(x, problem[WEIGHTS], concentration, log_weights, counts, gradient)
     d_bartlett, mean_at = np.zeros(bartlett.shape), len(x) - n_components * n_features
     for k in range(n_components):
         r = min(k, rows - 1)
@@ -165,7 +160,9 @@ def read_triangular(x, problem, log_weights, bartlett, factors, means, counts, f
         value += mean_prior_triangular(kappa[k], prior_mean[k], means[k], factors[k])
         d_mean = gradient[mean_at + k * n_features : mean_at + (k + 1) * n_features]
         pull_back_triangular(counts[k] + 1.0, first[k], second[k], factors[k], root[r], d_mean, d_bartlett[r])
-    return value + add_bartlett(x, n_components - 1, half_dof, bartlett, d_bartlett, gradient), gradient
+    return value + add_bartlett(
+        x, n_free(n_components, problem[WEIGHTS]), half_dof, bartlett, d_bartlett, gradient
+    ), gradient
 
 
 @jit
@@ -223,8 +220,8 @@ def read_diagonal(x, problem, log_weights, bartlett, factors, means, counts, fir
     concentration, half_dof, prior_mean, kappa, _, _ = unpack_problem(problem)
     (n_components, n_features), (rows, columns) = means.shape, bartlett.shape
     gradient = np.zeros(len(x))
-    value = problem[6] + add_log_weights(concentration, log_weights, counts, gradient)
-    at, mean_at = n_components - 1, len(x) - n_components * n_features
+    value = problem[6] + add_weights(x, problem[WEIGHTS], concentration, log_weights, counts, gradient)
+    at, mean_at = n_free(n_components, problem[WEIGHTS]), len(x) - n_components * n_features
     for k in range(n_components):
         for d in range(n_features):
             entry = at + min(k, rows - 1) * columns + min(d, columns - 1)

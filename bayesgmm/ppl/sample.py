@@ -20,7 +20,7 @@ from bayesgmm.core.compilation import announced_compilation
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads
 from bayesgmm.data import DataMatrix
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.result.fit import Progress
@@ -72,7 +72,7 @@ class Chain:
 
 
 def run_nutpie(
-    model: GaussianMixture,
+    model: GaussianMixture | DirichletProcessMixture,
     data: DataMatrix,
     make_start: MakeStart,
     plan: Plan,
@@ -145,7 +145,8 @@ def _chain_of(posterior: FlatPosterior, trace: Any) -> Chain:
     flat = np.asarray(trace.posterior["flat"].values)[0]
     length = int(np.isfinite(flat[:, 0]).sum())  # an interrupted chain is padded with NaN
     stats = {name: np.asarray(trace.sample_stats[theirs].values)[0, :length] for name, theirs in STATS.items()}
-    return Chain(posterior.coordinates.expand(flat[:length]), stats)
+    coordinates = posterior.coordinates
+    return Chain(coordinates.expand(flat[:length]), stats | coordinates.states(flat[:length]))
 
 
 def _begin_chain(compiled, plan: Plan, seed: int, listener: dict[str, Any]):
@@ -252,7 +253,11 @@ def _as_python(posterior: FlatPosterior, first_point: np.ndarray):
 
 
 def run_pymc(
-    model: GaussianMixture, data: DataMatrix, make_start: MakeStart, plan: Plan, progress: Progress
+    model: GaussianMixture | DirichletProcessMixture,
+    data: DataMatrix,
+    make_start: MakeStart,
+    plan: Plan,
+    progress: Progress,
 ) -> tuple[list[Chain], bool]:
     """Sample the `pm.Model` by PyMC's own sampler, one chain after the other."""
     import pymc as pm
@@ -281,6 +286,8 @@ def run_pymc(
         factor = np.ascontiguousarray(np.diagonal(factor, axis1=-2, axis2=-1))
     params = MixtureParams.trusted(posterior["weights"], posterior["means"], factor)
     stats = {name: np.asarray(trace.sample_stats[name].values) for name in STATS}
+    if "concentration" in coordinates.shapes:
+        stats["concentration"] = np.asarray(trace.posterior["concentration"].values)
     chains = [Chain(params[c], {name: value[c] for name, value in stats.items()}) for c in range(len(factor))]
     return chains, done[0] < plan.total
 
