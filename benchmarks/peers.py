@@ -10,6 +10,9 @@ from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 
 import bayesgmm as bg
 from bayesgmm.core.density import responsibilities
+from bayesgmm.data import as_matrix
+from bayesgmm.result.estimates import VariationalPosterior
+from bayesgmm.result.fit import silent
 
 Fitter = Callable[[np.ndarray, bg.MixtureParams, int], object]
 
@@ -55,10 +58,14 @@ def vb_sklearn(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> BayesianG
     return _vb_sklearn(X, start, n_iter, "dirichlet_distribution", start.n_components)
 
 
-def process_ours(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> bg.Fit:
-    """Variational Bayes of this package for a Dirichlet process with concentration 1."""
-    model = bg.DirichletProcessMixture(start.n_components, concentration=1.0)
-    return quietly(lambda: bg.fit(model, X, bg.VB(n_iter, tol=None, init=start), rng=0))
+def process_ours(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> VariationalPosterior:
+    """Variational Bayes of this package for a Dirichlet process with concentration 1.
+
+    The method alone: `fit` also reports on the truncation from many draws, which takes longer than a few iterations.
+    """
+    data = as_matrix(X)
+    model = bg.DirichletProcessMixture(start.n_components, concentration=1.0).resolve(data)
+    return bg.VB(n_iter, tol=None, init=start).run(model, data, np.random.default_rng(0), silent).estimate
 
 
 def process_sklearn(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> BayesianGaussianMixture:
