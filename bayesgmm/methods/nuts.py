@@ -181,8 +181,9 @@ def _judge(diagnostics: SamplerDiagnostics, options: NUTS, shape: tuple[int, int
     if not worst.rhat < RHAT_LIMIT:
         notes.append(
             f"The chains disagree: R-hat of {worst.name} is {worst.rhat:.3f} (limit {RHAT_LIMIT}). Run longer; where "
-            "chains sit in different modes (see the trace plots), longer runs do not help: try another number of "
-            "components or a more informative prior."
+            "chains sit in different modes (see the trace plots), longer runs do not help: Gibbs() "
+            "moves between modes, and stack_chains(fit) weights the chains by how well they predict. Or try another "
+            "number of components or a more informative prior."
         )
     elif not diagnostics.min_ess > ESS_LIMIT:
         notes.append(
