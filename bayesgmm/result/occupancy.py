@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bayesgmm.result.fit import Fit
 
-MAX_DRAWS, CELLS = 1000, 1e8  # of draws whose responsibilities are computed, and of these in all
+MAX_DRAWS, CELLS = 1000, 1e7  # of draws whose responsibilities are computed, and of these in all
 TOO_OFTEN = 0.05
 
 
