@@ -162,6 +162,11 @@ def _checkpoint_folder(method: Method, checkpoint: str | Path) -> Path:
             f"{type(method).__name__} makes no draws that a checkpoint could keep; Gibbs and NUTS do: leave checkpoint "
             "out."
         )
+    if not method.has_separate_chains:
+        raise NotApplicableError(
+            "PyMC's sampler runs all chains as one, so that a checkpoint cannot keep the finished ones: use "
+            "nuts_sampler='nutpie'."
+        )
     if not isinstance(checkpoint, (str, Path)):
         raise ArgumentError(f"checkpoint={shown(checkpoint)} must be the path of a folder.")
     return Path(checkpoint)

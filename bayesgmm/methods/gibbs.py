@@ -85,6 +85,7 @@ class Gibbs:
 
     models: ClassVar = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)
     priors: ClassVar = COMPONENTS_PRIORS
+    has_separate_chains: ClassVar = True
 
     draws: int = 1000
     tune: int = 500

@@ -11,7 +11,7 @@ import numpy as np
 from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix
-from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.chains import extended_length, failure, joined, judge, kept_lengths, stack
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.loop import Stopping, climb
@@ -97,6 +97,11 @@ class NUTS:
             names = " or ".join(repr(name) for name in NUTS_SAMPLERS)
             raise ArgumentError(f"nuts_sampler={self.nuts_sampler!r} must be {names}.")
 
+    @property
+    def has_separate_chains(self) -> bool:
+        """Whether each chain can be kept, and run again, by itself."""
+        return self.nuts_sampler == "nutpie"
+
     def run(
         self,
         model: GaussianMixture | DirichletProcessMixture,
@@ -106,8 +111,6 @@ class NUTS:
         checkpoint: Checkpoint | None = None,
     ) -> MethodResult:
         """Sample, and judge the draws."""
-        if checkpoint is not None and self.nuts_sampler != "nutpie":
-            raise NotApplicableError("checkpoint= needs nuts_sampler='nutpie': PyMC's runs all chains as one.")
         try:
             starts = (
                 None if checkpoint is not None and checkpoint.is_finished else DispersedStarts.find(model, data, rng)

@@ -116,6 +116,8 @@ def run_nutpie(
             keep(c, chains[c])
 
     is_interrupted = _run_side_by_side(begin, show, take)
+    if not is_interrupted:
+        progress(plan.total, plan.total, f"draws{divergences.note()}")
     return [chains[c] for c in sorted(chains)], is_interrupted
 
 

@@ -65,6 +65,11 @@ class Sampler(Protocol):
     tune: int
     chains: int
 
+    @property
+    def has_separate_chains(self) -> bool:
+        """Whether each chain can be kept, and run again, by itself, as a checkpoint asks."""
+        ...
+
     def run(
         self,
         model: Model,
