@@ -41,7 +41,8 @@ from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result import diagnostics, files, status
 from bayesgmm.result.approximation import ApproximationDiagnostics
 from bayesgmm.result.checkpoint import Checkpoint, read_manifest
-from bayesgmm.result.fit import Fit, Method, Progress, Sampler, as_seed, fit_once, silent
+from bayesgmm.result.fit import Fit, as_seed, fit_once
+from bayesgmm.result.method import Method, Progress, Sampler, silent
 from bayesgmm.result.provenance import versions
 
 METHODS = (EM, MAP, VB, NUTS, Gibbs, ADVI, Pathfinder, OnlineEM, StochasticVB)

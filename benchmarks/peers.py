@@ -12,7 +12,7 @@ import bayesgmm as bg
 from bayesgmm.core.density import responsibilities
 from bayesgmm.data import as_matrix
 from bayesgmm.result.estimates import VariationalPosterior
-from bayesgmm.result.fit import silent
+from bayesgmm.result.method import silent
 
 Fitter = Callable[[np.ndarray, bg.MixtureParams, int], object]
 

@@ -11,7 +11,7 @@ import bayesgmm as bg
 from bayesgmm.core.density import log_density, responsibilities, sample
 from bayesgmm.core.params import LOG_2PI, MixtureParams, precision_chol_of
 from bayesgmm.data import as_matrix
-from bayesgmm.methods.gibbs import GibbsChain, independent_of, mixing_of
+from bayesgmm.methods.gibbs_chain import GibbsChain, independent_of, mixing_of
 from bayesgmm.priors.concentration import Gamma
 
 LEVEL = 1e-4  # family-wise (DESIGN section 8)

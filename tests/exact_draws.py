@@ -14,7 +14,7 @@ from bayesgmm import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.result.diagnostics import SamplerDiagnostics
 from bayesgmm.result.estimates import Draws
-from bayesgmm.result.fit import MethodResult
+from bayesgmm.result.method import MethodResult
 from bayesgmm.result.status import Outcome, Status
 
 

@@ -8,7 +8,7 @@ from cases import blobs, hard_statistics
 import bayesgmm as bg
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws, NoEstimate
-from bayesgmm.result.fit import MethodResult
+from bayesgmm.result.method import MethodResult
 from bayesgmm.result.status import Outcome, Status
 
 KINDS = ("point", "variational", "draws")

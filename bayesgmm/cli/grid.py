@@ -14,7 +14,8 @@ from bayesgmm.criteria.score import COLUMNS, Score
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import BayesGMMError, NotConvergedWarning
 from bayesgmm.models import GaussianMixture, Model
-from bayesgmm.result.fit import Fit, Method, fit_once
+from bayesgmm.result.fit import Fit, fit_once
+from bayesgmm.result.method import Method
 from bayesgmm.result.status import Outcome, Status
 
 NO_FOLDS = "interrupted before the refits were done"

@@ -12,7 +12,7 @@ from bayesgmm.methods.pathfinder import Pathfinder
 from bayesgmm.methods.svb import StochasticVB
 from bayesgmm.methods.vb import VB
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
-from bayesgmm.result.fit import Method
+from bayesgmm.result.method import Method
 
 # Cheapest first: the order in which the grid runs.
 METHODS = ("em", "online", "map", "vb", "svb", "pathfinder", "gibbs", "nuts", "advi")

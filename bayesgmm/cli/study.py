@@ -19,7 +19,7 @@ from bayesgmm.data import DataMatrix, as_matrix
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.fitting import check_applicable
 from bayesgmm.models import Model
-from bayesgmm.result.fit import Method
+from bayesgmm.result.method import Method
 
 if TYPE_CHECKING:
     import pandas as pd

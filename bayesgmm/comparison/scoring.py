@@ -21,7 +21,8 @@ from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, DataError
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.estimates import NoEstimate
-from bayesgmm.result.fit import Fit, Progress, as_seed, silent
+from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.method import Progress, silent
 from bayesgmm.result.status import Outcome, Status
 
 IN_SAMPLE = {"elpd_loo": elpd_loo, "elpd_waic": elpd_waic, "aic": aic, "bic": bic, "elbo": elbo, "icl": icl}

@@ -21,7 +21,7 @@ from bayesgmm.methods.approximation import (
 from bayesgmm.methods.loop import is_real
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.result.approximation import ApproximateDraws, ApproximationDiagnostics
-from bayesgmm.result.fit import MethodResult, Progress
+from bayesgmm.result.method import MethodResult, Progress
 
 ADVI_KINDS = ("mean-field", "full-rank")
 START_DRAWS = 500

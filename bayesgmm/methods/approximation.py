@@ -16,7 +16,7 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.approximation import PARETO_K_LIMIT, ApproximationDiagnostics
 from bayesgmm.result.estimates import NoEstimate, VariationalPosterior
-from bayesgmm.result.fit import MethodResult, silent
+from bayesgmm.result.method import MethodResult, silent
 from bayesgmm.result.status import Outcome, Status
 
 MIN_MASS = 1e-12  # a weight that underflows to 0 has no unconstrained coordinate

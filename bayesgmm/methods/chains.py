@@ -13,7 +13,7 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads
 from bayesgmm.result.diagnostics import ESS_LIMIT, RHAT_LIMIT, SamplerDiagnostics
 from bayesgmm.result.estimates import Draws, NoEstimate
-from bayesgmm.result.fit import MethodResult, Progress
+from bayesgmm.result.method import MethodResult, Progress
 from bayesgmm.result.status import Outcome, Status
 
 MIN_DRAWS = 100  # fewer kept draws of a chain, left by an interrupt, say nothing about whether it has converged

@@ -21,7 +21,7 @@ from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result.diagnostics import Flag
 from bayesgmm.result.estimates import PointEstimate
-from bayesgmm.result.fit import MethodResult, Progress
+from bayesgmm.result.method import MethodResult, Progress
 
 LOWEST_FLOOR = 1e-12  # below, rounding decides whether a covariance has an inverse
 

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from bayesgmm.core import chain, crossing
-from bayesgmm.core.conjugacy import Conjugate, Parameters
-from bayesgmm.core.independent import Independent
-from bayesgmm.core.mixing import DIRICHLET, STICKS, TELESCOPE, Mixing
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.telescope import telescope_tables
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.methods.chains import extended_length, failure, joined, judge, kept_lengths, run_chains, stack
+from bayesgmm.methods.gibbs_chain import GibbsChain, RecordedChain
 from bayesgmm.methods.initialize import start
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model, whitening_of
-from bayesgmm.priors.concentration import Gamma
-from bayesgmm.priors.independent import COMPONENTS_PRIORS, HierarchicalScale, IndependentNormalInverseWishart
+from bayesgmm.priors.independent import COMPONENTS_PRIORS, HierarchicalScale
 from bayesgmm.priors.mixture import ConjugateMixture
-from bayesgmm.priors.sticks import StickBreaking
-from bayesgmm.result.checkpoint import EVERY, Checkpoint
+from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
-from bayesgmm.result.estimates import ChainState, Draws
-from bayesgmm.result.fit import Fit, MethodResult, Progress
+from bayesgmm.result.estimates import Draws
+from bayesgmm.result.fit import Fit
+from bayesgmm.result.method import MethodResult, Progress
 
 MAX_THIN = 100
 ROWS_PER_DRAW = 20_000
@@ -161,153 +156,6 @@ class Gibbs:
             f"raise thin (it was {thin}) or draws.",
         )  # fmt: skip
         return MethodResult(draws, status, diagnostics, np.empty(0))
-
-
-class GibbsChain:
-    """One chain: its generator, its present parameters and its trace are all of its state."""
-
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        X: np.ndarray,
-        prior: ConjugateMixture,
-        first: MixtureParams,
-        draws: int,
-        tune: int,
-        thin: int,
-        crossing_rate: float,
-        mixing: Mixing | None = None,
-        independent: Independent | None = None,
-    ):
-        self.mixing = _mixing(DIRICHLET) if mixing is None else mixing
-        self.rng, self.X, self.prior, self.independent = rng, X, compiled_prior(prior), independent
-        self.tune, self.thin, self.crossing_rate = tune, thin, crossing_rate
-        self.done, self.total = 0, tune + draws
-        arrays = (first.weights, first.log_weight(), first.means, first.precision_chol)
-        self.params = Parameters(*(np.array(v, order="C") for v in arrays))
-        self.params.log_weight[:] += 0.5 * first.n_features * LOG_2PI
-        self.labels = np.zeros(len(X), np.int64)
-        kept = (np.empty((draws, *v.shape)) for v in (first.weights, first.means, first.precision_chol))
-        self.trace = chain.Trace(*kept, np.empty(draws), np.empty(draws, np.int64), *np.empty((2, draws)))
-        self.counters = np.zeros((crossing.N_KINDS, 2), np.int64)
-
-    @classmethod
-    def of(
-        cls, model: Model, data: DataMatrix, rng: np.random.Generator, first: MixtureParams, *plan: Any
-    ) -> GibbsChain:
-        """A chain for a model, with the plan: draws, tune, thin and the rate of crossing moves."""
-        mixing = mixing_of(model, len(data.values))
-        return cls(rng, data.values, model.conjugate(), first, *plan, mixing, independent_of(model))
-
-    @classmethod
-    def resumed(cls, model: Model, data: DataMatrix, state: ChainState, *plan: Any) -> GibbsChain:
-        """A chain that goes on where another one of the same model and data was."""
-        generator = np.random.Generator(getattr(np.random, state.generator["bit_generator"])())
-        generator.bit_generator.state = state.generator
-        one = cls.of(model, data, generator, model.conjugate().sample(np.random.default_rng(0), 1)[0], *plan)
-        for name, array in one._present().items():
-            array[...] = state.arrays[name]
-        return one
-
-    def restore(self, done: int, kept: dict[str, np.ndarray]) -> None:
-        """Take draws that were made before for its own."""
-        self.done = done
-        for name, values in kept.items():
-            getattr(self.trace, name)[: self.n_kept] = values
-
-    def state(self) -> ChainState:
-        """All that decides about the draws to come."""
-        arrays = {name: array.astype(float) for name, array in self._present().items()}
-        return ChainState(arrays, dict(self.rng.bit_generator.state))
-
-    def _present(self) -> dict[str, np.ndarray]:
-        """Every array that a sweep changes, but for the labels, which it draws first; unknowns of the prior too."""
-        prior = {f"prior_{name}": array for name, array in self.prior._asdict().items()}
-        return {**self.params._asdict(), **prior, "mixing": self.mixing.state}
-
-    @property
-    def n_kept(self) -> int:
-        return max(0, self.done - self.tune)
-
-    def advance(self, steps: int) -> None:
-        """Make up to `steps` draws; the last one of the tuning ends a stretch."""
-        is_tuning = self.done < self.tune
-        begin = self.done if is_tuning else self.n_kept
-        end = min(begin + steps, self.tune if is_tuning else self.total - self.tune)
-        trace = chain.Trace(*(v[:0] for v in self.trace)) if is_tuning else self.trace
-        chain.run(
-            self.rng, self.X, self.prior, self.independent, self.mixing, self.params, self.labels, trace, begin, end,
-            self.thin, self.crossing_rate, self.counters,
-        )  # fmt: skip
-        self.done += end - begin
-
-
-class RecordedChain:
-    """A chain that is written down as it goes; its stretches end where a chunk of the draws does."""
-
-    def __init__(self, number: int, chain: GibbsChain, checkpoint: Checkpoint):
-        self.number, self.chain, self.checkpoint = number, chain, checkpoint
-        self.total = chain.total
-
-    @property
-    def done(self) -> int:
-        return self.chain.done
-
-    def advance(self, steps: int) -> None:
-        """Make draws as `GibbsChain.advance` does, up to the end of the chunk at most."""
-        one = self.chain
-        begin = one.n_kept - one.n_kept % EVERY  # what is kept before has been written
-        position = one.done if one.done < one.tune else one.n_kept
-        one.advance(min(steps, EVERY - position % EVERY))
-        position = one.done if one.done < one.tune else one.n_kept
-        if position % EVERY == 0 or one.done == one.total:
-            kept = {name: values[begin : one.n_kept] for name, values in one.trace._asdict().items()}
-            self.checkpoint.write(self.number, one.done, begin, kept if one.n_kept > begin else {}, one.state())
-
-
-def compiled_prior(prior: ConjugateMixture) -> Conjugate:
-    """A conjugate prior as plain contiguous arrays; of sticks, the Dirichlet of `core.sticks`."""
-    parts, weights = prior.components, prior.weights
-    if isinstance(weights, StickBreaking):
-        concentration = np.ones(weights.n_components)
-        concentration[len(weights.second) :] = weights.second[-1] if len(weights.second) else 1.0
-    else:
-        concentration = weights.concentration
-    arrays = (concentration, parts.mean, parts.mean_precision, parts.dof, parts.scale)
-    return Conjugate(*(np.array(v, dtype=float, order="C") for v in arrays))
-
-
-def mixing_of(model: Model, n_obs: int) -> Mixing:
-    """The law of a model's weights, at the expected concentration or the largest number of components."""
-    if isinstance(model, DirichletProcessMixture):
-        prior = model.concentration
-        gamma = [prior.shape, prior.rate] if isinstance(prior, Gamma) else []
-        return _mixing(STICKS, model.expected_concentration(), gamma)
-    if isinstance(model, MixtureOfFiniteMixtures):
-        log_prior = model.components_prior.log_probability(model.max_components)
-        tables = telescope_tables(log_prior, float(np.asarray(model.weights.concentration)), n_obs)
-        return _mixing(TELESCOPE, model.max_components, (), *tables)
-    return _mixing(DIRICHLET)
-
-
-def independent_of(model: Model) -> Independent | None:
-    """What a prior with independent means and covariances has beside the conjugate one that stands in for it."""
-    prior = model.prior
-    if not isinstance(prior, IndependentNormalInverseWishart):
-        return None
-    covariance, is_diagonal = np.asarray(prior.mean_covariance), model.covariance.is_diagonal
-    precision = 1.0 / covariance if is_diagonal else np.linalg.inv(covariance)
-    log_det = float(np.log(precision).sum() if is_diagonal else np.linalg.slogdet(precision)[1])
-    if isinstance(prior.scale, HierarchicalScale):
-        shape, rate = np.array([prior.scale.shape], float), np.array([prior.scale.rate], float)
-    else:
-        shape, rate = np.empty(0), np.empty(model.covariance.compact_shape(1, len(covariance)))
-    return Independent(np.ascontiguousarray(precision), log_det, shape, rate)
-
-
-def _mixing(kind: int, state=0.0, gamma=(), by_occupied=(), cumulative=((),)) -> Mixing:
-    arrays = (np.array([state]), np.array(gamma), np.array(by_occupied), np.array(cumulative))
-    return Mixing(kind, *(array.astype(float) for array in arrays))
 
 
 def _draws_of(model: Model, data: DataMatrix, chains: Sequence[GibbsChain], length: int) -> Draws:

@@ -18,7 +18,7 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.errors import ArgumentError
 from bayesgmm.result.diagnostics import Flag, OptimiserDiagnostics, Restart
-from bayesgmm.result.fit import Progress
+from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status
 
 State = TypeVar("State")

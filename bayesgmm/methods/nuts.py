@@ -21,7 +21,8 @@ from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws, VariationalPosterior
-from bayesgmm.result.fit import Fit, MethodResult, Progress
+from bayesgmm.result.fit import Fit
+from bayesgmm.result.method import MethodResult, Progress
 from bayesgmm.result.status import Status
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from bayesgmm.methods.stream import Position, Streaming, begun, judge, read_stre
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.diagnostics import Flag, StreamDiagnostics
 from bayesgmm.result.estimates import PointEstimate
-from bayesgmm.result.fit import Fit, MethodResult, Progress, silent
+from bayesgmm.result.fit import Fit
+from bayesgmm.result.method import MethodResult, Progress, silent
 
 FLOOR = 1e-6  # of whitened variances, the default of EM
 

@@ -14,7 +14,7 @@ from bayesgmm.methods.initialize import start
 from bayesgmm.methods.vb import prior_of
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
 from bayesgmm.result.approximation import ApproximateDraws, ApproximationDiagnostics
-from bayesgmm.result.fit import MethodResult, Progress
+from bayesgmm.result.method import MethodResult, Progress
 
 if TYPE_CHECKING:
     from bayesgmm.ppl.flat import FlatPosterior

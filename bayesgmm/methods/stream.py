@@ -20,7 +20,7 @@ from bayesgmm.errors import ArgumentError, DataError, shown
 from bayesgmm.methods.initialize import check_init
 from bayesgmm.methods.loop import is_real
 from bayesgmm.result.diagnostics import Flag, StreamDiagnostics
-from bayesgmm.result.fit import Progress
+from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status
 
 BUFFER_BYTES = 2**26  # of float64 rows that are in memory, and shuffled, at a time

@@ -17,7 +17,8 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.diagnostics import Flag, StreamDiagnostics
 from bayesgmm.result.estimates import VariationalPosterior
-from bayesgmm.result.fit import Fit, MethodResult, Progress, silent
+from bayesgmm.result.fit import Fit
+from bayesgmm.result.method import MethodResult, Progress, silent
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from bayesgmm.priors.process import UnknownConcentration
 from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.result.diagnostics import Flag
 from bayesgmm.result.estimates import VariationalPosterior
-from bayesgmm.result.fit import MethodResult, Progress
+from bayesgmm.result.method import MethodResult, Progress
 
 
 def prior_of(model: GaussianMixture | DirichletProcessMixture) -> ConjugateMixture:

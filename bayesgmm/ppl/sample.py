@@ -23,7 +23,7 @@ from bayesgmm.data import DataMatrix
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.flat import FlatPosterior
-from bayesgmm.result.fit import Progress
+from bayesgmm.result.method import Progress
 
 POLL_SECONDS = 0.01
 N_TRIES = 20  # of a start with a finite log posterior

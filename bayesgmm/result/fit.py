@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix, DataSource, as_matrix, check_enough_points, data_source
-from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableError, NotConvergedWarning, shown
+from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, NotConvergedWarning, shown
 from bayesgmm.models import Model
-from bayesgmm.result import files, occupancy, tables
+from bayesgmm.result import continuation, files, occupancy, tables
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics, StreamDiagnostics
 from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
+from bayesgmm.result.method import Method, Progress, Sampler, silent
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
 
@@ -30,60 +30,6 @@ if TYPE_CHECKING:
 
 DRAWS_LIMIT = 2**30  # bytes of one draws x points array
 UNEVALUATED = "this fit has not seen all of its data again after its last step"
-
-Progress = Callable[[int, int, str], None]
-"""``progress(done, total, note)``: called by a running method, as often as it likes."""
-
-
-def silent(done: int, total: int, note: str) -> None:
-    """The progress that shows nothing."""
-
-
-@dataclass(frozen=True, eq=False)
-class MethodResult:
-    """What a method's ``run`` returns."""
-
-    estimate: Estimate
-    status: Status
-    diagnostics: OptimiserDiagnostics | SamplerDiagnostics | StreamDiagnostics
-    history: np.ndarray
-
-
-class Method(Protocol):
-    """A method: a frozen dataclass of options that can run a resolved model on checked data."""
-
-    def run(self, model: Model, data: Any, rng: np.random.Generator, progress: Progress) -> MethodResult:
-        """Run on a `DataMatrix`; a method that has `resume`, also on a `DataSource`."""
-        ...
-
-
-@runtime_checkable
-class Sampler(Protocol):
-    """A method that runs Markov chains, which can be written down as they go and can go on."""
-
-    draws: int
-    tune: int
-    chains: int
-
-    @property
-    def has_separate_chains(self) -> bool:
-        """Whether each chain can be kept, and run again, by itself, as a checkpoint asks."""
-        ...
-
-    def run(
-        self,
-        model: Model,
-        data: DataMatrix,
-        rng: np.random.Generator,
-        progress: Progress,
-        checkpoint: Checkpoint | None = None,
-    ) -> MethodResult:
-        """Run; what the checkpoint has is not made again."""
-        ...
-
-    def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
-        """The draws of a fit and `draws` more of each chain."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,21 +230,7 @@ class Fit:
         NotApplicableError
             The method does not learn a batch at a time, as `OnlineEM` and `StochasticVB` do.
         """
-        resume = getattr(self.method, "resume", None)
-        if resume is None or not isinstance(self.diagnostics, StreamDiagnostics):
-            raise NotApplicableError(
-                f"{type(self.method).__name__} needs all data at once: fit it anew, or use OnlineEM or StochasticVB."
-            )
-        source, seed = data_source(X), as_seed(rng)
-        self._check_names(source.feature_names)
-        begin = time.perf_counter()
-        result = resume(self, source, np.random.default_rng(seed), progress)
-        seconds = self.seconds + time.perf_counter() - begin
-        digest = sha256(f"{self.provenance['data_sha256']} {source.digest()}".encode()).hexdigest()
-        return Fit(
-            self.model, self.method, result.estimate, result.status, result.diagnostics, result.history, seconds, seed,
-            None, result.diagnostics.n_rows, self.feature_names, provenance(digest),
-        )  # fmt: skip
+        return continuation.with_data(self, data_source(X), as_seed(rng), progress)
 
     def extend(self, draws: int, progress: Progress = silent) -> Fit:
         """A new fit with further draws of every chain.
@@ -330,27 +262,7 @@ class Fit:
         """
         if isinstance(draws, bool) or not isinstance(draws, Integral) or draws < 1:
             raise ArgumentError(f"draws={shown(draws)} must be an integer of at least 1.")
-        method = self.method
-        if not isinstance(method, Sampler) or self.kind != "draws":
-            raise NotApplicableError(_why_it_cannot_go_on(self))
-        if self.X is None:
-            raise NotApplicableError("this fit was saved without its data, which further draws need: fit it anew.")
-        begin = time.perf_counter()
-        result = method.extend(self, int(draws), DataMatrix(self.X, self.feature_names), progress)
-        if not result.status.is_usable:
-            raise FitError(result.status.sentence)
-        longer: Any = replace(method, draws=result.estimate.draws().draw_shape[1])  # pyright: ignore[reportArgumentType]
-        fit = with_remarks(
-            replace(
-                self,
-                method=longer,
-                estimate=result.estimate,
-                status=result.status,
-                diagnostics=result.diagnostics,
-                seconds=self.seconds + time.perf_counter() - begin,
-                provenance=provenance(self.provenance["data_sha256"]),
-            )  # fmt: skip
-        )
+        fit = continuation.with_draws(self, int(draws), progress)
         if not fit.status.is_converged:
             warnings.warn(fit.status.sentence, NotConvergedWarning, stacklevel=2)
         return fit
@@ -380,10 +292,10 @@ class Fit:
 
     def _columns(self, X: ArrayLike) -> np.ndarray:
         data = as_matrix(X)
-        self._check_names(data.feature_names)
+        self.check_names(data.feature_names)
         return data.values
 
-    def _check_names(self, names: tuple[str, ...]) -> None:
+    def check_names(self, names: tuple[str, ...]) -> None:
         if len(names) != len(self.feature_names):
             raise DataError(
                 f"X has {len(names)} columns and this fit was made on {len(self.feature_names)}: "
@@ -431,24 +343,6 @@ def fit_once(
         model, method, result.estimate, result.status, result.diagnostics, result.history, seconds, seed,
         source.values, n_obs, source.feature_names, provenance(source.digest()),
     )  # fmt: skip
-    fit = with_remarks(fit)
+    fit = occupancy.with_remarks(fit)
     note = "" if checkpoint is None else checkpoint.note()
     return replace(fit, status=Status(fit.status.outcome, f"{fit.status.sentence} {note}")) if note else fit
-
-
-def with_remarks(fit: Fit) -> Fit:
-    """The same, with what its status should add about components without points."""
-    sentence = " ".join([fit.status.sentence, *occupancy.remarks(fit)])
-    return replace(fit, status=Status(fit.status.outcome, sentence))
-
-
-def _why_it_cannot_go_on(fit: Fit) -> str:
-    name = type(fit.method).__name__
-    if fit.kind == "none":
-        return f"this fit has no draws to go on from: {fit.status.sentence}"
-    if isinstance(fit.diagnostics, StreamDiagnostics):
-        return f"{name} has no chains of draws: it goes on with partial_fit, on further data."
-    return (
-        f"{name} has no chains of draws to go on with: fit anew with other options (such as more iterations or "
-        "restarts), or by Gibbs or NUTS for more draws from the posterior."
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfF
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import UNALIGNED, VB_DRAWS, Draws, PointEstimate, VariationalPosterior
+from bayesgmm.result.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,6 +106,12 @@ def truncation(fit: Fit) -> Truncation:
         model.truncation, float(np.minimum(bounds, 2.0).mean()), float(draws.weights[..., -1].mean()),
         float(np.mean(last)),
     )  # fmt: skip
+
+
+def with_remarks(fit: Fit) -> Fit:
+    """The same, with what its status should add about components without points."""
+    sentence = " ".join([fit.status.sentence, *remarks(fit)])
+    return replace(fit, status=Status(fit.status.outcome, sentence))
 
 
 def remarks(fit: Fit) -> list[str]:

@@ -11,7 +11,8 @@ import bayesgmm as bg
 from bayesgmm.criteria.predictive import elpd_loo
 from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotApplicableError, NotConvergedWarning
-from bayesgmm.result.fit import fit_once, silent
+from bayesgmm.result.fit import fit_once
+from bayesgmm.result.method import silent
 from bayesgmm.result.status import Outcome
 
 X = blobs(seed=4, n=60, k=1)

@@ -15,7 +15,8 @@ from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotConvergedWarning
 from bayesgmm.fitting import fit
 from bayesgmm.methods import chains
-from bayesgmm.methods.gibbs import Gibbs, GibbsChain, compiled_prior, mixing_of
+from bayesgmm.methods.gibbs import Gibbs
+from bayesgmm.methods.gibbs_chain import GibbsChain, compiled_prior, mixing_of
 
 
 def resolved(structure, X, n_components):

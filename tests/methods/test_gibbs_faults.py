@@ -4,7 +4,7 @@ import pytest
 from calibration import is_uniform, joint_scores, proper_model, simulated_ranks
 from planted import planted
 
-from bayesgmm.methods import gibbs
+from bayesgmm.methods import gibbs_chain
 
 Z_LIMIT = 5.0
 N_REPLICATES, N_CYCLES = 300, 5_000  # fewer than the tests have: these faults are not subtle
@@ -50,7 +50,7 @@ UNSEEN_BY_GEWEKE = {"labels conditioned on", "lost constant"}
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_seen(name, monkeypatch):
     kind, change = FAULTS[name]
-    monkeypatch.setattr(gibbs, "chain", planted("chain", change, NO_MOVES))
+    monkeypatch.setattr(gibbs_chain, "chain", planted("chain", change, NO_MOVES))
     model = proper_model(kind)
     assert not is_uniform(simulated_ranks(model, N_REPLICATES))
     if name not in UNSEEN_BY_GEWEKE:

@@ -7,7 +7,7 @@ from calibration import MODELS, is_uniform, joint_scores, proper_model, simulate
 from planted import planted
 
 import bayesgmm as bg
-from bayesgmm.methods import gibbs
+from bayesgmm.methods import gibbs_chain
 
 Z_LIMIT = 5.0  # 60 comparisons at a family-wise level of 1e-4 need 4.8
 N_CYCLES, N_REPLICATES = 40_000, 300
@@ -53,5 +53,5 @@ def test_ranks_of_the_truth_are_uniform(name, structure):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_seen(name, monkeypatch):
-    monkeypatch.setattr(gibbs, "chain", planted("chain", ("independent", *FAULTS[name])))
+    monkeypatch.setattr(gibbs_chain, "chain", planted("chain", ("independent", *FAULTS[name])))
     assert abs(joint_scores(model_of("finite", "full"), N_CYCLES)[0]).max() > Z_LIMIT

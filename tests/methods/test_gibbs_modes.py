@@ -10,7 +10,8 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import as_matrix
 from bayesgmm.fitting import fit
-from bayesgmm.methods.gibbs import Gibbs, GibbsChain
+from bayesgmm.methods.gibbs import Gibbs
+from bayesgmm.methods.gibbs_chain import GibbsChain
 
 PAIRS = ((0, 1), (1, 2), (2, 3), (3, 0))
 SIDE = 6.0  # standard deviations

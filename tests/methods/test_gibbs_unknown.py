@@ -16,7 +16,7 @@ from bayesgmm.core.density import log_density
 from bayesgmm.core.mixing import log_factor
 from bayesgmm.core.sticks import reorder
 from bayesgmm.data import as_matrix
-from bayesgmm.methods.gibbs import compiled_prior, mixing_of
+from bayesgmm.methods.gibbs_chain import compiled_prior, mixing_of
 
 X = bg.load_dataset("faithful").X[:6]
 EXPECTED = 3  # components, in the default scale of the prior
