@@ -24,6 +24,7 @@ from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.online import OnlineEM
 from bayesgmm.methods.pathfinder import Pathfinder
+from bayesgmm.methods.stacking import ChainStack, stack_chains
 from bayesgmm.methods.stream import RobbinsMonro
 from bayesgmm.methods.svb import StochasticVB
 from bayesgmm.methods.vb import VB
@@ -42,12 +43,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "ADVI", "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial", "Comparison",
-    "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError", "Full", "Gamma",
-    "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart", "Isotropic",
+    "ADVI", "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial", "ChainStack",
+    "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError",
+    "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart", "Isotropic",
     "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
     "NotConvergedWarning", "OnlineEM", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied",
     "TruncationWarning", "Uniform", "compare", "data_source", "fit", "load", "load_dataset", "pymc_model",
+    "stack_chains",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.

@@ -5,13 +5,13 @@ do not come from the data.
 """
 
 import numpy as np
-from scipy.stats import chi2, norm
+from scipy.stats import chi2, norm, wishart
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_density, responsibilities, sample
-from bayesgmm.core.params import LOG_2PI, MixtureParams
+from bayesgmm.core.params import LOG_2PI, MixtureParams, precision_chol_of
 from bayesgmm.data import as_matrix
-from bayesgmm.methods.gibbs import GibbsChain, mixing_of
+from bayesgmm.methods.gibbs import GibbsChain, independent_of, mixing_of
 from bayesgmm.priors.concentration import Gamma
 
 LEVEL = 1e-4  # family-wise (DESIGN section 8)
@@ -20,10 +20,11 @@ PLACE = np.array([[0.5, 0.5]])  # where the density is looked at
 MODELS = ("finite", "DP", "MFM")
 
 
-def proper_model(name, structure="full", n_obs=8):
+def proper_model(name, structure="full", n_obs=8, prior=None):
     """A resolved model with three components at most and proper priors."""
     scale = np.array([[1.0, 0.8], [0.8, 1.0]]) if structure in ("full", "tied") else 1.0
-    prior = bg.NormalInverseWishart(mean=[0.0, 1.0], mean_precision=0.5, dof=8.0, scale=scale)
+    if prior is None:
+        prior = bg.NormalInverseWishart(mean=[0.0, 1.0], mean_precision=0.5, dof=8.0, scale=scale)
     if name == "finite":
         model = bg.GaussianMixture(3, structure, bg.Dirichlet(1.5), prior)
     elif name == "DP":
@@ -36,7 +37,10 @@ def proper_model(name, structure="full", n_obs=8):
 def prior_draws(model, rng, n_draws):
     """(n_draws,) mixtures, and the concentration or the number of components of each (zero where it is known)."""
     k = model.n_components
-    means, factor = model.prior.conjugate(model.covariance, k).sample(rng, n_draws)
+    if isinstance(model.prior, bg.NormalInverseWishart):
+        means, factor = model.prior.conjugate(model.covariance, k).sample(rng, n_draws)
+    else:
+        means, factor = _independent_draws(model, rng, n_draws)
     if isinstance(model, bg.DirichletProcessMixture):
         state = rng.gamma(model.concentration.shape, 1.0 / model.concentration.rate, n_draws)
         sticks = rng.beta(1.0, state[:, None], (n_draws, k))
@@ -53,13 +57,33 @@ def prior_draws(model, rng, n_draws):
     return MixtureParams.trusted(weights, means, factor), state
 
 
+def _independent_draws(model, rng, n_draws):
+    """Means, and factors of covariances of which all have one scale."""
+    prior, structure, k = model.prior, model.covariance, model.n_components
+    shape, rate = prior.scale.shape, np.asarray(prior.scale.rate)
+    rows, is_diagonal = structure.compact_shape(k, 2)[0], structure.is_diagonal
+    noise = rng.standard_normal((n_draws, k, 2))
+    if is_diagonal:
+        scale = rng.gamma(shape, 1.0 / rate, (n_draws, *rate.shape))
+        precision = rng.chisquare(prior.dof, (n_draws, rows, *rate.shape)) / scale[:, None]
+        return prior.mean + noise * np.sqrt(prior.mean_covariance), np.array(
+            np.broadcast_to(np.sqrt(precision), (n_draws, k, 2))
+        )
+    scale = wishart(2.0 * shape, np.linalg.inv(2.0 * rate)).rvs(n_draws, random_state=rng).reshape(n_draws, 2, 2)
+    white = wishart(prior.dof, np.eye(2)).rvs(n_draws * rows, random_state=rng).reshape(n_draws, rows, 2, 2)
+    inverse_root = np.linalg.inv(np.linalg.cholesky(scale))[:, None]
+    covariance = np.linalg.inv(np.swapaxes(inverse_root, -1, -2) @ white @ inverse_root)
+    factor = np.array(np.broadcast_to(precision_chol_of(covariance), (n_draws, k, 2, 2)))
+    return prior.mean + noise @ np.linalg.cholesky(prior.mean_covariance).T, factor
+
+
 def chain_of(model, rng, X, first, state, draws, tune, thin, crossing):
     """The sampler's own chain, from a given mixture."""
     mixing = mixing_of(model, len(X))
     if mixing.kind:
         mixing.state[0] = state
     prior = model.conjugate(state) if isinstance(model, bg.DirichletProcessMixture) else model.conjugate()
-    return GibbsChain(rng, X, prior, first, draws, tune, thin, crossing, mixing)
+    return GibbsChain(rng, X, prior, first, draws, tune, thin, crossing, mixing, independent_of(model))
 
 
 def invariants(params, state):

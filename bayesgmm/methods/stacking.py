@@ -1,0 +1,137 @@
+"""Chains that disagree, weighted by how well each predicts: an answer that is asked for and never given unasked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
+
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.errors import NotApplicableError
+from bayesgmm.result.diagnostics import diagnose, invariant_quantities
+from bayesgmm.result.estimates import Draws
+from bayesgmm.result.fit import Fit
+from bayesgmm.result.status import Outcome, Status
+
+PRIOR = 1.001  # of a Dirichlet on the weights, as in the paper: equal chains get equal weights
+
+
+@dataclass(frozen=True, eq=False)
+class ChainStack:
+    """The weights of the chains of a fit, and the fit whose draws follow them.
+
+    Attributes
+    ----------
+    fit : Fit
+        One chain of as many draws as the fit had, taken from the chains by their weights, one after the other.
+    weights : (chain,) array
+    elpd : (chain,) array
+        Expected log predictive density of each chain by itself, by PSIS-LOO, in nats.
+    elpd_stacked : float
+        That of the weighted chains.
+    pareto_k : (chain, n_obs) array
+    """
+
+    fit: Fit
+    weights: np.ndarray
+    elpd: np.ndarray
+    elpd_stacked: float
+    pareto_k: np.ndarray
+
+
+def stack_chains(fit: Fit) -> ChainStack:
+    """Weight the chains of a fit so that their mixture predicts best, point by point left out.
+
+    Where chains sit in different modes, the share of draws in each says nothing about its posterior probability.
+    Stacking does not estimate that probability either: it looks for the best prediction from the chains there are.
+    So what comes out is no sample of the posterior, and its status says so; `Gibbs` crosses modes.
+
+    Parameters
+    ----------
+    fit : Fit
+        With the draws of at least two chains, and its data.
+
+    Returns
+    -------
+    ChainStack
+
+    Raises
+    ------
+    NotApplicableError
+        The fit has no such draws, or was saved without its data.
+
+    References
+    ----------
+    Yao, Vehtari and Gelman (2022), Journal of Machine Learning Research 23(79), 1-45.
+    """
+    if not isinstance(fit.estimate, Draws) or fit.params.draw_shape[0] < 2:
+        raise NotApplicableError("only the draws of two or more chains can be stacked; this fit has none.")
+    if fit.X is None:
+        raise NotApplicableError("this fit was saved without its data, which the weights come from.")
+    pointwise, pareto_k = leave_one_out(fit.params, fit.X)
+    weights = stacking_weights(pointwise)
+    draws = fit.params
+    n_draws = int(np.prod(draws.draw_shape))
+    shares = whole_shares(weights, n_draws)
+    # Chain after chain, so that the diagnostics of the new draws go on showing that the chains are apart.
+    chain = np.repeat(np.arange(len(weights)), shares)
+    draw = np.concatenate([np.linspace(0, draws.draw_shape[1] - 1, share).round().astype(int) for share in shares])
+    stats = {name: np.asarray(values)[chain, draw][None] for name, values in fit.estimate.sample_stats.items()}
+    stats["source_chain"] = chain[None]
+    stacked: MixtureParams = draws[chain, draw][None]
+    named = ", ".join(f"{weight:.2f}" for weight in weights)
+    status = Status(
+        Outcome.NOT_CONVERGED,
+        f"The chains are stacked, with the weights {named}, to predict best: this is no sample of the posterior, and "
+        f"the weights are no posterior probabilities of the modes. The chains themselves: {fit.status.sentence}",
+    )
+    diagnostics: Any = diagnose(invariant_quantities(stacked, fit.X))
+    new = replace(fit, estimate=Draws(stacked, stats), status=status, diagnostics=diagnostics)
+    elpd_stacked = float(logsumexp(pointwise + np.log(np.maximum(weights, 1e-300))[:, None], axis=0).sum())
+    return ChainStack(new, weights, pointwise.sum(1), elpd_stacked, pareto_k)
+
+
+def leave_one_out(draws: MixtureParams, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(chain, n) log densities of every point left out, by PSIS within each chain, and their Pareto k."""
+    from arviz_stats.base import array_stats
+
+    from bayesgmm.core.density import log_density_blocks
+
+    stats: Any = array_stats
+    pointwise = np.empty((draws.draw_shape[0], len(X)))
+    pareto_k = np.empty_like(pointwise)
+    for c in range(len(pointwise)):
+        chain = draws[c]
+        r_eff = float(stats.ess((chain.weights**2).sum(-1)[None], chain_axis=0, draw_axis=1, method="mean"))
+        r_eff = r_eff / len(chain.weights) if np.isfinite(r_eff) else 1.0
+        for rows, block in log_density_blocks(chain, X):
+            found = stats.loo(block[None], chain_axis=0, draw_axis=1, r_eff=r_eff)
+            pointwise[c, rows], pareto_k[c, rows] = found[0], found[1]
+    return pointwise, pareto_k
+
+
+def stacking_weights(pointwise: np.ndarray) -> np.ndarray:
+    """(chain,) weights that maximise the sum over points of the log of the weighted density; a concave problem."""
+    n_chains = len(pointwise)
+    density = np.exp(pointwise - pointwise.max(0))
+
+    def negative(free: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = softmax(free)
+        mixture = weights @ density
+        value = np.log(mixture).sum() + (PRIOR - 1.0) * np.log(weights).sum()
+        gradient = (density / mixture).sum(1) + (PRIOR - 1.0) / weights
+        return -value, -weights * (gradient - weights @ gradient)
+
+    return softmax(minimize(negative, np.zeros(n_chains), jac=True, method="L-BFGS-B", options={"ftol": 1e-14}).x)
+
+
+def whole_shares(weights: np.ndarray, total: int) -> np.ndarray:
+    """Whole numbers that sum to the total, in proportion to the weights (largest remainders)."""
+    exact = weights * total
+    shares = np.floor(exact).astype(int)
+    order = np.argsort(shares - exact, kind="stable")
+    shares[order[: total - shares.sum()]] += 1
+    return shares
