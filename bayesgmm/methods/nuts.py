@@ -35,9 +35,9 @@ START_SWEEPS = 30
 START_NATS = 0.1  # of the evidence bound, at which a climb may stop: far below what tells modes apart
 MODE_NATS = 6.0  # a mode farther below the best holds 0.2 percent of the posterior, or somewhat more: bounds are loose
 IF_APART = (
-    "Where chains sit in different modes (see the trace plots) longer runs do not help: Gibbs() crosses between modes, and "
-    "stack_chains(fit) weights the chains by how well they predict. Or try another number of components or a more "
-    "informative prior. Otherwise run longer."
+    "Where chains sit in different modes (see the trace plots) longer runs do not help: Gibbs() crosses between "
+    "modes, and stack_chains(fit) weights the chains by how well they predict. Or try another number of components "
+    "or a more informative prior. Otherwise run longer."
 )
 
 
