@@ -20,7 +20,7 @@ from bayesgmm.models import Model
 from bayesgmm.result import files, occupancy, tables
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics, StreamDiagnostics
-from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
+from bayesgmm.result.estimates import Draws, Estimate, PointEstimate, log_density_draw_blocks
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
 
@@ -333,6 +333,10 @@ class Fit:
         method = self.method
         if not isinstance(method, Sampler) or self.kind != "draws":
             raise NotApplicableError(_why_it_cannot_go_on(self))
+        if isinstance(self.estimate, Draws) and not self.estimate.states:
+            raise NotApplicableError(
+                "this fit does not know where its chains were (it is stacked, or an earlier version saved it): fit it anew."
+            )
         if self.X is None:
             raise NotApplicableError("this fit was saved without its data, which further draws need: fit it anew.")
         begin = time.perf_counter()
