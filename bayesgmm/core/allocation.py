@@ -17,7 +17,7 @@ from bayesgmm.core.blocks import (
     pack_factors,
     score_block,
 )
-from bayesgmm.core.compilation import inner, jit
+from bayesgmm.core.compilation import inline, inner
 from bayesgmm.core.lanes import WIDTH, lanes, load, store, total, where_greater
 from bayesgmm.core.moments import accumulate_component
 
@@ -31,10 +31,10 @@ class Queues(NamedTuple):
     lengths: np.ndarray  # (K,)
     block: np.ndarray
     workspace: np.ndarray
-    ones: np.ndarray  # (1, STRIDE)
+    shares: np.ndarray  # (K, STRIDE)
 
 
-@jit
+@inner
 def sample_labels(rng, X, params, labels, moments):
     """Draw every point's label given the parameters, and leave the moments of the labels.
 
@@ -57,7 +57,8 @@ def sample_labels(rng, X, params, labels, moments):
         for i in range(0, m, WIDTH):
             log_likelihood = log_likelihood + load(log_sums, i)
         draw_labels(rng, scores, m, totals, labels, start)
-        add_rows(X, start, stop, labels, params.means, queues, moments, moments.scatter)
+        for i in range(start, stop):
+            add_row(X, i, labels[i], params.means, queues, moments, moments.scatter)
     add_waiting(X, params.means, queues, moments, moments.scatter)
     for k in range(n_components):
         finish_moments(params.means, moments, moments.scatter, k)
@@ -83,18 +84,16 @@ def draw_labels(rng, parts, m, totals, labels, start):
 def make_queues(n_components, n_features):
     """Empty queues."""
     rows, lengths = np.empty((n_components, BLOCK), np.int64), np.zeros(n_components, np.int64)
-    return Queues(rows, lengths, make_columns(n_features), make_columns(n_features), np.empty((1, STRIDE)))
+    return Queues(rows, lengths, make_columns(n_features), make_columns(n_features), make_rows(n_components))
 
 
-@inner
-def add_rows(X, start, stop, labels, center, queues, moments, scatter):
-    """Let rows start:stop join their components' queues, and full queues the sums, centred at `center`."""
-    for i in range(start, stop):
-        k = labels[i]
-        queues.rows[k, queues.lengths[k]] = i
-        queues.lengths[k] += 1
-        if queues.lengths[k] == BLOCK:
-            add_queue(X, center, queues, k, moments, scatter)
+@inline
+def add_row(X, i, k, center, queues, moments, scatter):
+    """Let row i join the queue of component k, and a full queue the sums, centred at `center`."""
+    queues.rows[k, queues.lengths[k]] = i
+    queues.lengths[k] += 1
+    if queues.lengths[k] == BLOCK:
+        add_queue(X, k, center, queues, moments, scatter)
 
 
 @inner
@@ -102,17 +101,17 @@ def add_waiting(X, center, queues, moments, scatter):
     """Add all that still waits."""
     for k in range(len(queues.lengths)):
         if queues.lengths[k] > 0:
-            add_queue(X, center, queues, k, moments, scatter)
+            add_queue(X, k, center, queues, moments, scatter)
 
 
 @inner
-def add_queue(X, center, queues, k, moments, scatter):
+def add_queue(X, k, center, queues, moments, scatter):
     m = queues.lengths[k]
     for i in range(m):
-        queues.ones[0, i] = 1.0
+        queues.shares[k, i] = 1.0
     gather_block(X, queues.rows[k], m, queues.block)
     accumulate_component(
-        queues.block, m, queues.ones, 0, center, k, queues.workspace, moments.counts, moments.means, scatter
+        queues.block, m, queues.shares, k, center, queues.workspace, moments.counts, moments.means, scatter
     )
     queues.lengths[k] = 0
 

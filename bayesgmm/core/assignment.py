@@ -8,7 +8,7 @@ from bayesgmm.core.blocks import BLOCK, STRIDE
 from bayesgmm.core.compilation import inline, inner
 from bayesgmm.core.lanes import WIDTH, exponent, fma, lanes, load, mantissa, power_of_two, store, where_greater
 
-SOFT, HARD = 0, 1
+SOFT, HARD = np.int64(0), np.int64(1)  # for each Python integer, a constant, Numba would compile a copy
 
 
 @inline

@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from bayesgmm.core.allocation import add_rows, add_waiting, clear, finish_moments, make_queues
+from bayesgmm.core.allocation import add_row, add_waiting, clear, finish_moments, make_queues
 from bayesgmm.core.compilation import inner, jit
 from bayesgmm.core.conjugacy import Moments, copy_to, empty_conjugate, log_partition, update
 from bayesgmm.core.launch import launch, log_probability, pair_prior, propose
@@ -47,15 +47,21 @@ def cross(rng, kind, X, labels, prior, mixing, moments):
     old_rows, old_points = gather(X, labels, i, j)
     rows, points = gather(X, labels, k, k) if is_exchange else (old_rows, old_points)
     one, two = (k, j) if is_exchange else (i, j)
-    is_first = np.ones(len(rows), np.bool_)
-    for way in range(2):
+    is_first, was_first = np.ones(len(rows), np.bool_), np.empty(len(old_rows), np.bool_)
+    for r in range(len(old_rows)):
+        was_first[r] = labels[old_rows[r]] == i
+    for way in range(2):  # there and back
         if way == 0 and is_forward:
-            log_ratio -= _cut(rng, points, pair_prior(prior, new, one, two), moments.scatter, is_first, True)
-        if way == 1 and is_back:
-            was_first = np.empty(len(old_rows), np.bool_)
-            for r in range(len(old_rows)):
-                was_first[r] = labels[old_rows[r]] == i
-            log_ratio += _cut(rng, old_points, pair_prior(prior, others, i, j), moments.scatter, was_first, False)
+            cut, like, first, second = points, new, one, two
+        elif way == 1 and is_back:
+            cut, like, first, second = old_points, others, i, j
+        else:
+            continue
+        probability = launch(rng, cut, pair_prior(prior, like, first, second), moments.scatter)
+        if way == 0:
+            propose(rng, probability, is_first)
+        change = log_probability(probability, is_first if way == 0 else was_first)
+        log_ratio += -change if way == 0 else change
     add_pair(points, is_first, new, one, two)
     if is_forward and (new.counts[one] == 0 or new.counts[two] == 0):
         return False
@@ -67,15 +73,6 @@ def cross(rng, kind, X, labels, prior, mixing, moments):
     for r in range(len(rows)):
         labels[rows[r]] = one if is_first[r] else two
     return True
-
-
-@inner
-def _cut(rng, points, prior, like, is_first, is_proposal):
-    """Launch, draw `is_first` where it is a proposal, and return its log probability."""
-    probability = launch(rng, points, prior, like)
-    if is_proposal:
-        propose(rng, probability, is_first)
-    return log_probability(probability, is_first)
 
 
 @inner
@@ -204,7 +201,8 @@ def add_pair(points, is_first, moments, one, two):
     copy_to(points[0], centers[one])
     copy_to(points[0], centers[two])
     queues = make_queues(*centers.shape)
-    add_rows(points, 0, len(points), labels, centers, queues, moments, moments.scatter)
+    for r in range(len(points)):
+        add_row(points, r, labels[r], centers, queues, moments, moments.scatter)
     add_waiting(points, centers, queues, moments, moments.scatter)
     finish_moments(centers, moments, moments.scatter, one)
     finish_moments(centers, moments, moments.scatter, two)

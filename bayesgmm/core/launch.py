@@ -56,30 +56,29 @@ def launch(rng, points, prior, like):
     moments = Moments(np.empty(2), np.empty((2, n_features)), np.empty_like(params.factors))
     posterior, root = empty_conjugate(prior), np.empty((n_features, n_features))
     scores, probability = np.empty((m, 2)), np.empty(m)
-    _seed(rng, points, prior, params, posterior, moments, root, scores)
-    _step(points, HARD, prior, params, posterior, moments, root)
-    for _ in range(STEPS - 1):
-        _step(points, SOFT, prior, params, posterior, moments, root)
+    seed = points[int(rng.random() * m)]
+    copy_to(seed, params.means[0])
+    copy_to(seed, params.means[1])
+    for step in range(STEPS + 1):  # the first one finds ties, since the factors are zero: all points go to one
+        if step == 1:
+            _place_seeds(rng, points, seed, params, scores)
+        _step(points, HARD if step < 2 else SOFT, prior, params, posterior, moments, root)
     log_joint_rows(points, 0, m, params.log_weight, params.means, params.factors, scores)
     for i in range(m):
-        first = 1.0 / (1.0 + math.exp(scores[i, 1] - scores[i, 0]))
-        probability[i] = min(max(first, FLOOR), 1.0 - FLOOR)
+        p = 1.0 / (1.0 + math.exp(scores[i, 1] - scores[i, 0]))
+        probability[i] = min(max(p, FLOOR), 1.0 - FLOOR)
     return probability
 
 
 @inner
-def _seed(rng, points, prior, params, posterior, moments, root, scores):
-    """Leave the parameters at two points, the second drawn as in k-means++, in the metric of the whole set.
+def _place_seeds(rng, points, seed, params, scores):
+    """The means become two points, the second drawn as in k-means++, in the metric of the whole set.
 
     Arthur and Vassilvitskii (2007), SODA '07, 1027-1035.
     """
-    first = points[int(rng.random() * len(points))]
-    copy_to(first, params.means[0])
-    copy_to(first, params.means[1])
-    _step(points, HARD, prior, params, posterior, moments, root)  # factors are zero: ties, which go to the first
     copy_to(params.factors[0], params.factors[1])
     params.log_weight[:] = 0.0
-    copy_to(first, params.means[0])
+    copy_to(seed, params.means[0])
     log_joint_rows(points, 0, len(points), params.log_weight, params.means, params.factors, scores)
     copy_to(points[_draw_in_proportion(rng, scores)], params.means[1])
 

@@ -11,43 +11,43 @@ from bayesgmm.core.lanes import WIDTH, fma, lanes, load, store, total
 def accumulate_block(block, m, resp, means, workspace, counts, first, second):
     """Add the block's moments, centred at `means`, to counts, first and second (its upper triangle)."""
     for k in range(len(counts)):
-        accumulate_component(block, m, resp, k, means, k, workspace, counts, first, second)
+        accumulate_component(block, m, resp, k, means, workspace, counts, first, second)
 
 
 @inner
-def accumulate_component(block, m, resp, row, means, k, workspace, counts, first, second):
-    """The same for component k alone, whose responsibilities are resp[row]."""
+def accumulate_component(block, m, resp, k, means, workspace, counts, first, second):
+    """The same for component k alone."""
     for i in range(m, m + -m % WIDTH):
-        resp[row, i] = 0.0
+        resp[k, i] = 0.0
     count = lanes(0.0)
     for i in range(0, m, WIDTH):
-        count = count + load(resp, row * STRIDE + i)
+        count = count + load(resp, k * STRIDE + i)
     part = total(count)
-    if part == 0.0 and is_zero(resp, row, m):
+    if part == 0.0 and is_zero(resp, k, m):
         return
     counts[k] += part
     if second.ndim == 2:
-        accumulate_diagonal(block, m, resp, row, means, k, first, second)
+        accumulate_diagonal(block, m, resp, k, means, first, second)
     else:
-        accumulate_triangular(block, m, resp, row, means, k, workspace, first[k], second[k])
+        accumulate_triangular(block, m, resp, k, means, workspace, first[k], second[k])
 
 
 @inner
-def is_zero(resp, row, m):
+def is_zero(resp, k, m):
     for i in range(m):
-        if resp[row, i] != 0.0:
+        if resp[k, i] != 0.0:
             return False
     return True
 
 
 @inner
-def accumulate_diagonal(block, m, resp, row, means, k, first, second):
+def accumulate_diagonal(block, m, resp, k, means, first, second):
     for d in range(first.shape[1]):
         mean = means[k, d]
         once, twice = lanes(0.0), lanes(0.0)
         for i in range(0, m, WIDTH):
             z = load(block, d * STRIDE + i) - mean
-            weighted = z * load(resp, row * STRIDE + i)
+            weighted = z * load(resp, k * STRIDE + i)
             once = once + weighted
             twice = fma(weighted, z, twice)
         first[k, d] += total(once)
@@ -55,17 +55,17 @@ def accumulate_diagonal(block, m, resp, row, means, k, first, second):
 
 
 @inner
-def accumulate_triangular(block, m, resp, row, means, k, workspace, first, second):
+def accumulate_triangular(block, m, resp, k, means, workspace, first, second):
     """Two columns at a time, the last ones first, weighted and times all columns from there on."""
     n_features = len(first)
     for d in range(n_features - 2 + n_features % 2, -1, -2):
-        begin_tiles(block, m, resp, row, means, k, workspace, d, first, second)
+        begin_tiles(block, m, resp, k, means, workspace, d, first, second)
         for j in range(d + 3, n_features + 1, 3):
             add_tile(m, workspace, d, j, first, second)
 
 
 @inline
-def begin_tiles(block, m, resp, row, means, k, workspace, d, first, second):
+def begin_tiles(block, m, resp, k, means, workspace, d, first, second):
     """Columns d and d + 1 with themselves and the next; `add_tile` finds them centred, and weighted, in the workspace.
 
     Of an odd number of columns the last is paired with the column of ones.
@@ -74,7 +74,7 @@ def begin_tiles(block, m, resp, row, means, k, workspace, d, first, second):
     mean0, mean1 = means[k, d], means[k, d + 1] if d + 1 < n_features else 0.0
     a0, a1, a2, b1, b2 = lanes(0.0), lanes(0.0), lanes(0.0), lanes(0.0), lanes(0.0)
     for i in range(0, m, WIDTH):
-        share = load(resp, row * STRIDE + i)
+        share = load(resp, k * STRIDE + i)
         z0, z1 = load(block, d * STRIDE + i) - mean0, load(block, (d + 1) * STRIDE + i) - mean1
         z2, wa, wb = load(workspace, (d + 2) * STRIDE + i), share * z0, share * z1
         store(workspace, d * STRIDE + i, z0)

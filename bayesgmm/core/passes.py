@@ -7,6 +7,8 @@ for a caller elsewhere after a change of this one, delete __pycache__ (the tests
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from bayesgmm.core.assignment import SOFT, harden_block, log_sum_block, soften_block
@@ -16,44 +18,69 @@ from bayesgmm.core.lanes import WIDTH, lanes, load, total, where_greater
 from bayesgmm.core.moments import accumulate_block, mirror
 
 
+class Room(NamedTuple):
+    """Work arrays for one block after the other."""
+
+    block: np.ndarray
+    workspace: np.ndarray
+    scores: np.ndarray
+    weights: np.ndarray
+    log_sums: np.ndarray
+
+
 @jit
 def sweep_groups(X, bounds, begin, end, log_weight, means, factors, assign, row_weights, values, counts, first, second):
     """Add the statistics of the rows bounds[g]:bounds[g + 1] to entry g of the outputs, for g in begin:end.
 
     `values` gets the weighted log-sums.  `row_weights` is empty or has n entries.
     """
-    n_components, n_features = means.shape
-    block, scores = make_columns(n_features), make_rows(n_components)
-    workspace, weights, log_sums = make_columns(n_features), np.ones(BLOCK), np.empty(BLOCK)
-    packed = pack_factors(factors)
+    room, packed = make_room(*means.shape), pack_factors(factors)
     for g in range(begin, end):
-        for start in range(bounds[g], bounds[g + 1], BLOCK):
-            stop = min(start + BLOCK, bounds[g + 1])
-            m = stop - start
-            if len(row_weights) > 0:
-                for i in range(m):
-                    weights[i] = row_weights[start + i]
-            load_block(X, start, stop, block)
-            score_block(block, m, log_weight, means, factors, packed, workspace, scores)
-            if assign == SOFT:
-                soften_block(scores, m, weights, log_sums)
-            else:
-                harden_block(scores, m, weights, log_sums)
-            values[g] += weighted_total(m, weights, log_sums)
-            accumulate_block(block, m, scores, means, workspace, counts[g], first[g], second[g])
-        if second.ndim == 4:
-            mirror(second[g])
+        values[g] += sweep_blocks(
+            X, bounds[g], bounds[g + 1], log_weight, means, factors, packed, assign, row_weights, room,
+            counts[g], first[g], second[g],
+        )  # fmt: skip
 
 
 @jit
 def sweep_rows(X, start, stop, log_weight, means, factors, assign, counts, first, second):
     """Add the statistics of the rows start:stop to counts, first and second; return their log-sums."""
-    values = np.zeros(1)
-    sweep_groups(
-        X, np.array([start, stop]), 0, 1, log_weight, means, factors, assign, np.empty(0), values,
-        np.expand_dims(counts, 0), np.expand_dims(first, 0), np.expand_dims(second, 0),
-    )  # fmt: skip
-    return values[0]
+    room, packed, no_weights = make_room(*means.shape), pack_factors(factors), np.empty(0)
+    return sweep_blocks(
+        X, start, stop, log_weight, means, factors, packed, assign, no_weights, room, counts, first, second
+    )
+
+
+@inner
+def make_room(n_components, n_features):
+    """Room for blocks of rows of weight one."""
+    return Room(
+        make_columns(n_features), make_columns(n_features), make_rows(n_components), np.ones(BLOCK), np.empty(BLOCK)
+    )
+
+
+@inner
+def sweep_blocks(X, begin, end, log_weight, means, factors, packed, assign, row_weights, room, counts, first, second):
+    """Add the statistics of the rows begin:end; return their weighted log-sums."""
+    block, workspace, scores, weights, log_sums = room
+    value = 0.0
+    for start in range(begin, end, BLOCK):
+        stop = min(start + BLOCK, end)
+        m = stop - start
+        if len(row_weights) > 0:
+            for i in range(m):
+                weights[i] = row_weights[start + i]
+        load_block(X, start, stop, block)
+        score_block(block, m, log_weight, means, factors, packed, workspace, scores)
+        if assign == SOFT:
+            soften_block(scores, m, weights, log_sums)
+        else:
+            harden_block(scores, m, weights, log_sums)
+        value += weighted_total(m, weights, log_sums)
+        accumulate_block(block, m, scores, means, workspace, counts, first, second)
+    if second.ndim == 3:
+        mirror(second)
+    return value
 
 
 @inner

@@ -335,7 +335,8 @@ class Fit:
             raise NotApplicableError(_why_it_cannot_go_on(self))
         if isinstance(self.estimate, Draws) and not self.estimate.states:
             raise NotApplicableError(
-                "this fit does not know where its chains were (it is stacked, or an earlier version saved it): fit it anew."
+                "this fit does not know where its chains were (it is stacked, or an earlier version saved it): fit it "
+                "anew."
             )
         if self.X is None:
             raise NotApplicableError("this fit was saved without its data, which further draws need: fit it anew.")
