@@ -64,7 +64,10 @@ class PointEstimate:
     params: MixtureParams
     log_likelihood: float | None
     kind: ClassVar[str] = "point"
-    is_aligned: ClassVar[bool] = True
+
+    @property
+    def is_aligned(self) -> bool:
+        return True
 
     def draws(self) -> MixtureParams:
         return self.params[None, None]
@@ -112,7 +115,10 @@ class Draws:
     sample_stats: dict[str, np.ndarray]
     states: tuple[ChainState, ...] = ()
     kind: ClassVar[str] = "draws"
-    is_aligned: ClassVar[bool] = False
+
+    @property
+    def is_aligned(self) -> bool:
+        return False
 
     def draws(self) -> MixtureParams:
         return self.params
@@ -149,7 +155,10 @@ class VariationalPosterior:
     posterior: ConjugateMixture
     seed: int
     kind: ClassVar[str] = "variational"
-    is_aligned: ClassVar[bool] = True
+
+    @property
+    def is_aligned(self) -> bool:
+        return True
 
     @property
     def params(self) -> MixtureParams:
@@ -176,7 +185,10 @@ class NoEstimate:
 
     reason: str
     kind: ClassVar[str] = "none"
-    is_aligned: ClassVar[bool] = True
+
+    @property
+    def is_aligned(self) -> bool:
+        return True
 
     def _refuse(self) -> NotApplicableError:
         return NotApplicableError(f"this fit has no usable result: {self.reason}")
