@@ -93,6 +93,8 @@ def test_extending_needs_data_and_a_number(tmp_path):
     for draws in (0, -1, 1.5, True, "10"):
         with pytest.raises(ArgumentError, match="draws="):
             fit.extend(draws)
+    with pytest.raises(NotApplicableError, match="stacked"):
+        bg.stack_chains(fit).fit.extend(10)
     fit.save(tmp_path / "fit.nc", data=False)
     with pytest.raises(NotApplicableError, match="without its data"):
         bg.load(tmp_path / "fit.nc").extend(10)

@@ -11,7 +11,7 @@ import numpy as np
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix
-from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.chains import extended_length, failure, joined, judge, kept_lengths, run_chains, stack
 from bayesgmm.methods.gibbs_chain import GibbsChain, RecordedChain
 from bayesgmm.methods.initialize import start
@@ -127,8 +127,6 @@ class Gibbs:
         """Go on with every chain: the draws are those that one longer run would have made."""
         old = fit.estimate
         assert isinstance(old, Draws)
-        if not old.states:
-            raise NotApplicableError("this fit was saved by a version that kept no states of the chains: fit it anew.")
         plan = self._plan(data, draws, 0)
         chains = [GibbsChain.resumed(fit.model, data, state, *plan) for state in old.states]
         chains[0].advance(0)

@@ -20,7 +20,7 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
-from bayesgmm.result.estimates import Draws, VariationalPosterior
+from bayesgmm.result.estimates import ChainState, Draws, VariationalPosterior
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import MethodResult, Progress
 from bayesgmm.result.status import Status
@@ -133,7 +133,7 @@ class NUTS:
         n_chains, n_old = old.params.draw_shape
         further = replace(self, draws=draws, chains=n_chains)
         seed = int(np.random.default_rng([fit.seed, n_old]).integers(2**63))
-        ends = LastDraws(old.params[:, -1])
+        ends = LastDraws(old.states)
         try:
             chains, is_interrupted = further._sample(fit.model, data, ends, seed, progress, None)
         except SAMPLER_ERRORS as error:
@@ -246,11 +246,11 @@ class DispersedStarts:
 class LastDraws:
     """Starts where the chains of an earlier run ended."""
 
-    params: MixtureParams
+    states: tuple[ChainState, ...]
 
     def draw(self, chain: int, rng: np.random.Generator) -> MixtureParams:
         """The start of a chain."""
-        return _inside(self.params[chain])
+        return _inside(MixtureParams.trusted(*(self.states[chain].arrays[name] for name in PARAMS)))
 
 
 def _inside(params: MixtureParams) -> MixtureParams:
@@ -261,4 +261,7 @@ def _inside(params: MixtureParams) -> MixtureParams:
 def _draws_of(chains: Sequence[Chain], length: int) -> Draws:
     """The first `length` draws of each chain."""
     stats = {name: np.stack([chain.stats[name][:length] for chain in chains]) for name in chains[0].stats}
-    return Draws(stack([chain.params for chain in chains], length), stats)
+    params = stack([chain.params for chain in chains], length)
+    ends = (params[c, -1] for c in range(len(chains)))
+    states = (ChainState({name: getattr(end, name) for name in PARAMS}, {}) for end in ends)  # all that nutpie lets out
+    return Draws(params, stats, tuple(states))

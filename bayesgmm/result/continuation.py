@@ -12,6 +12,7 @@ import numpy as np
 from bayesgmm.data import DataMatrix, DataSource
 from bayesgmm.errors import FitError, NotApplicableError
 from bayesgmm.result.diagnostics import StreamDiagnostics
+from bayesgmm.result.estimates import Draws
 from bayesgmm.result.method import Progress, Sampler
 from bayesgmm.result.occupancy import with_remarks
 from bayesgmm.result.provenance import provenance
@@ -51,6 +52,10 @@ def with_draws(fit: Fit, draws: int, progress: Progress) -> Fit:
     method = fit.method
     if not isinstance(method, Sampler) or fit.kind != "draws":
         raise NotApplicableError(_why_it_cannot_go_on(fit))
+    if isinstance(fit.estimate, Draws) and not fit.estimate.states:
+        raise NotApplicableError(
+            "this fit does not know where its chains were (it is stacked, or an earlier version saved it): fit it anew."
+        )
     if fit.X is None:
         raise NotApplicableError("this fit was saved without its data, which further draws need: fit it anew.")
     begin = time.perf_counter()

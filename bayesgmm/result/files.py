@@ -161,7 +161,8 @@ def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model) -> Estim
             ChainState({name.removeprefix(STATE): arrays[name][c] for name in names}, generator)
             for c, generator in enumerate(facts.get("generators", ()))
         )
-        return Draws(draws[0], draws[1], states)
+        params, stats = draws
+        return Draws(params, stats, states)
     if facts["kind"] == "approximation":
         center = MixtureParams.trusted(*(arrays[f"center_{name}"] for name in ("weights", "means", "chol")))
         return ApproximateDraws(center, draws[0], facts["is_aligned"])
