@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayesgmm as bg
@@ -179,6 +180,15 @@ def test_bad_arguments(change, message, fits):
     arguments = {"fits": {"em": fits["em K=1"]}, "folds": 0} | change
     with pytest.raises((bg.ArgumentError, bg.DataError), match=message):
         bg.compare(**arguments)
+
+
+def test_new_columns_in_another_order_are_not_mistaken(fits):
+    frame = pd.DataFrame(X, columns=["length", "width"])
+    named = {"array": fits["em K=1"], "frame": bg.fit(bg.GaussianMixture(1), frame, bg.EM(n_init=1), rng=0)}
+    with pytest.raises(bg.DataError, match=r"in another order: pass X_new\[\['length', 'width'\]\]"):
+        bg.compare(named, X_new=frame[["width", "length"]], folds=0)
+    column = bg.compare(named, X_new=frame, folds=0).table["elpd_holdout"]
+    assert column["array"] == column["frame"] == fits["em K=1"].log_density(X).sum()
 
 
 def test_fits_to_different_data_are_not_compared(fits):

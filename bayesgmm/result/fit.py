@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import DataMatrix, as_matrix, check_enough_points, data_hash
-from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
+from bayesgmm.data import DataMatrix, check_enough_points, data_hash, matching_columns
+from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result import files, tables
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics
@@ -225,19 +225,7 @@ class Fit:
         files.save(self, path, data)
 
     def _columns(self, X: ArrayLike) -> np.ndarray:
-        data = as_matrix(X)
-        if data.values.shape[1] != len(self.feature_names):
-            raise DataError(
-                f"X has {data.values.shape[1]} columns and this fit was made on {len(self.feature_names)}: "
-                f"{', '.join(self.feature_names)}."
-            )
-        names = data.feature_names
-        if names != self.feature_names and sorted(names) == sorted(self.feature_names):
-            raise DataError(
-                f"X has the columns {', '.join(names)}, and this fit was made on the same in another order: pass "
-                f"X[{list(self.feature_names)}]."
-            )
-        return data.values
+        return matching_columns(X, self.feature_names)
 
 
 def as_seed(rng: np.random.Generator | int | None) -> int:
