@@ -57,7 +57,8 @@ def fit(
     ----------
     model : GaussianMixture
     X : (n, d) array, or pandas or polars frame
-        Finite numbers.  float32 is kept as it is and accumulated in float64.
+        Finite numbers.  float32 is kept as it is and accumulated in float64.  An array is not copied, and the fit
+        keeps it: do not change it afterwards.
     method : EM, MAP, VB, NUTS or Gibbs
         With its options.
     rng : numpy Generator, int seed or None

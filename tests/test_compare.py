@@ -248,7 +248,7 @@ def made_up(values, n_obs=200, **status):
     ("behind", "spread", "expected"),
     [
         (20.0, 1.0, "K=1 does clearly less well (20.0 ± 1.0 nats)"),
-        (20.0, 6.0, "K=1 does less well, on weak evidence (20.0 ± 6.0 nats)"),
+        (20.0, 6.0, "K=1 does less well (20.0 ± 6.0 nats)"),
         (20.0, 11.0, "but K=1 (20.0 ± 11.0 nats behind) cannot be told apart from it"),
         (3.9, 0.1, "but K=1 (3.9 ± 0.1 nats behind) cannot be told apart from it"),
     ],

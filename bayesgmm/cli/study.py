@@ -61,6 +61,7 @@ def run_study(study: Study, source: str | None = None) -> int:
     data, cells = _check(study)
     with Interrupts() as interrupts:
         with GridProgress([cell.name for cell in cells], study.folds) as progress:
+            progress.say(f"Read {len(data.values)} rows of {', '.join(data.feature_names)}.")
             results = run_grid(cells, data, study.labels, study.folds, study.seed, progress, interrupts)
         if results is None:
             progress.say("No cell ended with a result, so nothing is written.")

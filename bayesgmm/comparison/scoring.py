@@ -186,6 +186,7 @@ def _common_data(fits: Mapping[str, Fit]) -> np.ndarray:
         raise ArgumentError("the fits were made on different data, so that their scores cannot be compared.")
     for fit in fits.values():
         if fit.X is not None:
+            fit.check_data()
             return fit.X
     raise ArgumentError("the fits were saved without their data, which most scores need: refit one of them on it.")
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix, check_enough_points, data_hash, matching_columns
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result import files, tables
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics
@@ -72,6 +72,7 @@ class Fit:
     seconds : float
     seed : int
     X : (n, d) array, or None where a file was saved without its data
+        The array that was given, not a copy: `save` and `compare` refuse a fit whose X has been changed.
     n_obs : int
     feature_names : tuple of str
     provenance : dict of str
@@ -221,8 +222,19 @@ class Fit:
         path : path-like
         data : bool
             False leaves X out of the file; its hash stays.
+
+        Raises
+        ------
+        DataError
+            There is no such folder, or X was changed after the fit was made on it.
         """
+        self.check_data()
         files.save(self, path, data)
+
+    def check_data(self) -> None:
+        """Raise a DataError where X is no longer what the fit was made on."""
+        if self.X is not None and data_hash(self.X) != self.provenance["data_sha256"]:
+            raise DataError("X was changed after this fit was made on it: fit again, or pass a copy of X to fit.")
 
     def _columns(self, X: ArrayLike) -> np.ndarray:
         return matching_columns(X, self.feature_names)
