@@ -94,8 +94,9 @@ def fit(
     ----------
     model : GaussianMixture, DirichletProcessMixture or MixtureOfFiniteMixtures
     X : (n, d) array, or pandas or polars frame
-        Finite numbers.  float32 is kept as it is and accumulated in float64.  For OnlineEM and StochasticVB also
-        anything that `data_source` takes: memory-mapped arrays, files, iterators of chunks.
+        Finite numbers.  float32 is kept as it is and accumulated in float64.  An array is not copied, and the fit
+        keeps it: do not change it afterwards.  For OnlineEM and StochasticVB also anything that `data_source` takes:
+        memory-mapped arrays, files, iterators of chunks.
     method : EM, MAP, VB, NUTS, Gibbs, ADVI, Pathfinder, OnlineEM or StochasticVB
         With its options.
     rng : numpy Generator, int seed or None

@@ -140,3 +140,15 @@ def test_missing_files_and_directories(tmp_path):
 def test_unknown_columns_are_answered_with_those_there_are(tmp_path, options):
     with pytest.raises(ArgumentError, match="no column 'z'; there are 'a', 'b'"):
         read_table(write(tmp_path, "a,b\n1,2\n"), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"columns": ["a", "a"]}, "Column 'a' of data.csv is named twice"),
+        ({"columns": ["b"], "label_column": "b"}, "no column besides that of the labels, 'b'"),
+    ],
+)
+def test_columns_that_leave_no_table(tmp_path, options, message):
+    with pytest.raises(ArgumentError, match=message):
+        read_table(write(tmp_path, "a,b\n1,2\n3,4\n"), **options)

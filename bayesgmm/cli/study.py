@@ -80,6 +80,7 @@ def run_study(study: Study, source: str | None = None) -> int:
     data, cells, left_out = _check(study)
     with Interrupts() as interrupts:
         with GridProgress([cell.name for cell in cells], study.folds) as progress:
+            progress.say(f"Read {len(data.values)} rows of {', '.join(data.feature_names)}.")
             if left_out:
                 progress.say(f"Left out, since the methods cannot fit such models: {', '.join(left_out)}.")
             results = run_grid(cells, data, study.labels, study.folds, study.seed, progress, interrupts)

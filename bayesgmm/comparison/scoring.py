@@ -17,8 +17,8 @@ from bayesgmm.criteria.evidence import elbo
 from bayesgmm.criteria.information import aic, bic, icl
 from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elpd_waic, make_folds
 from bayesgmm.criteria.score import COLUMNS, Score
-from bayesgmm.data import as_matrix
-from bayesgmm.errors import ArgumentError, DataError
+from bayesgmm.data import matching_columns
+from bayesgmm.errors import ArgumentError
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.fit import Fit, as_seed
@@ -69,7 +69,7 @@ def compare(
     seed = as_seed(rng)
     shared = Shared(
         X,
-        None if X_new is None else _new_points(X_new, X.shape[1]),
+        None if X_new is None else _new_points(X_new, fits),
         None if labels is None else _groups(labels, len(X)),
         make_folds(len(X), folds, seed),
         seed,
@@ -189,15 +189,14 @@ def _common_data(fits: Mapping[str, Fit]) -> np.ndarray:
         raise ArgumentError("the fits were made on different data, so that their scores cannot be compared.")
     for fit in fits.values():
         if fit.X is not None:
+            fit.check_data()
             return fit.X
     raise ArgumentError("the fits were saved without their data, which most scores need: refit one of them on it.")
 
 
-def _new_points(X_new: ArrayLike, n_features: int) -> np.ndarray:
-    values = as_matrix(X_new).values
-    if values.shape[1] != n_features:
-        raise DataError(f"X_new has {values.shape[1]} columns and the fits were made on {n_features}.")
-    return values
+def _new_points(X_new: ArrayLike, fits: Mapping[str, Fit]) -> np.ndarray:
+    # Each fit by its own names: one that was made on an array has none to tell the order of the columns by.
+    return [matching_columns(X_new, fit.feature_names, "X_new") for fit in fits.values()][-1]
 
 
 def _groups(labels: ArrayLike, n_obs: int) -> np.ndarray:

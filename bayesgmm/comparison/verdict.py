@@ -109,7 +109,7 @@ def _how_sure(lead: Verdict) -> str:
         return f", but {_listed([str(rival) for rival in ties])} cannot be told apart from it"
     # The rival that is hardest to tell apart decides, and it need not be the nearest.
     nearest = min(lead.rivals, key=lambda rival: rival.behind / rival.se if rival.se > 0 else float("inf"))
-    sure = "clearly less well" if all(rival.is_clear for rival in lead.rivals) else "less well, on weak evidence"
+    sure = "clearly less well" if all(rival.is_clear for rival in lead.rivals) else "less well"
     return f"; {nearest.model} does {sure} ({nearest.behind:.1f} ± {nearest.se:.1f} nats)"
 
 

@@ -17,7 +17,7 @@ from bayesgmm.core.blocks import (
     pack_factors,
     score_block,
 )
-from bayesgmm.core.compilation import inline, inner
+from bayesgmm.core.compilation import inner
 from bayesgmm.core.lanes import WIDTH, lanes, load, store, total, where_greater
 from bayesgmm.core.moments import accumulate_component
 
@@ -57,8 +57,7 @@ def sample_labels(rng, X, params, labels, moments):
         for i in range(0, m, WIDTH):
             log_likelihood = log_likelihood + load(log_sums, i)
         draw_labels(rng, scores, m, totals, labels, start)
-        for i in range(start, stop):
-            add_row(X, i, labels[i], params.means, queues, moments, moments.scatter)
+        add_rows(X, start, stop, labels, params.means, queues, moments, moments.scatter)
     add_waiting(X, params.means, queues, moments, moments.scatter)
     for k in range(n_components):
         finish_moments(params.means, moments, moments.scatter, k)
@@ -87,13 +86,15 @@ def make_queues(n_components, n_features):
     return Queues(rows, lengths, make_columns(n_features), make_columns(n_features), make_rows(n_components))
 
 
-@inline
-def add_row(X, i, k, center, queues, moments, scatter):
-    """Let row i join the queue of component k, and a full queue the sums, centred at `center`."""
-    queues.rows[k, queues.lengths[k]] = i
-    queues.lengths[k] += 1
-    if queues.lengths[k] == BLOCK:
-        add_queue(X, k, center, queues, moments, scatter)
+@inner
+def add_rows(X, start, stop, labels, center, queues, moments, scatter):
+    """Let rows start:stop join their components' queues, and full queues the sums, centred at `center`."""
+    for i in range(start, stop):
+        k = labels[i]
+        queues.rows[k, queues.lengths[k]] = i
+        queues.lengths[k] += 1
+        if queues.lengths[k] == BLOCK:
+            add_queue(X, k, center, queues, moments, scatter)
 
 
 @inner

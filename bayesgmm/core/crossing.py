@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from bayesgmm.core.allocation import add_row, add_waiting, clear, finish_moments, make_queues
+from bayesgmm.core.allocation import add_rows, add_waiting, clear, finish_moments, make_queues
 from bayesgmm.core.compilation import inner, jit
 from bayesgmm.core.conjugacy import Moments, copy_to, empty_conjugate, log_partition, update
 from bayesgmm.core.launch import launch, log_probability, pair_prior, propose
@@ -201,8 +201,7 @@ def add_pair(points, is_first, moments, one, two):
     copy_to(points[0], centers[one])
     copy_to(points[0], centers[two])
     queues = make_queues(*centers.shape)
-    for r in range(len(points)):
-        add_row(points, r, labels[r], centers, queues, moments, moments.scatter)
+    add_rows(points, 0, len(points), labels, centers, queues, moments, moments.scatter)
     add_waiting(points, centers, queues, moments, moments.scatter)
     finish_moments(centers, moments, moments.scatter, one)
     finish_moments(centers, moments, moments.scatter, two)

@@ -65,6 +65,11 @@ def read_table(
         raise DataError(f"{path.name} holds a header and no rows of data.")
     wanted = [str(name) for name in table.columns] if columns is None else list(columns)
     _check_known(path, table, wanted + ([] if label_column is None else [label_column]))
+    repeated = [name for name, count in Counter(wanted).items() if count > 1]
+    if repeated:
+        raise ArgumentError(f"Column {repeated[0]!r} of {path.name} is named twice: name every column once.")
+    if set(wanted) <= {label_column}:
+        raise ArgumentError(f"{path.name} has no column besides that of the labels, {label_column!r}, to be fitted.")
     labels = None if label_column is None else _labels(path, table[label_column])
     table = table[[name for name in wanted if name != label_column]]
     _check_numbers(path, table, labels is not None)

@@ -90,7 +90,9 @@ def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: DataM
     if not is_singular(structure, spread):
         return
     reason = explain_singular(data.values, data.feature_names) or "The covariance of the data is singular."
-    other = "" if structure.is_round else "choose another covariance structure, or "
+    columns = spread if structure.is_diagonal else np.diag(spread)
+    others = "'diagonal', 'spherical' or 'isotropic'" if (columns > 0).all() else "'spherical' or 'isotropic'"
+    other = f"choose covariance={others}, or " if (columns > 0).any() and not structure.is_round else ""
     raise DataError(
         f"{reason} Otherwise {other}pass prior=NormalInverseWishart(scale=...) to a method with a prior (MAP, VB, "
         f"NUTS): the starts and the default prior of covariance={structure.name!r} come from the data's own "

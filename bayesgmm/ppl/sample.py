@@ -268,7 +268,7 @@ def run_pymc(
 
     coordinates = Bartlett.of(model, data)
     starts = [coordinates.variables(make_start(c, np.random.default_rng([plan.seed, c]))) for c in range(plan.chains)]
-    seeds = np.random.default_rng([plan.seed, plan.chains]).integers(2**32, size=plan.chains)
+    seed = int(np.random.default_rng([plan.seed, plan.chains]).integers(2**32))
     done = [0]
 
     def count(trace, draw) -> None:
@@ -277,7 +277,7 @@ def run_pymc(
 
     with _quiet("pymc"):
         trace = pm.sample(
-            plan.draws, tune=plan.tune, chains=plan.chains, cores=1, random_seed=[int(seed) for seed in seeds],
+            plan.draws, tune=plan.tune, chains=plan.chains, cores=1, random_seed=seed,
             initvals=starts, init="adapt_diag", target_accept=plan.target_accept, max_treedepth=plan.max_treedepth,
             compute_convergence_checks=False, progressbar=False, callback=count, model=build(coordinates, data),
         )  # fmt: skip

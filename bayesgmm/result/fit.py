@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import DataMatrix, DataSource, as_matrix, check_enough_points, data_source
+from bayesgmm.data import DataMatrix, DataSource, check_enough_points, data_hash, data_source, matching_columns
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, NotConvergedWarning, shown
 from bayesgmm.models import Model
 from bayesgmm.result import continuation, files, occupancy, tables
@@ -51,6 +51,7 @@ class Fit:
     seconds : float
     seed : int
     X : (n, d) array, or None where the data were not in memory, or a file was saved without them
+        The array that was given, not a copy: `save` and `compare` refuse a fit whose X has been changed.
     n_obs : int
     feature_names : tuple of str
     provenance : dict of str
@@ -287,25 +288,22 @@ class Fit:
         path : path-like
         data : bool
             False leaves X out of the file; its hash stays.
+
+        Raises
+        ------
+        DataError
+            There is no such folder, or X was changed after the fit was made on it.
         """
+        self.check_data()
         files.save(self, path, data)
 
-    def _columns(self, X: ArrayLike) -> np.ndarray:
-        data = as_matrix(X)
-        self.check_names(data.feature_names)
-        return data.values
+    def check_data(self) -> None:
+        """Raise a DataError where X is no longer what the fit was made on."""
+        if self.X is not None and data_hash(self.X) != self.provenance["data_sha256"]:
+            raise DataError("X was changed after this fit was made on it: fit again, or pass a copy of X to fit.")
 
-    def check_names(self, names: tuple[str, ...]) -> None:
-        if len(names) != len(self.feature_names):
-            raise DataError(
-                f"X has {len(names)} columns and this fit was made on {len(self.feature_names)}: "
-                f"{', '.join(self.feature_names)}."
-            )
-        if names != self.feature_names and sorted(names) == sorted(self.feature_names):
-            raise DataError(
-                f"X has the columns {', '.join(names)}, and this fit was made on the same in another order: pass "
-                f"X[{list(self.feature_names)}]."
-            )
+    def _columns(self, X: ArrayLike) -> np.ndarray:
+        return matching_columns(X, self.feature_names)
 
 
 def as_seed(rng: np.random.Generator | int | None) -> int:

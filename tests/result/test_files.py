@@ -154,3 +154,13 @@ def test_a_file_holds_no_pickle_and_only_known_types(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "TYPES", types)
     with pytest.raises(bg.ArgumentError, match="the file holds a EM, which this version"):
         bg.load(tmp_path / "fit.nc")
+
+
+def test_data_that_were_changed_after_the_fit(tmp_path):
+    X = np.array(bg.load_dataset("faithful").X)
+    fit = bg.fit(bg.GaussianMixture(1), X, bg.EM(), rng=0)
+    X[3, 1] += 1.0
+    with pytest.raises(bg.DataError, match="X was changed after this fit"):
+        fit.save(tmp_path / "fit.nc")
+    with pytest.raises(bg.DataError, match="X was changed after this fit"):
+        bg.compare({"em": fit}, folds=0)
