@@ -152,6 +152,36 @@ def test_samplers_in_the_grid(csv, tmp_path):
     assert "Rank histograms" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_models_with_an_unknown_number_of_components(csv, tmp_path):
+    options = ("--components", 2, "--methods", "em,vb,gibbs", "--models", "finite,dp,mfm", "--truncation", 4)
+    sampling = ("--draws", 120, "--tune", 60, "--folds", 0, "--out", tmp_path)
+    ended = run("compare", csv, "--columns", "length,width", *options, *sampling)
+    assert ended.exit_code == 0, ended.output
+    left_out, *rest = ended.stderr.splitlines()
+    assert left_out == "Left out, since the methods cannot fit such models: em for dp and mfm, vb for mfm."
+    found = pd.read_csv(tmp_path / "comparison.csv", index_col="fit")
+    cells = ["em-K2", "vb-K2", "vb-dp-T4", "gibbs-K2", "gibbs-dp-T4", "gibbs-mfm-M4"]
+    assert [name for name in found.index if not name.startswith("kmeans")] == cells
+    assert list(found.loc[["gibbs-K2", "gibbs-dp-T4", "gibbs-mfm-M4"], "n_components"]) == [2, 4, 4]
+    for name in ("gibbs-dp-T4", "gibbs-mfm-M4"):
+        fit = bg.load(tmp_path / "fits" / f"{name}.nc")
+        assert found.at[name, "n_occupied"] == fit.occupied()["n_occupied"].idxmax()
+        assert found.at[name, "model"] == fit.model.label
+        assert f"kmeans K={int(found.at[name, 'n_occupied'])}" in found.index  # and none with four
+    assert np.isnan(found.at["gibbs-K2", "n_occupied"])
+    assert "DP (T=4)" in " ".join(ended.stdout.split()) and "of 4" in ended.stdout
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "DP (T = 4)" in text or "DP (T=4)" in text
+
+
+def test_nothing_that_can_be_fitted_is_one_line(csv, tmp_path):
+    options = ("--columns", "length,width", "--methods", "em,map", "--models", "dp", "--out", tmp_path / "out")
+    assert_one_line(run("compare", csv, *options), "no method can fit any of these models: em for dp, map for dp")
+    options = ("--columns", "length,width", "--models", "infinite", "--out", tmp_path / "out")
+    assert_one_line(run("compare", csv, *options), "there is no model 'infinite'; there are finite, dp, mfm")
+    assert not (tmp_path / "out").exists()
+
+
 # ---- cells that fail ----
 
 
@@ -283,7 +313,7 @@ def test_a_second_ctrl_c_exits_at_once():
         (["--components", ""], "such as 1:6"),
         (["--components=-1"], "at least 1 component"),
         (["--components", "1:100000"], "shorter range"),
-        (["--methods", "em,gibs"], "'gibs'; there are em, map, vb, gibbs, nuts"),
+        (["--methods", "em,gibs"], "'gibs'; there are em, online, map, vb, svb, pathfinder, gibbs, nuts, advi"),
         (["--covariance", "diag", "--columns", "length"], "'diag'"),
         (["--columns", "length,weight"], "no column 'weight'"),
         (["--label-column", "group"], "no column 'group'"),
