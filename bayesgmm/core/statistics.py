@@ -83,6 +83,15 @@ class SufficientStatistics:
         arrays = (self.counts[order], self.first[order], self.second[order], self.center[order])
         return SufficientStatistics(self.log_likelihood, *arrays, self.n_obs)
 
+    def padded(self, n_components: int) -> SufficientStatistics:
+        """The same statistics with further components, which hold nothing, up to `n_components`."""
+        more = n_components - len(self.counts)
+        counts, first, second, center = (
+            np.concatenate([value, np.zeros((more, *value.shape[1:]))])
+            for value in (self.counts, self.first, self.second, self.center)
+        )
+        return SufficientStatistics(self.log_likelihood, counts, first, second, center, self.n_obs)
+
     def means(self) -> np.ndarray:
         """(K, D) weighted means; the centre where a component holds nothing."""
         return self.center + self.first / _positive(self.counts)[:, None]

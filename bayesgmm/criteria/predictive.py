@@ -163,7 +163,7 @@ def pareto_k_limit(n_draws: int) -> float:
 def _predict_fold(fit: Fit, X: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Status]:
     """Log densities of the rows `test` under a refit to the others, and how that ended."""
     train = np.delete(X, test, axis=0)
-    check_enough_points(len(train), fit.model.n_components)
+    check_enough_points(len(train), fit.model.min_points)
     refit = fit.refit(train, rng=rng)
     if refit.status.outcome is Outcome.INTERRUPTED:
         raise KeyboardInterrupt  # the method kept what it had; a fold cut short is no fold

@@ -28,7 +28,8 @@ def check_columns(given: tuple[str, ...], feature_names: tuple[str, ...], name: 
     """Raise a DataError where columns differ in number from a fit's, or are its columns in another order."""
     if len(given) != len(feature_names):
         raise DataError(
-            f"{name} has {len(given)} columns and this fit was made on {len(feature_names)}: {', '.join(feature_names)}."
+            f"{name} has {len(given)} columns and this fit was made on {len(feature_names)}: "
+            f"{', '.join(feature_names)}."
         )
     if given != feature_names and sorted(given) == sorted(feature_names):
         raise DataError(

@@ -9,7 +9,6 @@ from typing import ClassVar
 import numpy as np
 
 from bayesgmm.core.params import LOG_2PI, MixtureParams
-from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.chains import extended_length, failure, joined, judge, kept_lengths, run_chains, stack
@@ -179,18 +178,7 @@ def _first_draw(
     k = model.n_components
     n_parts = k if isinstance(model, GaussianMixture) else int(rng.integers(1, k + 1))
     stats = start(X, model.covariance, whitening, n_parts, "random", rng)
-    return prior.update(_padded(stats, k)).sample(rng, 1)[0]
-
-
-def _padded(stats: SufficientStatistics, n_components: int) -> SufficientStatistics:
-    """The same with components that hold nothing."""
-    more = n_components - len(stats.counts)
-    padded = {
-        name: np.concatenate([value, np.zeros((more, *value.shape[1:]))])
-        for name, value in vars(stats).items()
-        if name in ("counts", "first", "second", "center")
-    }
-    return replace(stats, **padded)
+    return prior.update(stats.padded(k)).sample(rng, 1)[0]
 
 
 def _states(model: Model, state: np.ndarray, log_scale: np.ndarray) -> dict[str, np.ndarray]:

@@ -38,9 +38,9 @@ def start(
     init: str,
     rng: np.random.Generator,
 ) -> SufficientStatistics:
-    """Statistics of one hard starting assignment."""
-    centers = CENTERS[init](X, whitening, n_components, rng)
-    return sweep(X, whitened_distances(centers, whitening), Assign.HARD)
+    """Statistics of one hard starting assignment; a truncation may exceed the points, and leaves components empty."""
+    centers = CENTERS[init](X, whitening, min(n_components, len(X)), rng)
+    return sweep(X, whitened_distances(centers, whitening), Assign.HARD).padded(n_components)
 
 
 def check_init(init: str | MixtureParams) -> None:

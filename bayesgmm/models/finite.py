@@ -51,7 +51,7 @@ class GaussianMixture:
 
     def resolve(self, data: DataMatrix) -> GaussianMixture:
         """The same model with every prior constant given; checks that the data can carry it."""
-        check_enough_points(len(data.values), self.n_components)
+        check_enough_points(len(data.values), self.min_points)
         return replace(
             self,
             weights=self.weights.resolve(self.n_components),
@@ -61,6 +61,11 @@ class GaussianMixture:
     def conjugate(self) -> ConjugateMixture:
         """The prior of a resolved model as a conjugate distribution over `MixtureParams`."""
         return ConjugateMixture(self.weights, self.prior.conjugate(self.covariance, self.n_components))
+
+    @property
+    def min_points(self) -> int:
+        """Fewest points that can be fitted."""
+        return self.n_components
 
     @property
     def label(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
-from bayesgmm.data import DataMatrix, check_enough_points
+from bayesgmm.data import DataMatrix
 from bayesgmm.models.checks import check_kinds, whole
 from bayesgmm.models.spread import resolved_shared_prior
 from bayesgmm.priors.components import NormalInverseWishart
@@ -71,8 +71,7 @@ class DirichletProcessMixture:
         return self.truncation
 
     def resolve(self, data: DataMatrix) -> DirichletProcessMixture:
-        """The same model with every prior constant given; checks that the data can carry it."""
-        check_enough_points(len(data.values), self.n_components)
+        """The same model with every prior constant given."""
         return replace(self, prior=resolved_shared_prior(self.prior, self.covariance, self.expected_components, data))
 
     def expected_concentration(self) -> float:
@@ -84,6 +83,11 @@ class DirichletProcessMixture:
         alpha = self.expected_concentration() if concentration is None else concentration
         components = self.prior.conjugate(self.covariance, self.truncation)
         return ConjugateMixture(StickBreaking.of(alpha, self.truncation), components)
+
+    @property
+    def min_points(self) -> int:
+        """Fewest points that can be fitted: components may stay empty."""
+        return 1
 
     @property
     def label(self) -> str:

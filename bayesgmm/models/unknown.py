@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
-from bayesgmm.data import DataMatrix, check_enough_points
+from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.models.checks import check_kinds, whole
 from bayesgmm.models.spread import resolved_shared_prior
@@ -76,14 +76,18 @@ class MixtureOfFiniteMixtures:
         return self.max_components
 
     def resolve(self, data: DataMatrix) -> MixtureOfFiniteMixtures:
-        """The same model with every prior constant given; checks that the data can carry it."""
-        check_enough_points(len(data.values), self.n_components)
+        """The same model with every prior constant given."""
         return replace(self, prior=resolved_shared_prior(self.prior, self.covariance, self.expected_components, data))
 
     def conjugate(self, n_components: int | None = None) -> ConjugateMixture:
         """The prior of a resolved model *given* a number of components, by default the largest."""
         k = self.max_components if n_components is None else n_components
         return ConjugateMixture(self.weights.resolve(k), self.prior.conjugate(self.covariance, k))
+
+    @property
+    def min_points(self) -> int:
+        """Fewest points that can be fitted: components may stay empty."""
+        return 1
 
     @property
     def label(self) -> str:

@@ -218,7 +218,7 @@ class Fit:
     def refit(self, X: ArrayLike, rng: np.random.Generator | int | None = None, progress: Progress = silent) -> Fit:
         """The same method on other data, with this fit's prior constants; never raises FitError."""
         data = DataMatrix(self._columns(X), self.feature_names)
-        check_enough_points(len(data.values), self.model.n_components)
+        check_enough_points(len(data.values), self.model.min_points)
         return fit_once(self.model, data, self.method, as_seed(self.seed if rng is None else rng), progress)
 
     def partial_fit(
