@@ -12,7 +12,9 @@ from bayesgmm.core.density import log_density, responsibilities, sample
 from bayesgmm.core.params import LOG_2PI, MixtureParams, precision_chol_of
 from bayesgmm.data import as_matrix
 from bayesgmm.methods.gibbs_chain import GibbsChain, independent_of, mixing_of
+from bayesgmm.ppl.sample import Plan, run_nutpie
 from bayesgmm.priors.concentration import Gamma
+from bayesgmm.result.method import silent
 
 LEVEL = 1e-4  # family-wise (DESIGN section 8)
 N_BINS = 10
@@ -103,7 +105,31 @@ def occupied_by(params, X, rng):
     return len({int(rng.choice(len(row), p=row)) for row in resp})
 
 
-def simulated_ranks(model, n_replicates, n_obs=20, seed=1, crossing=0.3):
+def gibbs_draws(model, X, first, state, rng, crossing=0.3):
+    """60 mixtures given the data, by Gibbs, with its own account of each: the unknown, log likelihood, occupied."""
+    chain = chain_of(model, rng, X, first, max(state, 1.0), 60, 20, 15, crossing)
+    chain.advance(20)
+    chain.advance(60)
+    trace = chain.trace
+    return (
+        MixtureParams.trusted(*trace[:3]),
+        trace.state,
+        trace.log_likelihood - 0.5 * X.size * LOG_2PI,
+        trace.n_occupied,
+    )
+
+
+def nuts_draws(model, X, first, state, rng, thin=8):
+    """As `gibbs_draws`, by the no-U-turn sampler."""
+    plan = Plan(60 * thin, 300, 1, 0.9, 10, int(rng.integers(2**32)))
+    ((chain,), _) = run_nutpie(model, as_matrix(X), lambda c, generator: first, plan, silent)
+    draws = chain.params[thin - 1 :: thin]
+    states = chain.stats["concentration"][thin - 1 :: thin] if "concentration" in chain.stats else np.zeros(60)
+    n_occupied = np.array([occupied_by(draws[t], X, rng) for t in range(60)])
+    return draws, states, log_density(draws, X).sum(-1), n_occupied
+
+
+def simulated_ranks(model, n_replicates, n_obs=20, seed=1, draws_of=gibbs_draws):
     """(n_replicates, quantities) ranks in [0, 1] of what drew the data among draws given the data.
 
     Uniform where the sampler is right; ties are broken at random.  Talts et al. (2018), arXiv:1804.06788; Modrak et
@@ -114,13 +140,8 @@ def simulated_ranks(model, n_replicates, n_obs=20, seed=1, crossing=0.3):
     firsts, _ = prior_draws(model, rng, n_replicates)
     for r in range(n_replicates):
         X = np.ascontiguousarray(sample(truths[r], n_obs, rng)[0])
-        chain = chain_of(model, rng, X, firsts[r], max(states[r], 1.0), 60, 20, 15, crossing)
-        chain.advance(20)
-        chain.advance(60)
-        trace = chain.trace
-        likelihood = trace.log_likelihood - 0.5 * X.size * LOG_2PI
-        draws = MixtureParams.trusted(*trace[:3])
-        ours = np.column_stack([invariants(draws, trace.state), likelihood, trace.n_occupied])
+        draws, unknown, likelihood, n_occupied = draws_of(model, X, firsts[r], states[r], rng)
+        ours = np.column_stack([invariants(draws, unknown), likelihood, n_occupied])
         truth = np.append(
             invariants(truths[r], states[r]), [log_density(truths[r], X).sum(), occupied_by(truths[r], X, rng)]
         )
@@ -147,8 +168,6 @@ def joint_scores(model, n_cycles, n_obs=8, seed=11):
     With the smallest effective number of draws, and what crossing moves, one in every sweep, were tried and accepted.
     Geweke (2004), JASA 99, 799-804, doi:10.1198/016214504000001132.
     """
-    from arviz_stats.base import array_stats
-
     rng = np.random.default_rng(seed)
     firsts, states = prior_draws(model, rng, 1)
     chain = chain_of(model, rng, np.empty((n_obs, 2)), firsts[0], max(states[0], 1.0), 4, n_cycles, 2, 1.0)
@@ -164,6 +183,25 @@ def joint_scores(model, n_cycles, n_obs=8, seed=11):
         chain.X[:] = sample(bg.MixtureParams.trusted(present.weights / total, *chain.params[2:]), n_obs, rng)[0]
         chain.advance(1)
     ours = invariants(MixtureParams.trusted(*(seen[name] for name in names)), unknown)
+    return *scores_against_prior(model, ours, rng), chain.counters
+
+
+def nuts_joint_scores(model, n_cycles, n_obs=3, seed=12):
+    """As `joint_scores`; a step given the data is a whole run of the sampler, which tunes itself anew."""
+    rng = np.random.default_rng(seed)
+    params, state = prior_draws(model, rng, 1)
+    ours = []
+    for _ in range(n_cycles):
+        X = np.ascontiguousarray(sample(params[-1], n_obs, rng)[0])
+        params, state, *_ = nuts_draws(model, X, params[-1], state[-1], rng, thin=1)
+        ours.append(invariants(params, state)[-1])
+    return scores_against_prior(model, np.array(ours), rng)
+
+
+def scores_against_prior(model, ours, rng):
+    """z of the mean of each of (cycles, quantities), and the smallest effective number of cycles."""
+    from arviz_stats.base import array_stats
+
     expected = invariants(*prior_draws(model, rng, 200_000))
     scores, effective = [], []
     for values, theirs in zip(ours.T, expected.T, strict=True):
@@ -173,4 +211,4 @@ def joint_scores(model, n_cycles, n_obs=8, seed=11):
         error = array_stats.mcse(values[None], chain_axis=0, draw_axis=1, method="mean")
         error = np.hypot(error, theirs.std() / np.sqrt(len(theirs)))
         scores.append((values.mean() - theirs.mean()) / error)
-    return np.array(scores), min(effective), chain.counters
+    return np.array(scores), min(effective)

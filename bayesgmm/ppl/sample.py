@@ -195,11 +195,11 @@ def _run_side_by_side(
 
 
 def _finite_start(posterior: FlatPosterior, make_start: MakeStart, c: int, rng: np.random.Generator) -> np.ndarray:
-    # Found out here, because nutpie 0.16 can crash the process where a start fails.
+    # Found out here, because nutpie 0.16 can crash the process where a start fails; a zero gradient is one that does.
     for _ in range(N_TRIES):
         x = posterior.coordinates.flatten(make_start(c, rng))
         value, gradient = posterior(x)
-        if np.isfinite(value) and np.isfinite(gradient).all():
+        if np.isfinite(value) and np.isfinite(gradient).all() and gradient.all():
             return x
     raise FloatingPointError(
         f"the log posterior is not finite at any of {N_TRIES} starts: the prior's scale or mean_precision is out of "

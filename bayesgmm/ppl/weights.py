@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, gammaln
+from scipy.special import digamma, expit, gammaln
 
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.concentration import Gamma
@@ -117,12 +117,15 @@ class StickWeights:
         return {"concentration": np.exp(flat[..., 0])} if self.is_unknown else {}
 
     def variables(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """With the mean of the concentration given the sticks."""
+        """With the concentration's geometric mean given the sticks.
+
+        At the mean the gradient would be exactly zero, which nutpie takes for a failure of the log density.
+        """
         left = np.cumsum(weights[::-1])[::-1]
         values = {"sticks": weights[:-1] / left[:-1]}
         if isinstance(self.prior, Gamma):
             shape, rate = self.prior.shape + self.truncation - 1, self.prior.rate - np.log(weights[-1])
-            values["concentration"] = np.asarray(shape / rate)
+            values["concentration"] = np.asarray(np.exp(digamma(shape)) / rate)
         return {name: values[name] for name in self.shapes}
 
     def flatten(self, weights: np.ndarray) -> np.ndarray:
