@@ -10,7 +10,6 @@ from scipy.stats import beta, gamma
 
 import bayesgmm as bg
 from bayesgmm.data import as_matrix
-from bayesgmm.errors import NotApplicableError
 from bayesgmm.ppl.build import pymc_model
 from bayesgmm.ppl.flat import FlatPosterior
 
@@ -104,8 +103,3 @@ def test_names_dims_and_prior(concentration):
     for power in (1, 2):
         one, other = weights**power, exact**power
         assert (np.abs(one.mean(0) - other.mean(0)) < 5 * one.std(0) / np.sqrt(4000)).all()  # family-wise below 1e-4
-
-
-def test_other_priors_are_refused():
-    with pytest.raises(NotApplicableError, match="NormalInverseWishart"):
-        pymc_model(bg.GaussianMixture(2, prior=bg.IndependentNormalInverseWishart()), blobs())
