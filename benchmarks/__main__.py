@@ -1,6 +1,6 @@
 """Every comparison, one after the other."""
 
-from benchmarks import em, nuts, online, vb
+from benchmarks import em, gibbs, nuts, online, vb
 
 if __name__ == "__main__":
     em.main()
@@ -8,5 +8,7 @@ if __name__ == "__main__":
     vb.main()
     print()
     online.main()
+    print()
+    gibbs.main()
     print()
     nuts.main()

@@ -72,7 +72,7 @@ def _print_block(console: Console, table: Table) -> None:
     console.print(rich_table)
     lines = notes.lines
     if any(OF_Q in footnote for footnote in table.footnotes):
-        lines.append(f"elpd_loo and elpd_waic of VB are {OF_Q}.")
+        lines.append(f"elpd_loo and elpd_waic of VB, ADVI and Pathfinder are {OF_Q}.")
     for line in lines:
         console.print(Text(line, style="dim"))
     if lines:

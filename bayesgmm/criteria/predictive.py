@@ -17,7 +17,7 @@ from bayesgmm.result.fit import Fit
 from bayesgmm.result.status import Outcome, Status
 
 WAIC_LIMIT = 0.4  # Vehtari, Gelman and Gabry (2017), section 2.2
-OF_Q = "of q, uncorrected (1000 draws of the variational posterior stand for the posterior), so not ranked"
+OF_Q = "of q, uncorrected (draws of the approximation stand for those of the posterior), so not ranked"
 
 
 def elpd_holdout(fit: Fit, X_new: np.ndarray) -> Score:

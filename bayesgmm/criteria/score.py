@@ -124,14 +124,14 @@ COLUMNS = {
     "elpd_loo": Column(
         PREDICTION,
         "Leave-one-out by Pareto-smoothed importance sampling. Points whose Pareto k is above min(1 - 1/log10(S), 0.7) "
-        "for S draws are counted as unreliable. For VB it is of q, uncorrected: it errs where q is too narrow, and is "
-        "not ranked.",
+        "for S draws are counted as unreliable. For VB, ADVI and Pathfinder it is of q, uncorrected: it errs where q "
+        "is too narrow, and is not ranked.",
         COUNTED,
     ),
     "elpd_waic": Column(
         PREDICTION,
         "Watanabe's criterion, which LOO supersedes. Points whose log density has a posterior variance above 0.4 are "
-        "counted as unreliable. For VB it is of q, uncorrected, and not ranked.",
+        "counted as unreliable. For VB, ADVI and Pathfinder it is of q, uncorrected, and not ranked.",
         COUNTED,
     ),
     "aic": Column(

@@ -20,6 +20,7 @@ from bayesgmm.methods.approximation import (
 )
 from bayesgmm.methods.loop import is_real
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
+from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.approximation import ApproximateDraws, ApproximationDiagnostics
 from bayesgmm.result.method import MethodResult, Progress
 
@@ -66,6 +67,7 @@ class ADVI:
     """
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
+    priors: ClassVar = COMPONENTS_PRIORS
 
     kind: str = "mean-field"
     n_iter: int = 10_000

@@ -85,7 +85,7 @@ def flat_draws(coordinates: Any, posterior: ConjugateMixture, rng: np.random.Gen
     params = posterior.sample(rng, n_draws)
     weights = np.maximum(params.weights, MIN_MASS)
     params.weights[:] = weights / weights.sum(-1, keepdims=True)
-    return np.array([coordinates.flatten(params[s]) for s in range(n_draws)])
+    return np.array([coordinates.flatten(params[s], rng) for s in range(n_draws)])
 
 
 def failed(reason: str) -> MethodResult:

@@ -17,6 +17,7 @@ from bayesgmm.methods.initialize import start
 from bayesgmm.methods.loop import Stopping, climb
 from bayesgmm.methods.vb import VariationalUpdate, prior_of
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
+from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
@@ -79,6 +80,7 @@ class NUTS:
     """
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
+    priors: ClassVar = COMPONENTS_PRIORS
 
     draws: int = 1000
     tune: int = 1000
@@ -208,7 +210,8 @@ class DispersedStarts:
     squared distance in posterior standard deviations, and draws of one mode are farther apart.  Modes more than
     `MODE_NATS` below the best evidence bound are left out, since a chain that starts in one of them and cannot leave
     it says nothing about the posterior.  On galaxies, iris, diabetes and faithful the bound was 0.1 to 4 nats below
-    an importance sampling estimate of the mode's evidence, and loosest for the poor modes.
+    an importance sampling estimate of the mode's evidence, and loosest for the poor modes.  Under an
+    `IndependentNormalInverseWishart` all this is done with the conjugate prior that is nearest to it.
     """
 
     posteriors: tuple[ConjugateMixture, ...]

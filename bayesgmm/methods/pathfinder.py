@@ -13,6 +13,7 @@ from bayesgmm.methods.approximation import Weighing, check_counts, failed, flat_
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.vb import prior_of
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
+from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.approximation import ApproximateDraws, ApproximationDiagnostics
 from bayesgmm.result.method import MethodResult, Progress
 
@@ -50,6 +51,7 @@ class Pathfinder:
     """
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
+    priors: ClassVar = COMPONENTS_PRIORS
 
     paths: int = 8
     draws: int = 1000

@@ -16,6 +16,8 @@ from bayesgmm.core.maximise import moments
 from bayesgmm.core.params import LOG_2PI, MixtureParams, invert_triangular
 from bayesgmm.data import DataMatrix
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
+from bayesgmm.ppl.means import ConjugateMeans, IndependentMeans, means_of
+from bayesgmm.ppl.scale import WishartScale, scale_of
 from bayesgmm.ppl.weights import SimplexWeights, StickWeights, weights_of
 
 
@@ -25,7 +27,8 @@ class Bartlett:
 
     With the prior's scale ``Psi_0 = C C^T`` a precision factor is ``P = C^-T A``, A upper triangular with
     ``A_ii^2 ~ chi2(dof - D + i)`` for i = 1..D and N(0, 1) above the diagonal; in diagonal structures
-    ``scale / variance ~ chi2(dof)``.  ``mean = center + W^-T z`` with the whitening W.
+    ``scale / variance ~ chi2(dof)``.  Where the scale is unknown Psi_0 is its expectation, and A is so distributed once
+    it is multiplied by the ratio of the two (see `WishartScale`).  ``mean = center + W^-T z`` with the whitening W.
 
     Parameters
     ----------
@@ -39,9 +42,9 @@ class Bartlett:
         Of the squared Bartlett entries; R and C as in the structure's compact shape.
     root : (R, D, D) or (R, C) array
         ``W^-1 C^-T``: whitened precision factors are ``root @ A``.
-    mean : (K, D) array
-        Whitened prior means.
-    mean_precision : (K,) array
+    means : ConjugateMeans or IndependentMeans
+    scale : WishartScale or None
+        None where the scale is known.
 
     References
     ----------
@@ -54,8 +57,8 @@ class Bartlett:
     weights: SimplexWeights | StickWeights
     dof: np.ndarray
     root: np.ndarray
-    mean: np.ndarray
-    mean_precision: np.ndarray
+    means: ConjugateMeans | IndependentMeans
+    scale: WishartScale | None
 
     @classmethod
     def of(cls, model: GaussianMixture | DirichletProcessMixture, data: DataMatrix) -> Bartlett:
@@ -71,8 +74,14 @@ class Bartlett:
         else:
             dof = prior.dof[:, None] - n_features + np.arange(1, n_features + 1)
             root = np.triu(invert_triangular(whitening) @ root)
-        mean = whitened(prior.mean, center, whitening)
-        return cls(structure, center, whitening, weights_of(model), dof, root, mean, prior.mean_precision)
+        means = means_of(model, whitened(prior.mean, center, whitening), whitening)
+        scale = scale_of(model, n_features)
+        return cls(structure, center, whitening, weights_of(model), dof, root, means, scale)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """(K, D) whitened prior means."""
+        return self.means.mean
 
     @property
     def n_components(self) -> int:
@@ -87,7 +96,7 @@ class Bartlett:
         """Shapes of the free variables, in their order in the flat vector."""
         k, d = self.mean.shape
         square = self.dof.shape[self.structure.is_shared : 1 if self.structure.is_round else None]
-        shapes = self.weights.shapes | {"bartlett_square": square}
+        shapes = self.weights.shapes | ({} if self.scale is None else self.scale.shapes) | {"bartlett_square": square}
         if self.n_upper:
             shapes["bartlett_upper"] = (*square[:-1], d * (d - 1) // 2)
         return shapes | {"standardized_means": (k, d)}
@@ -98,22 +107,28 @@ class Bartlett:
         return 0 if self.structure.is_diagonal else len(self.dof) * self.n_features * (self.n_features - 1) // 2
 
     @property
+    def n_shared(self) -> int:
+        """Coordinates before those of the components."""
+        return self.weights.n_dim + (0 if self.scale is None else self.scale.n_dim)
+
+    @property
     def n_dim(self) -> int:
         """Length of the flat vector."""
-        return self.weights.n_dim + self.dof.size + self.n_upper + self.mean.size
+        return self.n_shared + self.dof.size + self.n_upper + self.mean.size
 
     def log_normaliser(self, n_obs: int) -> float:
         """What the kernels leave out of the joint log density of coordinates and data."""
-        half_dof, n_features = 0.5 * self.dof, self.n_features
+        half_dof = 0.5 * self.dof
         diagonal = self.whitening if self.structure.is_diagonal else np.diag(self.whitening)
         bartlett = -np.sum(half_dof * np.log(2.0) + gammaln(half_dof)) - 0.5 * self.n_upper * LOG_2PI
-        means = 0.5 * n_features * np.sum(np.log(self.mean_precision) - LOG_2PI)
-        return float(self.weights.log_normaliser() + bartlett + means + n_obs * np.log(diagonal).sum())
+        scale = 0.0 if self.scale is None else self.scale.log_normaliser(self.dof)
+        prior = self.weights.log_normaliser() + scale + bartlett + self.means.log_normaliser()
+        return float(prior + n_obs * np.log(diagonal).sum())
 
     def expand(self, flat: np.ndarray) -> MixtureParams:
         """Mixtures in data units, with the leading axes of `flat` (..., n_dim)."""
-        k, at = self.n_components, self.weights.n_dim
-        weights = self.weights.expand(flat[..., :at])
+        k, at = self.n_components, self.n_shared
+        weights = self.weights.expand(flat[..., : self.weights.n_dim])
         diagonal = np.exp(0.5 * flat[..., at : at + self.dof.size]).reshape(*flat.shape[:-1], *self.dof.shape)
         standardized = flat[..., flat.shape[-1] - self.mean.size :].reshape(*flat.shape[:-1], *self.mean.shape)
         if self.structure.is_diagonal:
@@ -131,26 +146,44 @@ class Bartlett:
 
     def states(self, flat: np.ndarray) -> dict[str, np.ndarray]:
         """What the coordinates hold beside the mixtures, with the leading axes of `flat` (..., n_dim)."""
-        return self.weights.states(flat[..., : self.weights.n_dim])
+        states = self.weights.states(flat[..., : self.weights.n_dim])
+        if self.scale is None:
+            return states
+        log_ratio = self.scale.log_det(flat[..., self.weights.n_dim : self.n_shared])
+        return states | {"scale_log_det": log_ratio - 2.0 * np.log(self.scale_root_diagonal()).sum()}
 
-    def variables(self, params: MixtureParams) -> dict[str, np.ndarray]:
-        """The values that one mixture gives to the free variables."""
+    def scale_root_diagonal(self) -> np.ndarray:
+        """Diagonal of ``C^-T`` in data units, of the first component: `root` without the whitening."""
+        if self.structure.is_diagonal:
+            return self.root[0] * self.whitening[: self.root.shape[1]]
+        return np.diag(self.root[0]) * np.diag(self.whitening)
+
+    def variables(self, params: MixtureParams, rng: np.random.Generator | None = None) -> dict[str, np.ndarray]:
+        """The values that one mixture gives to the free variables.
+
+        An unknown scale is drawn given the covariances.  Without a generator it is what they make one expect.
+        """
         rows, columns = self.dof.shape
         values = self.weights.variables(params.weights)
         values["standardized_means"] = whitened(params.means, self.center, self.whitening)
         if self.structure.is_diagonal:
             factor = (params.precision_chol / self.whitening)[:rows, :columns]
-            values["bartlett_square"] = (factor / self.root) ** 2
+            bartlett = factor / self.root
+            values["bartlett_square"] = bartlett**2
         else:
-            factor = invert_triangular(self.whitening @ self.root) @ params.precision_chol[:rows]
-            values["bartlett_square"] = np.diagonal(factor, axis1=1, axis2=2) ** 2
-            values["bartlett_upper"] = factor[:, *np.triu_indices(columns, 1)]
+            bartlett = invert_triangular(self.whitening @ self.root) @ params.precision_chol[:rows]
+            values["bartlett_square"] = np.diagonal(bartlett, axis1=1, axis2=2) ** 2
+            values["bartlett_upper"] = bartlett[:, *np.triu_indices(columns, 1)]
+        if self.scale is not None:
+            values |= self.scale.variables(bartlett, self.dof, rng)
         return {name: values[name].reshape(shape) for name, shape in self.shapes.items()}
 
-    def flatten(self, params: MixtureParams) -> np.ndarray:
-        """The (n_dim,) unconstrained vector of one mixture; the inverse of `expand`."""
-        values = {name: value for name, value in self.variables(params).items() if name not in self.weights.shapes}
-        values["bartlett_square"] = np.log(values["bartlett_square"])
+    def flatten(self, params: MixtureParams, rng: np.random.Generator | None = None) -> np.ndarray:
+        """The (n_dim,) unconstrained vector of one mixture, as `variables`; the inverse of `expand`."""
+        values = self.variables(params, rng)
+        values = {name: value for name, value in values.items() if name not in self.weights.shapes}
+        for name in values.keys() & {"scale_square", "bartlett_square"}:
+            values[name] = np.log(values[name])
         return np.concatenate([self.weights.flatten(params.weights), *(value.ravel() for value in values.values())])
 
 

@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import LOG_2PI, invert_triangular
 from bayesgmm.data import DataMatrix, as_matrix
-from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.errors import ArgumentError
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.distribution import MvNormalMixture
 from bayesgmm.ppl.factors import precision_chol_of_chol
+from bayesgmm.ppl.means import IndependentMeans
+from bayesgmm.ppl.precisions import white_factors
 from bayesgmm.ppl.weights import SimplexWeights, StickWeights
-from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.concentration import Gamma
 
 
@@ -28,6 +29,11 @@ def pymc_model(model: GaussianMixture | DirichletProcessMixture, X: ArrayLike) -
     the data have mean zero and unit spread.  Deterministic are `means` (component, feature), `covariances`
     (component, feature, feature_bis) and `precision_chol`.  The likelihood `x` (obs, feature) is a
     `MvNormalMixture`.
+
+    Under an `IndependentNormalInverseWishart` the standardized means do not depend on the precisions.  Its
+    `HierarchicalScale` adds the free `scale_square` (chi-squared) and, for full and tied covariances, `scale_lower`
+    (standard normal), which make up the ratio of the scale to its expectation; the Bartlett factors are of the
+    expected scale, and their law depends on that ratio.  The `scale` itself and `scale_log_det` are deterministic.
 
     The weights of a `DirichletProcessMixture` are deterministic: free are `sticks` (stick), Beta(1, concentration),
     and the `concentration` where it is unknown.
@@ -45,8 +51,6 @@ def pymc_model(model: GaussianMixture | DirichletProcessMixture, X: ArrayLike) -
     ------
     DataError, ArgumentError
         The data or the model's prior cannot be used.
-    NotApplicableError
-        The prior is no NormalInverseWishart.
 
     References
     ----------
@@ -57,8 +61,6 @@ def pymc_model(model: GaussianMixture | DirichletProcessMixture, X: ArrayLike) -
             f"model={model!r} must be a model object such as GaussianMixture(n_components=2) or "
             "DirichletProcessMixture(truncation=10)."
         )
-    if not isinstance(model.prior, NormalInverseWishart):
-        raise NotApplicableError(f"pymc_model needs a NormalInverseWishart, and prior={model.prior!r}.")
     data = as_matrix(X)
     return build(Bartlett.of(model.resolve(data), data), data)
 
@@ -76,7 +78,7 @@ def build(c: Bartlett, data: DataMatrix) -> pm.Model:
         coords["stick"] = np.arange(c.n_components - 1)
     with pm.Model(coords=coords) as pymc:
         weights = _weights(c.weights)
-        white_factor = _diagonal_factor(c) if c.structure.is_diagonal else _triangular_factor(c)
+        white_factor = white_factors(c)
         standardized = _standardized_means(c, white_factor)
         if c.structure.is_diagonal:
             means = c.center + standardized / c.whitening
@@ -111,34 +113,16 @@ def _weights(weights: SimplexWeights | StickWeights) -> pt.TensorVariable:
     return pm.Deterministic("weights", left * pt.concatenate([sticks, [1.0]]), dims="component")
 
 
-def _triangular_factor(c: Bartlett) -> pt.TensorVariable:
-    """(K, D, D) whitened precision factors from Bartlett's free entries."""
-    d, dims = c.n_features, () if c.structure.is_shared else ("component",)
-    square = pm.ChiSquared("bartlett_square", nu=c.dof.reshape(c.shapes["bartlett_square"]), dims=(*dims, "feature"))
-    factors = pt.zeros(c.root.shape)
-    index = np.arange(d)
-    factors = factors[:, index, index].set(pt.sqrt(square).reshape(c.dof.shape))
-    if c.n_upper:
-        upper = pm.Normal("bartlett_upper", 0.0, 1.0, shape=c.shapes["bartlett_upper"])
-        rows, columns = np.triu_indices(d, 1)
-        factors = factors[:, rows, columns].set(upper.reshape((len(c.root), len(rows))))
-    return _spread(pt.matmul(c.root, factors), (c.n_components, d, d))
-
-
-def _diagonal_factor(c: Bartlett) -> pt.TensorVariable:
-    """(K, D) whitened precision factors, one chi-squared variable for each free variance."""
-    dims = ("component", "feature")[c.structure.is_shared : 1 if c.structure.is_round else 2]
-    square = pm.ChiSquared("bartlett_square", nu=c.dof.reshape(c.shapes["bartlett_square"]), dims=dims)
-    return _spread(c.root * pt.sqrt(square).reshape(c.dof.shape), (c.n_components, c.n_features))
-
-
 def _standardized_means(c: Bartlett, factor: pt.TensorVariable) -> pt.TensorVariable:
     """Means given the precisions, centred: beside their prior the data say much more about each of them."""
-    root_precision = np.sqrt(c.mean_precision)[:, None]
     dims = ("component", "feature")
+    if isinstance(c.means, IndependentMeans):
+        scaled = pt.as_tensor(np.array(np.broadcast_to(c.means.factor, (c.n_components, *c.means.factor.shape))))
+    else:
+        root_precision = np.sqrt(c.means.mean_precision)[:, None]
+        scaled = (root_precision if c.structure.is_diagonal else root_precision[:, :, None]) * factor
     if c.structure.is_diagonal:
-        return pm.Normal("standardized_means", c.mean, sigma=1.0 / (root_precision * factor), dims=dims)
-    scaled = root_precision[:, :, None] * factor
+        return pm.Normal("standardized_means", c.mean, sigma=1.0 / scaled, dims=dims)
     # pm.MvNormal would take minutes to compile, for inverses and solutions that triangular factors do not need.
     return pm.CustomDist("standardized_means", c.mean, scaled, dist=_normal_rows, logp=_normal_rows_logp, dims=dims)
 
@@ -159,8 +143,3 @@ def _normal_rows_logp(value, mean, factor):
 def _inverse_of_upper(factor):
     """(K, D, D) inverses of upper triangular matrices."""
     return precision_chol_of_chol(factor.mT)
-
-
-def _spread(array: pt.TensorVariable, shape: tuple[int, ...]) -> pt.TensorVariable:
-    """Repeat what components or columns share."""
-    return pt.broadcast_to(array, shape)

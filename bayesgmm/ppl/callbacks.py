@@ -13,7 +13,9 @@ import numpy as np
 from numba import carray, cfunc, types
 from numba.core.ccallback import CFunc
 
-from bayesgmm.ppl.flat_kernels import HEADER, diagonal, triangular
+from bayesgmm.ppl.flat_diagonal import diagonal
+from bayesgmm.ppl.flat_problem import HEADER
+from bayesgmm.ppl.flat_triangular import triangular
 
 DOUBLES = types.CPointer(types.double)
 LOG_DENSITY = types.int64(types.uint64, DOUBLES, DOUBLES, DOUBLES, types.voidptr)

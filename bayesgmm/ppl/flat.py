@@ -10,8 +10,9 @@ from bayesgmm.core.sweep import group_bounds
 from bayesgmm.core.threads import run_in_threads
 from bayesgmm.data import DataMatrix
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
-from bayesgmm.ppl import flat_kernels as kernels
+from bayesgmm.ppl import flat_diagonal, flat_triangular
 from bayesgmm.ppl.bartlett import Bartlett, whitened
+from bayesgmm.ppl.flat_problem import pack_problem
 
 SERIAL_ROWS = 32768  # up to here an evaluation is one compiled call; beyond, parts of it are worth handing to threads
 N_PARTS = 16  # of the rows, summed one by one: enough for the threads, few enough to hand out quickly
@@ -38,17 +39,7 @@ class FlatPosterior:
         """The posterior of a resolved model."""
         c, n_obs = Bartlett.of(model, data), len(data.values)
         white = whitened(np.asarray(data.values, float), c.center, c.whitening)
-        problem = kernels.pack_problem(
-            white,
-            c.weights.concentration,
-            0.5 * c.dof,
-            c.root,
-            c.mean,
-            c.mean_precision,
-            c.log_normaliser(n_obs),
-            c.weights.constants,
-        )
-        return cls(c, problem, n_obs)
+        return cls(c, pack_problem(c, white), n_obs)
 
     @property
     def is_serial(self) -> bool:
@@ -59,13 +50,9 @@ class FlatPosterior:
         """Value and (n_dim,) gradient at a C-contiguous, writable (n_dim,) vector."""
         is_diagonal = self.coordinates.structure.is_diagonal
         if self.is_serial:
-            return (kernels.diagonal if is_diagonal else kernels.triangular)(x, self.problem)
-        unpack, sweep, read = (
-            (kernels.unpack_diagonal, kernels.sweep_diagonal, kernels.read_diagonal)
-            if is_diagonal
-            else (kernels.unpack_triangular, kernels.sweep_triangular, kernels.read_triangular)
-        )
-        log_weights, bartlett, factors, means = unpack(x, self.problem)
+            return (flat_diagonal.diagonal if is_diagonal else flat_triangular.triangular)(x, self.problem)
+        kernels = flat_diagonal if is_diagonal else flat_triangular
+        log_weights, bartlett, factors, means = kernels.unpack(x, self.problem)
         X = self.problem[-self.n_obs * means.shape[1] :].reshape(self.n_obs, means.shape[1])
         groups = group_bounds(self.n_obs)
         bounds = [groups[part * (len(groups) - 1) // N_PARTS] for part in range(N_PARTS + 1)]
@@ -74,9 +61,9 @@ class FlatPosterior:
 
         def run(g: int) -> None:
             statistics = (counts[g], first[g], second[g])
-            value[g] = sweep(X, bounds[g], bounds[g + 1], log_weights, factors, means, *statistics)
+            value[g] = kernels.sweep(X, bounds[g], bounds[g + 1], log_weights, factors, means, *statistics)
 
         run_in_threads(run, range(N_PARTS))
         statistics = (counts.sum(0), first.sum(0), second.sum(0))
-        log_prior, gradient = read(x, self.problem, log_weights, bartlett, factors, means, *statistics)
+        log_prior, gradient = kernels.read(x, self.problem, log_weights, bartlett, factors, means, *statistics)
         return log_prior + value.sum(), gradient

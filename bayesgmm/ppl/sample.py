@@ -197,7 +197,8 @@ def _run_side_by_side(
 def _finite_start(posterior: FlatPosterior, make_start: MakeStart, c: int, rng: np.random.Generator) -> np.ndarray:
     # Found out here, because nutpie 0.16 can crash the process where a start fails; a zero gradient is one that does.
     for _ in range(N_TRIES):
-        x = posterior.coordinates.flatten(make_start(c, rng))
+        # Where the scale is what the covariances make one expect, its gradient vanishes, and nutpie cannot begin there.
+        x = posterior.coordinates.flatten(make_start(c, rng), rng)
         value, gradient = posterior(x)
         if np.isfinite(value) and np.isfinite(gradient).all() and gradient.all():
             return x
@@ -219,7 +220,7 @@ def _as_c_functions(posterior: FlatPosterior, first_point: np.ndarray):
     from nutpie.compile_pymc import CompiledPyMCModel
 
     from bayesgmm.ppl.callbacks import expand_callback, log_density_callback
-    from bayesgmm.ppl.flat_kernels import HEADER
+    from bayesgmm.ppl.flat_problem import HEADER
 
     n_dim, problem = posterior.coordinates.n_dim, posterior.problem.copy()
     with announced_compilation():
@@ -267,7 +268,8 @@ def run_pymc(
     from bayesgmm.ppl.build import build
 
     coordinates = Bartlett.of(model, data)
-    starts = [coordinates.variables(make_start(c, np.random.default_rng([plan.seed, c]))) for c in range(plan.chains)]
+    generators = [np.random.default_rng([plan.seed, c]) for c in range(plan.chains)]
+    starts = [coordinates.variables(make_start(c, rng), rng) for c, rng in enumerate(generators)]
     seed = int(np.random.default_rng([plan.seed, plan.chains]).integers(2**32))
     done = [0]
 
@@ -288,8 +290,8 @@ def run_pymc(
         factor = np.ascontiguousarray(np.diagonal(factor, axis1=-2, axis2=-1))
     params = MixtureParams.trusted(posterior["weights"], posterior["means"], factor)
     stats = {name: np.asarray(trace.sample_stats[name].values) for name in STATS}
-    if "concentration" in coordinates.shapes:
-        stats["concentration"] = np.asarray(trace.posterior["concentration"].values)
+    for name in {"concentration", "scale_log_det"} & set(trace.posterior):
+        stats[name] = np.asarray(trace.posterior[name].values)
     chains = [Chain(params[c], {name: value[c] for name, value in stats.items()}) for c in range(len(factor))]
     return chains, done[0] < plan.total
 

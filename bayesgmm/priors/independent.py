@@ -47,8 +47,8 @@ class HierarchicalScale:
 class IndependentNormalInverseWishart:
     """``mean_k ~ N(mean, mean_covariance)`` and, independently, ``Sigma_k ~ IW(dof, scale)``.
 
-    Covariances are as in `NormalInverseWishart`, structure by structure.  This prior is not conjugate: only `Gibbs`
-    takes it.
+    Covariances are as in `NormalInverseWishart`, structure by structure.  This prior is not conjugate: `Gibbs`, `NUTS`,
+    `ADVI` and `Pathfinder` take it, and `pymc_model`.
 
     What is left at None is taken from the data, once, when the model meets them.  ``mean`` and
     ``mean_covariance = R^2`` say where the data are.  In one column, and in each column of diagonal covariances, these

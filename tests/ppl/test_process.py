@@ -10,7 +10,6 @@ from scipy.stats import beta, gamma
 
 import bayesgmm as bg
 from bayesgmm.data import as_matrix
-from bayesgmm.errors import NotApplicableError
 from bayesgmm.ppl.build import pymc_model
 from bayesgmm.ppl.flat import FlatPosterior
 
@@ -117,8 +116,3 @@ def test_no_start_has_a_zero_gradient():
     for _ in range(50):
         x = posterior.coordinates.flatten(prior.sample(rng, 1)[0])
         assert posterior(x)[1].all()
-
-
-def test_other_priors_are_refused():
-    with pytest.raises(NotApplicableError, match="NormalInverseWishart"):
-        pymc_model(bg.GaussianMixture(2, prior=bg.IndependentNormalInverseWishart()), blobs())
