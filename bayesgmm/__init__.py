@@ -18,6 +18,7 @@ from bayesgmm.errors import (
     TruncationWarning,
 )
 from bayesgmm.fitting import fit, load
+from bayesgmm.labels.partition import Partition, partition
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
@@ -47,8 +48,8 @@ __all__ = [
     "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError",
     "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart", "Isotropic",
     "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
-    "NotConvergedWarning", "OnlineEM", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied",
-    "TruncationWarning", "Uniform", "compare", "data_source", "fit", "load", "load_dataset", "pymc_model",
+    "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied",
+    "TruncationWarning", "Uniform", "compare", "data_source", "fit", "load", "load_dataset", "partition", "pymc_model",
     "stack_chains",
 ]  # fmt: skip
 

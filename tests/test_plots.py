@@ -14,7 +14,7 @@ from scipy import stats
 import bayesgmm as bg
 from bayesgmm.criteria.score import COLUMNS
 from bayesgmm.errors import ArgumentError, NotApplicableError
-from bayesgmm.labels.partition import co_clustering
+from bayesgmm.labels.similarity import co_clustering
 from bayesgmm.plots import (
     plot_co_clustering,
     plot_components,

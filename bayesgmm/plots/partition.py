@@ -55,7 +55,7 @@ def plot_co_clustering(
     ----------
     Wade and Ghahramani (2018), Bayesian Analysis 13, 559-626, doi:10.1214/17-BA1073.
     """
-    from bayesgmm.labels.partition import co_clustering
+    from bayesgmm.labels.similarity import co_clustering
 
     if max_points < 2:
         raise ArgumentError(f"max_points={max_points!r} must be at least 2.")

@@ -134,7 +134,9 @@ def _partition(choice: Choice, labels: np.ndarray | None) -> Section:
     fit = next(iter(found.values()))
     sentences = () if fit.kind == "draws" else (
         "There are no posterior draws with this number of components, so this is the matrix of a fit that takes its "
-        "parameters as known, and shows less doubt than there is.",
+        "parameters as known, and shows less doubt than there is." if fit.kind == "point" else
+        "There are no posterior draws with this number of components, so this is the matrix of draws from an "
+        "approximation, which usually shows less doubt than there is.",
     )  # fmt: skip
     parts = _drawn([lambda: pictures.co_clustering(fit, labels)])
     return Section("co-clustering", "Which points belong together", sentences, parts)

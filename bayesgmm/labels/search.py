@@ -1,0 +1,123 @@
+"""The partition with the least expected loss: starts, runs, and what they are measured against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesgmm.core.contingency import Terms, canonical, distances
+from bayesgmm.core.partitions import Target, improved, make_target
+from bayesgmm.core.threads import n_threads, run_in_threads
+from bayesgmm.errors import ArgumentError
+from bayesgmm.labels.allocations import Allocations
+
+LINKAGES = ("average", "complete")
+COMPARISONS = 1e10  # points of pairs of draws that are looked at for the best draw: some seconds
+CUTS = 2e8  # the same, of a dendrogram's cuts with the draws
+TABLE_BYTES = 2**30  # of the contingency tables of all threads
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The best partition of a search.
+
+    Parameters
+    ----------
+    labels : (n,) int array
+        Clusters in order of size.
+    expected_loss : float
+    baselines : dict of str to float
+        The expected losses of what is commonly taken instead.
+    """
+
+    labels: np.ndarray
+    expected_loss: float
+    baselines: dict[str, float]
+
+
+def search(
+    terms: Terms, draws: Allocations, similarity: np.ndarray, max_clusters: int | None, n_runs: int, seed: int
+) -> Found:
+    """Descend from the best cuts of two dendrograms, from `n_runs` random orders, and from the best draw.
+
+    Without a limit on the clusters, the room for them is doubled until the best partition does not fill it.
+    """
+    n = draws.partitions.shape[1]
+    target = make_target(draws.partitions, draws.weights, terms.f)
+    largest = int(draws.n_clusters.max())
+    _check_memory(target, min(n, largest) if max_clusters is None else max_clusters)
+    levels = max(4 * largest + 8, int(CUTS / draws.partitions.size))
+    deepest = min(n, levels if max_clusters is None else max_clusters)
+    cuts = {linkage: _best_cut(terms, draws, similarity, linkage, deepest) for linkage in LINKAGES if n > 1}
+    starts = [labels for labels, _ in cuts.values()] + [np.full(n, -1)] * max(n_runs, n == 1)
+    most = max(largest, *(int(labels.max()) + 1 for labels in starts))
+    limit = min(n, most + 2 if max_clusters is None else max_clusters)
+    best, least = _best(terms, draws, _descents(target, starts, limit, seed))
+    baselines = {f"{linkage} linkage": value for linkage, (_, value) in cuts.items()}
+    drawn = _best_draw(terms, draws, best, limit)
+    if drawn is not None:
+        baselines["best draw"] = drawn[1]
+        best, least = _best(terms, draws, [best, *_descents(target, [drawn[0]], limit, seed)])
+    while max_clusters is None and best.max() + 1 == limit < n:
+        limit = min(n, 2 * limit)
+        _check_memory(target, limit)
+        best, least = _best(terms, draws, [best, *_descents(target, [best], limit, seed)])
+    return Found(by_size(best), least, baselines)
+
+
+def by_size(labels: np.ndarray) -> np.ndarray:
+    """The same partition with its clusters numbered from the largest on."""
+    sizes = np.bincount(labels)
+    return np.argsort(np.argsort(-sizes, kind="stable"))[labels]
+
+
+def _descents(target: Target, starts: list[np.ndarray], limit: int, seed: int) -> list[np.ndarray]:
+    found: list[np.ndarray] = [np.empty(0)] * len(starts)
+
+    def run(i: int) -> None:
+        found[i] = improved(target, starts[i], limit, np.random.default_rng([seed, i]))
+
+    run_in_threads(run, range(len(starts)))
+    return found
+
+
+def _best(terms: Terms, draws: Allocations, candidates: list[np.ndarray]) -> tuple[np.ndarray, float]:
+    partitions = canonical(np.array(candidates))
+    losses = distances(terms, partitions, draws.partitions) @ draws.weights
+    return partitions[losses.argmin()], float(losses.min())
+
+
+def _best_cut(
+    terms: Terms, draws: Allocations, similarity: np.ndarray, linkage: str, limit: int
+) -> tuple[np.ndarray, float]:
+    """The best level of the dendrogram of 1 - similarity, of at most `limit` clusters."""
+    from scipy.cluster import hierarchy
+    from scipy.spatial.distance import squareform
+
+    tree = hierarchy.linkage(squareform(1.0 - similarity, checks=False), linkage)
+    merge = np.arange(len(tree), dtype=float)  # cut by the number of merges, since heights may be tied
+    cuts = [hierarchy.fcluster(tree, len(tree) - k, "monocrit", monocrit=merge) for k in range(1, limit + 1)]
+    return _best(terms, draws, cuts)
+
+
+def _best_draw(terms: Terms, draws: Allocations, near: np.ndarray, limit: int) -> tuple[np.ndarray, float] | None:
+    """The draw of least expected loss; where there are too many pairs of them, of those that are next to `near`."""
+    allowed = draws.partitions[draws.n_clusters <= limit]
+    if len(allowed) == 0:
+        return None
+    n_looked_at = max(1, int(COMPARISONS / draws.partitions.size))
+    if n_looked_at < len(allowed):
+        allowed = allowed[np.argsort(distances(terms, near[None], allowed)[0], kind="stable")[:n_looked_at]]
+    are_all = len(allowed) == len(draws.partitions)
+    losses = distances(terms, allowed, None if are_all else draws.partitions) @ draws.weights
+    return allowed[losses.argmin()], float(losses.min())
+
+
+def _check_memory(target: Target, limit: int) -> None:
+    size = 2 * len(target.row_weights) * limit * n_threads()
+    if size > TABLE_BYTES:
+        raise ArgumentError(
+            f"the contingency tables of up to {limit} clusters with {len(target.row_weights)} clusters of the draws "
+            f"would take {size / 2**30:.1f} GiB: pass a smaller max_clusters, or fewer draws."
+        )
