@@ -93,6 +93,17 @@ def pointwise_losses(terms: Terms, partition: np.ndarray, others: np.ndarray, we
     return np.maximum(n * terms.scale * total, 0.0)
 
 
+def losses_of_cuts(terms: Terms, merges: np.ndarray, others: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(n,) weighted mean losses of the partitions after 0, ..., n - 1 merges (n - 1, 2) of SciPy's numbering."""
+    n = others.shape[1]
+    arrays = (terms.f, np.ascontiguousarray(merges, np.int64))
+    own, joint = np.zeros(n), np.zeros(n)
+    with announced_compilation():
+        add_merge_sums(*arrays, np.zeros((1, n), np.int32), np.ones(1), own)
+    add_merge_sums(*arrays, others.astype(np.int32), weights, joint)
+    return np.maximum(terms.scale * (own + weights @ _own_sums(terms, others) - 2.0 * joint), 0.0)
+
+
 def together(partitions: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(n, n) weights of the partitions (S, n) in which two points are in one cluster."""
     n = partitions.shape[1]
@@ -169,3 +180,25 @@ def add_together(partitions, weights, begin, stop, step, out):
             cluster, weight = partitions[s, i], weights[s]
             for j in range(i + 1):
                 out[i, j] += weight if partitions[s, j] == cluster else 0.0
+
+
+@jit
+def add_merge_sums(f, merges, partitions, weights, out):
+    """Weighted sums of f over the intersections after 0, ..., n - 1 merges, for one cluster of a draw at a time."""
+    n = partitions.shape[1]
+    counts = np.zeros(2 * n, np.int64)
+    for s in range(len(partitions)):
+        n_clusters = 0
+        for i in range(n):
+            n_clusters = max(n_clusters, partitions[s, i] + 1)
+        for k in range(n_clusters):
+            total = 0.0
+            for i in range(n):
+                counts[i] = partitions[s, i] == k
+                total += f[counts[i]]
+            out[0] += weights[s] * total
+            for m in range(n - 1):
+                one, other = counts[merges[m, 0]], counts[merges[m, 1]]
+                counts[n + m] = one + other
+                total += f[one + other] - f[one] - f[other]
+                out[m + 1] += weights[s] * total

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesgmm.core.contingency import Terms, canonical, distances
+from bayesgmm.core.contingency import Terms, canonical, distances, losses_of_cuts
 from bayesgmm.core.partitions import Target, improved, make_target
 from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.errors import ArgumentError
@@ -14,7 +14,6 @@ from bayesgmm.labels.allocations import Allocations
 
 LINKAGES = ("average", "complete")
 COMPARISONS = 1e10  # points of pairs of draws that are looked at for the best draw: some seconds
-CUTS = 2e8  # the same, of a dendrogram's cuts with the draws
 TABLE_BYTES = 2**30  # of the contingency tables of all threads
 
 
@@ -47,8 +46,7 @@ def search(
     target = make_target(draws.partitions, draws.weights, terms.f)
     largest = int(draws.n_clusters.max())
     _check_memory(target, min(n, largest) if max_clusters is None else max_clusters)
-    levels = max(4 * largest + 8, int(CUTS / draws.partitions.size))
-    deepest = min(n, levels if max_clusters is None else max_clusters)
+    deepest = n if max_clusters is None else min(n, max_clusters)
     cuts = {linkage: _best_cut(terms, draws, similarity, linkage, deepest) for linkage in LINKAGES if n > 1}
     starts = [labels for labels, _ in cuts.values()] + [np.full(n, -1)] * max(n_runs, n == 1)
     most = max(largest, *(int(labels.max()) + 1 for labels in starts))
@@ -96,9 +94,11 @@ def _best_cut(
     from scipy.spatial.distance import squareform
 
     tree = hierarchy.linkage(squareform(1.0 - similarity, checks=False), linkage)
-    merge = np.arange(len(tree), dtype=float)  # cut by the number of merges, since heights may be tied
-    cuts = [hierarchy.fcluster(tree, len(tree) - k, "monocrit", monocrit=merge) for k in range(1, limit + 1)]
-    return _best(terms, draws, cuts)
+    losses = losses_of_cuts(terms, tree[:, :2], draws.partitions, draws.weights)
+    n_merges = len(tree) + 1 - limit + int(losses[len(tree) + 1 - limit :].argmin())
+    in_order = np.arange(len(tree), dtype=float)  # cut by the number of merges, since heights may be tied
+    labels = hierarchy.fcluster(tree, n_merges - 1, "monocrit", monocrit=in_order)
+    return canonical(labels[None])[0], float(losses[n_merges])
 
 
 def _best_draw(terms: Terms, draws: Allocations, near: np.ndarray, limit: int) -> tuple[np.ndarray, float] | None:
