@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bayesgmm.comparison import Comparison, compare
 from bayesgmm.core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.criteria.quality import clustering_quality
 from bayesgmm.data import DataSource, data_source
 from bayesgmm.datasets import load_dataset
 from bayesgmm.errors import (
@@ -49,7 +50,7 @@ __all__ = [
     "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart", "Isotropic",
     "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
     "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied",
-    "TruncationWarning", "Uniform", "compare", "data_source", "fit", "load", "load_dataset", "partition", "pymc_model",
+    "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit", "load", "load_dataset", "partition", "pymc_model",
     "stack_chains",
 ]  # fmt: skip
 

@@ -11,7 +11,7 @@ from bayesgmm.core import density
 from bayesgmm.core.contingency import canonical, together
 from bayesgmm.data import matching_columns
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
-from bayesgmm.labels.similarity import check_size, mean_similarity, spaced_draws
+from bayesgmm.labels.similarity import check_size, mean_similarity
 from bayesgmm.result.fit import Fit
 
 
@@ -86,7 +86,7 @@ def from_fit(fit: Fit, X: ArrayLike | None, max_draws: int, seed: int) -> tuple[
         raise NotApplicableError(
             "a point fit has one partition, predict(X), and no posterior of partitions; fit by Gibbs, NUTS or VB."
         )
-    draws = spaced_draws(fit, max_draws)
+    draws = fit.estimate.draws().spaced(max_draws)
     if X is None and fit.X is None:
         raise NotApplicableError("this fit was saved without its data: pass X= to partition them.")
     values = fit.X if X is None else matching_columns(X, fit.feature_names)

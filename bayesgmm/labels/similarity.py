@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core import density
-from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import matching_columns
 from bayesgmm.errors import ArgumentError
 from bayesgmm.result.fit import Fit
@@ -45,7 +44,7 @@ def co_clustering(fit: Fit, X: ArrayLike, max_draws: int = 1000) -> np.ndarray:
     """
     values = matching_columns(X, fit.feature_names)
     check_size(len(values))
-    draws = spaced_draws(fit, max_draws)
+    draws = fit.estimate.draws().spaced(max_draws)
     shares = (density.responsibilities(draws[s].scores(), values) for s in range(len(draws.weights)))
     return mean_similarity(shares, len(values))
 
@@ -74,12 +73,6 @@ def check_size(n: int) -> None:
         raise ArgumentError(
             f"the co-clustering matrix of {n} points would take {8 * n**2 / 2**30:.1f} GiB: pass some of the rows."
         )
-
-
-def spaced_draws(fit: Fit, max_draws: int) -> MixtureParams:
-    """At most so many draws of a fit, evenly spaced, chains end to end."""
-    draws = fit.estimate.draws().reshaped(-1)
-    return draws[np.unique(np.linspace(0, len(draws.weights) - 1, max_draws).astype(int))]
 
 
 def _gram(block: list[np.ndarray]) -> np.ndarray:
