@@ -50,8 +50,8 @@ __all__ = [
     "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart", "Isotropic",
     "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
     "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied",
-    "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit", "load", "load_dataset", "partition", "pymc_model",
-    "stack_chains",
+    "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit", "load", "load_dataset",
+    "partition", "pymc_model", "stack_chains",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.

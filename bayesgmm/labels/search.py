@@ -48,20 +48,22 @@ def search(
     _check_memory(target, min(n, largest) if max_clusters is None else max_clusters)
     deepest = n if max_clusters is None else min(n, max_clusters)
     cuts = {linkage: _best_cut(terms, draws, similarity, linkage, deepest) for linkage in LINKAGES if n > 1}
-    starts = [labels for labels, _ in cuts.values()] + [np.full(n, -1)] * max(n_runs, n == 1)
-    most = max(largest, *(int(labels.max()) + 1 for labels in starts))
+    most = max(largest, *(int(labels.max()) + 1 for labels in cuts.values())) if cuts else largest
     limit = min(n, most + 2 if max_clusters is None else max_clusters)
-    best, least = _best(terms, draws, _descents(target, starts, limit, seed))
-    baselines = {f"{linkage} linkage": value for linkage, (_, value) in cuts.items()}
+    _check_memory(target, limit)
+    starts = [*cuts.values(), *[np.full(n, -1)] * max(n_runs, n == 1)]
+    best, _ = _best(terms, draws, [*cuts.values(), *_descents(target, starts, limit, seed)])
+    taken = {f"{linkage} linkage": labels for linkage, labels in cuts.items()}
     drawn = _best_draw(terms, draws, best, limit)
     if drawn is not None:
-        baselines["best draw"] = drawn[1]
-        best, least = _best(terms, draws, [best, *_descents(target, [drawn[0]], limit, seed)])
+        taken["best draw"] = drawn
+        best, _ = _best(terms, draws, [best, drawn, *_descents(target, [drawn], limit, seed)])
     while max_clusters is None and best.max() + 1 == limit < n:
         limit = min(n, 2 * limit)
         _check_memory(target, limit)
-        best, least = _best(terms, draws, [best, *_descents(target, [best], limit, seed)])
-    return Found(by_size(best), least, baselines)
+        best, _ = _best(terms, draws, [best, *_descents(target, [best], limit, seed)])
+    baselines = {name: _best(terms, draws, [labels])[1] for name, labels in taken.items()}
+    return Found(by_size(best), _best(terms, draws, [best])[1], baselines)
 
 
 def by_size(labels: np.ndarray) -> np.ndarray:
@@ -86,9 +88,7 @@ def _best(terms: Terms, draws: Allocations, candidates: list[np.ndarray]) -> tup
     return partitions[losses.argmin()], float(losses.min())
 
 
-def _best_cut(
-    terms: Terms, draws: Allocations, similarity: np.ndarray, linkage: str, limit: int
-) -> tuple[np.ndarray, float]:
+def _best_cut(terms: Terms, draws: Allocations, similarity: np.ndarray, linkage: str, limit: int) -> np.ndarray:
     """The best level of the dendrogram of 1 - similarity, of at most `limit` clusters."""
     from scipy.cluster import hierarchy
     from scipy.spatial.distance import squareform
@@ -98,10 +98,10 @@ def _best_cut(
     n_merges = len(tree) + 1 - limit + int(losses[len(tree) + 1 - limit :].argmin())
     in_order = np.arange(len(tree), dtype=float)  # cut by the number of merges, since heights may be tied
     labels = hierarchy.fcluster(tree, n_merges - 1, "monocrit", monocrit=in_order)
-    return canonical(labels[None])[0], float(losses[n_merges])
+    return canonical(labels[None])[0]
 
 
-def _best_draw(terms: Terms, draws: Allocations, near: np.ndarray, limit: int) -> tuple[np.ndarray, float] | None:
+def _best_draw(terms: Terms, draws: Allocations, near: np.ndarray, limit: int) -> np.ndarray | None:
     """The draw of least expected loss; where there are too many pairs of them, of those that are next to `near`."""
     allowed = draws.partitions[draws.n_clusters <= limit]
     if len(allowed) == 0:
@@ -111,7 +111,7 @@ def _best_draw(terms: Terms, draws: Allocations, near: np.ndarray, limit: int) -
         allowed = allowed[np.argsort(distances(terms, near[None], allowed)[0], kind="stable")[:n_looked_at]]
     are_all = len(allowed) == len(draws.partitions)
     losses = distances(terms, allowed, None if are_all else draws.partitions) @ draws.weights
-    return allowed[losses.argmin()], float(losses.min())
+    return allowed[losses.argmin()]
 
 
 def _check_memory(target: Target, limit: int) -> None:

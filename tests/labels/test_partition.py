@@ -148,6 +148,7 @@ def test_no_baseline_is_better(loss):
     found = bg.partition(z, loss, n_runs=2)
     best_draw = expected(loss, z, z).min()
     assert found.baselines["best draw"] == pytest.approx(best_draw)
+    assert found.expected_loss <= min(found.baselines.values())  # to the last bit
     assert found.expected_loss < 0.99 * best_draw  # the draws are so noisy that none of them is near
     for name in ("average", "complete"):
         tree = linkage(squareform(1 - found.similarity, checks=False), name)
