@@ -119,7 +119,7 @@ def partition(
     X: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     max_clusters: int | None = None,
-    n_runs: int = 16,
+    n_runs: int = 8,
     max_draws: int = 2000,
     rng: np.random.Generator | int | None = None,
 ) -> Partition:
