@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bayesgmm.comparison import Comparison, compare
 from bayesgmm.core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.criteria.quality import clustering_quality
 from bayesgmm.data import DataSource, data_source
 from bayesgmm.datasets import load_dataset
 from bayesgmm.errors import (
@@ -18,6 +19,7 @@ from bayesgmm.errors import (
     TruncationWarning,
 )
 from bayesgmm.fitting import fit, load
+from bayesgmm.labels.partition import Partition, partition
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
@@ -47,9 +49,9 @@ __all__ = [
     "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError",
     "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart", "Isotropic",
     "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
-    "NotConvergedWarning", "OnlineEM", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied",
-    "TruncationWarning", "Uniform", "compare", "data_source", "fit", "load", "load_dataset", "pymc_model",
-    "stack_chains",
+    "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied",
+    "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit", "load", "load_dataset",
+    "partition", "pymc_model", "stack_chains",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.

@@ -14,17 +14,20 @@ from scipy import stats
 import bayesgmm as bg
 from bayesgmm.criteria.score import COLUMNS
 from bayesgmm.errors import ArgumentError, NotApplicableError
-from bayesgmm.labels.partition import co_clustering
+from bayesgmm.labels.similarity import co_clustering
 from bayesgmm.plots import (
     plot_co_clustering,
     plot_components,
+    plot_credible_ball,
     plot_criteria,
     plot_density,
+    plot_partition,
     plot_ranks,
     plot_responsibilities,
     plot_traces,
 )
 from bayesgmm.plots.chains import rank_histograms
+from bayesgmm.plots.clusters import matched
 from bayesgmm.plots.density import marginal_densities
 from bayesgmm.plots.partition import similarity_order
 from bayesgmm.result.diagnostics import invariant_quantities
@@ -205,6 +208,63 @@ def test_co_clustering_says_when_it_shows_a_subsample():
     assert f"an even subsample of 20 of {len(data(2))} points" in ax.get_title()
     with pytest.raises(ArgumentError, match="max_points"):
         plot_co_clustering(point_fit(2), max_points=1)
+
+
+@pytest.fixture(scope="module")
+def partition():
+    return bg.partition(draws_fit(2))
+
+
+def test_a_partition_is_shown_cluster_by_cluster_with_its_uncertainty(partition):
+    figure = plot_partition(partition, labels=np.arange(len(partition.labels)) % 2)
+    ax = figure.axes[0]
+    shown = np.asarray(ax.images[0].get_array())
+    np.testing.assert_allclose(np.sort(shown.sum(1)), np.sort(partition.similarity.sum(1)))
+    ends = sorted({line.get_xdata()[0] for line in ax.lines if line.get_xdata()[0] == line.get_xdata()[1]})
+    np.testing.assert_array_equal(ends, np.cumsum(np.bincount(partition.labels))[:-1] - 0.5)
+    first = np.flatnonzero(partition.labels == 0)
+    block = shown[: len(first), : len(first)]
+    assert block.sum() == pytest.approx(partition.similarity[np.ix_(first, first)].sum())
+    (above,) = [child for child in ax.child_axes if child.patches]
+    heights = [bar.get_height() for bar in above.patches]
+    assert np.mean(heights) == pytest.approx(partition.expected_loss)
+    assert "an even subsample of 9" in plot_partition(partition, max_points=9).axes[0].child_axes[0].get_title()
+
+
+def test_the_ball_is_shown_with_its_radius_and_strips_in_the_colours_of_the_point_partition(partition):
+    ball, figure = partition.credible_ball(0.8), plot_credible_ball(partition, 0.8)
+    left, right = figure.axes
+    assert left.lines[0].get_xdata()[0] == ball.radius
+    assert sum(bar.get_height() for bar in left.patches) == pytest.approx(1.0)
+    strips = np.asarray(right.images[0].get_array())
+    assert strips.shape[:2] == (4, len(partition.labels))
+    # The point partition's own strip changes its colour where one cluster ends and the next begins.
+    changes = np.flatnonzero((np.diff(strips[0], axis=0) != 0).any(1)) + 1
+    np.testing.assert_array_equal(changes, np.cumsum(np.bincount(partition.labels))[:-1])
+    assert [text.get_text() for text in right.get_yticklabels()][1] == f"fewest clusters ({ball.upper[0].max() + 1})"
+    reference = np.array([0, 0, 0, 1, 1, 2])
+    np.testing.assert_array_equal(matched(np.array([1, 1, 2, 0, 0, 0]), reference), [0, 0, 3, 1, 1, 1])
+    np.testing.assert_array_equal(matched(np.array([2, 2, 2, 0, 0, 1]), reference), reference)
+
+
+@pytest.mark.parametrize("plot", [plot_partition, plot_credible_ball])
+def test_a_partition_draws_into_a_given_figure_and_leaves_nothing_behind(plot, partition, tmp_path):
+    whole = Figure(figsize=(9, 6), layout="constrained")
+    _, part = whole.subfigures(1, 2)
+    assert plot(partition, figure=part) is part
+    whole.savefig(tmp_path / "figure.png")
+    assert plot(partition)._repr_png_().startswith(b"\x89PNG") and matplotlib._pylab_helpers.Gcf.figs == {}
+    one = bg.partition(np.zeros((3, 2), int))
+    assert plot(one)._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(ArgumentError, match="max_points"):
+        plot(partition, max_points=1)
+
+
+def test_what_a_partition_cannot_be_shown_with(partition):
+    with pytest.raises(ArgumentError, match="labels"):
+        plot_partition(partition, labels=[0, 1])
+    with pytest.raises(ArgumentError, match="level"):
+        plot_credible_ball(partition, level=0.0)
 
 
 @pytest.mark.parametrize("d", [1, 2])

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.comparison.table import Comparison, Row
 from bayesgmm.criteria.baseline import N_STARTS, baseline_scores, kmeans_baseline
-from bayesgmm.criteria.clustering import ari, rand_index
+from bayesgmm.criteria.clustering import ari, known_groups, rand_index
 from bayesgmm.criteria.evidence import elbo
 from bayesgmm.criteria.information import aic, bic, icl
 from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elpd_waic, make_folds
@@ -70,7 +70,7 @@ def compare(
     shared = Shared(
         X,
         None if X_new is None else _new_points(X_new, fits),
-        None if labels is None else _groups(labels, len(X)),
+        None if labels is None else known_groups(labels, len(X)),
         make_folds(len(X), folds, seed),
         seed,
     )
@@ -197,12 +197,3 @@ def _common_data(fits: Mapping[str, Fit]) -> np.ndarray:
 def _new_points(X_new: ArrayLike, fits: Mapping[str, Fit]) -> np.ndarray:
     # Each fit by its own names: one that was made on an array has none to tell the order of the columns by.
     return [matching_columns(X_new, fit.feature_names, "X_new") for fit in fits.values()][-1]
-
-
-def _groups(labels: ArrayLike, n_obs: int) -> np.ndarray:
-    groups = np.asarray(labels)
-    if groups.shape != (n_obs,):
-        raise ArgumentError(f"labels have shape {groups.shape} and there are {n_obs} points: give one label per point.")
-    if any(label is None or label != label for label in groups.tolist()):
-        raise ArgumentError("labels have missing values: leave labels out, or fit the labelled points alone.")
-    return np.unique(groups.astype(str), return_inverse=True)[1]

@@ -64,6 +64,11 @@ def responsibilities(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
     return joint
 
 
+def allocate(shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(n,) components drawn from (n, K) responsibilities."""
+    return np.minimum((shares.cumsum(1) < rng.random((len(shares), 1))).sum(1), shares.shape[1] - 1)
+
+
 def sample(params: MixtureParams, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """n points of one mixture, or one point of each of n mixtures: (n, D) points and (n,) labels."""
     if params.draw_shape == ():

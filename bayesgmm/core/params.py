@@ -136,6 +136,11 @@ class MixtureParams:
             log_weights = np.log(self.weights)
         return log_weights + np.log(diagonal).sum(-1) - 0.5 * self.n_features * LOG_2PI
 
+    def spaced(self, max_draws: int) -> MixtureParams:
+        """At most so many draws, evenly spaced, with one leading axis: chains end to end."""
+        draws = self.reshaped(-1)
+        return draws[np.unique(np.linspace(0, len(draws.weights) - 1, max_draws).astype(int))]
+
     def reshaped(self, *draw_shape: int) -> MixtureParams:
         """The same mixtures with other leading axes."""
         return MixtureParams.trusted(

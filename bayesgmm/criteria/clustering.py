@@ -1,11 +1,14 @@
-"""How well the components recover labels that are known."""
+"""How well the components recover labels that are known, by hard and by soft assignments."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import entropy
 
 from bayesgmm.core import density
 from bayesgmm.criteria.score import Score
+from bayesgmm.errors import ArgumentError
 from bayesgmm.result.fit import Fit
 
 ARI_DRAWS = 200  # its posterior mean to a fourteenth of its posterior standard deviation
@@ -21,11 +24,26 @@ def ari(fit: Fit, X: np.ndarray, labels: np.ndarray) -> Score:
     """
     if fit.kind != "draws":
         return Score("ari", rand_index(labels, fit.predict(X)))
-    draws = fit.params.reshaped(-1)
-    n_draws = len(draws.weights)
-    chosen = np.unique(np.linspace(0, n_draws - 1, ARI_DRAWS).astype(int))
-    values = np.array([rand_index(labels, density.log_joint(draws[s].scores(), X).argmax(1)) for s in chosen])
+    draws = fit.params.spaced(ARI_DRAWS)
+    joints = (density.log_joint(draws[s].scores(), X) for s in range(len(draws.weights)))
+    values = np.array([rand_index(labels, joint.argmax(1)) for joint in joints])
     return Score("ari", float(values.mean()), float(values.std()))
+
+
+def known_groups(labels: ArrayLike, n_obs: int) -> np.ndarray:
+    """Given labels of any kind as (n,) integers from 0 on.
+
+    Raises
+    ------
+    ArgumentError
+        There is not one label for each point.
+    """
+    groups = np.asarray(labels)
+    if groups.shape != (n_obs,):
+        raise ArgumentError(f"labels have shape {groups.shape} and there are {n_obs} points: give one label per point.")
+    if any(label is None or label != label for label in groups.tolist()):
+        raise ArgumentError("labels have missing values: leave labels out, or fit the labelled points alone.")
+    return np.unique(groups.astype(str), return_inverse=True)[1]
 
 
 def rand_index(labels: np.ndarray, partition: np.ndarray) -> float:
@@ -33,3 +51,42 @@ def rand_index(labels: np.ndarray, partition: np.ndarray) -> float:
     from sklearn.metrics import adjusted_rand_score
 
     return float(adjusted_rand_score(labels, partition))
+
+
+def mutual_information(labels: np.ndarray, partition: np.ndarray) -> float:
+    """Mutual information of two partitions, divided by the mean of their entropies."""
+    from sklearn.metrics import normalized_mutual_info_score
+
+    return float(normalized_mutual_info_score(labels, partition))
+
+
+def soft_rand_index(labels: np.ndarray, shares: np.ndarray) -> float:
+    """Adjusted Rand index with each count of pairs replaced by its expectation under (n, K) responsibilities.
+
+    Campello (2007), Pattern Recognition Letters 28, 833-841, doi:10.1016/j.patrec.2006.11.010, with the product as
+    conjunction.
+    """
+    n, squares = len(labels), (shares**2).sum(1)
+    table = _soft_table(labels, shares)
+    # Each is twice a number of pairs: the square counts the points with themselves.
+    together = (table**2).sum() - squares.sum()
+    of_labels = (table.sum(1) ** 2).sum() - n
+    of_shares = (table.sum(0) ** 2).sum() - squares.sum()
+    by_chance, most = of_labels * of_shares / (n * (n - 1)), 0.5 * (of_labels + of_shares)
+    return float((together - by_chance) / (most - by_chance)) if most > by_chance else 1.0
+
+
+def soft_mutual_information(labels: np.ndarray, shares: np.ndarray) -> float:
+    """Mutual information of a random point's label and component, divided by the mean of their entropies.
+
+    The component is drawn from the point's (n, K) responsibilities.
+    """
+    table = _soft_table(labels, shares)
+    of_labels, of_shares = entropy(table.sum(1)), entropy(table.sum(0))
+    shared = of_labels + of_shares - entropy(table.ravel())
+    return float(max(shared, 0.0) / (0.5 * (of_labels + of_shares))) if of_labels + of_shares > 0 else 1.0
+
+
+def _soft_table(labels: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """(groups, K) total responsibilities of the points of each group."""
+    return np.eye(labels.max() + 1)[labels].T @ shares

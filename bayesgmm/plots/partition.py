@@ -55,7 +55,7 @@ def plot_co_clustering(
     ----------
     Wade and Ghahramani (2018), Bayesian Analysis 13, 559-626, doi:10.1214/17-BA1073.
     """
-    from bayesgmm.labels.partition import co_clustering
+    from bayesgmm.labels.similarity import co_clustering
 
     if max_points < 2:
         raise ArgumentError(f"max_points={max_points!r} must be at least 2.")
@@ -68,21 +68,24 @@ def plot_co_clustering(
     order = similarity_order(similarity)
     figure = figure or new_figure(5.4, 4.6)
     ax = tidy(figure.subplots())
-    image = ax.imshow(
-        similarity[np.ix_(order, order)], cmap="Blues", vmin=0, vmax=1, interpolation="nearest", rasterized=True
-    )
-    bar = figure.colorbar(image, ax=ax, shrink=0.85)
-    bar.set_label("probability of the same component", fontsize=9)
-    bar.ax.tick_params(labelsize=8)
-    bar.outline.set_visible(False)
+    show_matrix(ax, similarity[np.ix_(order, order)], "probability of the same component")
     n = len(values)
     subsample = f"an even subsample of {len(rows)} of {n} points" if len(rows) < n else f"{n} points"
     ax.set_title(f"{name_of(fit)}, {subsample}", fontsize=TITLE)
     ax.set_xlabel("points, ordered so that similar ones stand together")
-    ax.set_yticks([])
     if groups is not None:
-        _strip(ax, groups[rows][order])
+        strip(ax, groups[rows][order])
     return figure
+
+
+def show_matrix(ax: Axes, similarity: np.ndarray, label: str) -> None:
+    """Draw a matrix of probabilities with its colour bar."""
+    image = ax.imshow(similarity, cmap="Blues", vmin=0, vmax=1, interpolation="nearest", rasterized=True)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.85)
+    bar.set_label(label, fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+    ax.set_yticks([])
 
 
 def similarity_order(similarity: np.ndarray) -> np.ndarray:
@@ -152,13 +155,14 @@ def plot_responsibilities(
     return figure
 
 
-def _strip(ax: Axes, groups: np.ndarray) -> None:
+def strip(ax: Axes, groups: np.ndarray) -> None:
+    """Known groups as colours along the left side of a matrix, named below it."""
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Patch
 
     names, codes = np.unique(groups, return_inverse=True)
-    strip = ax.inset_axes((-0.045, 0, 0.03, 1))
-    strip.imshow(np.array([to_rgba(colour(c)) for c in codes])[:, None], aspect="auto", interpolation="nearest")
-    strip.set_axis_off()
+    side = ax.inset_axes((-0.045, 0, 0.03, 1))
+    side.imshow(np.array([to_rgba(colour(c)) for c in codes])[:, None], aspect="auto", interpolation="nearest")
+    side.set_axis_off()
     handles = [Patch(color=colour(i), label=str(name)) for i, name in enumerate(names)]
     ax.figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 from bayesgmm.comparison import conclusions
 from bayesgmm.criteria.score import ESTIMANDS
 from bayesgmm.errors import ArgumentError
+from bayesgmm.labels.partition import Partition, partition
+from bayesgmm.plots.canvas import even_rows, name_of, points_of
 from bayesgmm.report import origin, pictures, tables
 from bayesgmm.report.choice import Choice, choose
 from bayesgmm.report.content import Fold, Picture, Section, Table
@@ -21,6 +23,8 @@ from bayesgmm.report.content import Fold, Picture, Section, Table
 if TYPE_CHECKING:
     from bayesgmm.comparison import Comparison
     from bayesgmm.result.fit import Fit
+
+PARTITION_POINTS = 400  # more cannot be told apart in the picture
 
 
 def write_report(
@@ -132,12 +136,37 @@ def _density(choice: Choice) -> Section:
 def _partition(choice: Choice, labels: np.ndarray | None) -> Section:
     found = choice.of_kind("draws") or choice.of_kind("variational") or choice.of_kind("point")
     fit = next(iter(found.values()))
-    sentences = () if fit.kind == "draws" else (
-        "There are no posterior draws with this number of components, so this is the matrix of a fit that takes its "
-        "parameters as known, and shows less doubt than there is.",
-    )  # fmt: skip
-    parts = _drawn([lambda: pictures.co_clustering(fit, labels)])
+    if fit.kind == "point":
+        sentences = (
+            "There are no posterior draws with this number of components, so this is the matrix of a fit that takes "
+            "its parameters as known, and shows less doubt than there is.",
+        )
+        parts = _drawn([lambda: pictures.co_clustering(fit, labels)])
+    else:
+        rows = even_rows(fit.n_obs, PARTITION_POINTS)
+        shown = partition(fit, X=points_of(fit, None)[rows])
+        groups = None if labels is None else labels[rows]
+        sentences = _partition_sentences(fit, shown, len(rows))
+        parts = _drawn([lambda: pictures.partition(shown, groups), lambda: pictures.credible_ball(shown)])
     return Section("co-clustering", "Which points belong together", sentences, parts)
+
+
+def _partition_sentences(fit: Fit, shown: Partition, n_shown: int) -> tuple[str, ...]:
+    some = "" if n_shown == fit.n_obs else f" of an even subsample of {n_shown} of the {fit.n_obs} points"
+    count = f"{shown.n_clusters} cluster{'s' if shown.n_clusters > 1 else ''}"
+    said = (
+        f"Of {name_of(fit)}: the partition{some} with the least expected variation of information has {count}. Its "
+        f"expected loss is {shown.expected_loss:.3g} nats, out of at most log n = {np.log(n_shown):.3g}; the best "
+        f"single draw has {shown.baselines['best draw']:.3g}. Clusters are counted by what they hold: a component "
+        "without points is none.",
+    )
+    if fit.kind == "draws":
+        return said
+    return (
+        *said,
+        "There are no posterior draws with this number of components, so these are draws from an approximation, which "
+        "usually shows less doubt than there is.",
+    )
 
 
 def _responsibilities(choice: Choice) -> Section:

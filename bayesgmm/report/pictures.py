@@ -14,8 +14,10 @@ import numpy as np
 from bayesgmm.plots import (
     plot_co_clustering,
     plot_components,
+    plot_credible_ball,
     plot_criteria,
     plot_density,
+    plot_partition,
     plot_ranks,
     plot_responsibilities,
     plot_traces,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
 
     from bayesgmm.comparison import Comparison
+    from bayesgmm.labels.partition import Partition
     from bayesgmm.result.fit import Fit
 
 DPI, TRACE_DPI = 140, 110  # of what is drawn as pixels inside a vector figure; noise does not compress
@@ -94,6 +97,29 @@ def co_clustering(fit: Fit, labels: np.ndarray | None) -> Picture:
         "The probability of each pair of points to come from the same component, points in the same order along both "
         "sides. Dark blocks are clusters that are sure; pale blocks and blurred edges are points whose cluster is in "
         f"doubt.{strip}",
+    )
+
+
+def partition(shown: Partition, labels: np.ndarray | None) -> Picture:
+    """Which points belong together, in the order of the point partition."""
+    side = "" if labels is None else " The strip at the left shows the given labels."
+    return _picture(
+        lambda: plot_partition(shown, labels=labels),
+        f"Matrix of the probabilities that two points are in one cluster, ordered by {shown.n_clusters} clusters.",
+        "The probability of each pair of points to be in one cluster, points in the same order along both sides, lines "
+        "between the clusters of the point partition. Above, each point's own part of the expected loss. Dark blocks "
+        f"are clusters that are sure; pale blocks and tall bars are points whose cluster is in doubt.{side}",
+    )
+
+
+def credible_ball(shown: Partition) -> Picture:
+    """How far the posterior reaches around the point partition."""
+    return _picture(
+        lambda: plot_credible_ball(shown),
+        "Distances of the draws from the point partition, and the bounds of the credible ball as strips of colours.",
+        "Left: how far the draws are from the point partition, with the radius of the smallest ball that holds 95% of "
+        "them. Right: the point partition, and the draws at the edge of the ball with the fewest and the most clusters "
+        "and farthest of all. All of these are credible; the number of clusters is in brackets.",
     )
 
 

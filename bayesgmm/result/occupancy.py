@@ -151,8 +151,7 @@ def _occupied_draws(fit: Fit) -> np.ndarray:
     draws, rng = _some(_draws(fit), len(_data(fit))), np.random.default_rng(fit.seed)
     found = []
     for resp in _responsibilities(fit, draws):
-        labels = (resp.cumsum(1) < rng.random((len(resp), 1))).sum(1)
-        found.append(len(np.unique(np.minimum(labels, resp.shape[1] - 1))))
+        found.append(len(np.unique(density.allocate(resp, rng))))
     return np.array(found)
 
 
