@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bayesgmm.comparison import Comparison, compare
 from bayesgmm.core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.criteria.evidence import log_evidence
 from bayesgmm.data import DataSource, data_source
 from bayesgmm.datasets import load_dataset
 from bayesgmm.errors import (
@@ -48,8 +49,8 @@ __all__ = [
     "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart", "Isotropic",
     "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
     "NotConvergedWarning", "OnlineEM", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied",
-    "TruncationWarning", "Uniform", "compare", "data_source", "fit", "load", "load_dataset", "pymc_model",
-    "stack_chains",
+    "TruncationWarning", "Uniform", "compare", "data_source", "fit", "load", "load_dataset",
+    "log_evidence", "pymc_model", "stack_chains",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.
