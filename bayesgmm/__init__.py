@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bayesgmm.comparison import Comparison, compare
 from bayesgmm.core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.criteria.evidence import log_evidence
 from bayesgmm.criteria.quality import clustering_quality
 from bayesgmm.data import DataSource, data_source
 from bayesgmm.datasets import load_dataset
@@ -51,7 +52,7 @@ __all__ = [
     "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
     "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied",
     "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit", "load", "load_dataset",
-    "partition", "pymc_model", "stack_chains",
+    "log_evidence", "partition", "pymc_model", "stack_chains",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.

@@ -182,7 +182,9 @@ def test_the_figures_show_the_fewest_components_that_predict_alike():
             comparison.scores[name]["elpd_kfold"] = replace(score, value=moved.sum(), pointwise=moved)
         choice = choose(comparison, fits)
         assert choice.model == f"K={expected}" and f"K={expected}" in choice.reason
-        assert list(choice.fits) == [f"em-K{expected}"] and set(choice.others) == {f"K={k}" for k in (1, 2, 3) if k != expected}
+        assert list(choice.fits) == [f"em-K{expected}"] and set(choice.others) == {
+            f"K={k}" for k in (1, 2, 3) if k != expected
+        }
 
 
 def test_differences_stand_beside_the_best_of_their_column(whole):

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from bayesgmm.comparison.table import Comparison, Row
 from bayesgmm.criteria.baseline import N_STARTS, baseline_scores, kmeans_baseline
 from bayesgmm.criteria.clustering import ari, known_groups, rand_index
-from bayesgmm.criteria.evidence import elbo
+from bayesgmm.criteria.evidence import elbo, elbo_orders, log_evidence
 from bayesgmm.criteria.information import aic, bic, icl
 from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elpd_waic, make_folds
 from bayesgmm.criteria.score import COLUMNS, Score
@@ -25,7 +25,11 @@ from bayesgmm.result.fit import Fit, as_seed
 from bayesgmm.result.method import Progress, silent
 from bayesgmm.result.status import Outcome, Status
 
-IN_SAMPLE = {"elpd_loo": elpd_loo, "elpd_waic": elpd_waic, "aic": aic, "bic": bic, "elbo": elbo, "icl": icl}
+IN_SAMPLE = {
+    "elpd_loo": elpd_loo, "elpd_waic": elpd_waic, "aic": aic, "bic": bic, "elbo": elbo, "elbo_orders": elbo_orders,
+    "log_evidence_bridge": lambda fit, X: log_evidence(fit, "bridge"),
+    "log_evidence_chib": lambda fit, X: log_evidence(fit, "chib"), "icl": icl,
+}  # fmt: skip
 NO_INERTIA = "the inertia is that of k-means; a mixture measures each component by its own covariance"
 
 
@@ -102,6 +106,7 @@ class Shared:
     @property
     def columns(self) -> tuple[str, ...]:
         omitted = {"elpd_holdout": self.new is None, "elpd_kfold": not self.held_out, "ari": self.groups is None}
+        omitted["log_evidence_exact"] = True  # it is an oracle for a few points, and not a score of data at large
         return tuple(kind for kind in COLUMNS if not omitted.get(kind))
 
 

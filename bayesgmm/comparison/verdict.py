@@ -127,7 +127,7 @@ def _evidence(found: dict[str, Verdict]) -> list[str]:
             parts.append(f"{kind} favours {_lead_over(one)} ({grade})")
     if not parts:
         return []
-    caution = "; they are different approximations, not to be compared with each other" if len(parts) > 1 else ""
+    caution = "; a column is compared within itself only" if len(parts) > 1 else ""
     return [f"Log evidence: {'; '.join(parts)}{caution}."]
 
 
@@ -146,7 +146,8 @@ def _clustering(comparison: Comparison, found: dict[str, Verdict]) -> list[str]:
 
 def _lead_over(one: Verdict) -> str:
     nearest = one.rivals[0]
-    return f"{one.model}, by {nearest.behind:.1f} nats over {nearest.model}"
+    error = f" ± {nearest.se:.1f}" if nearest.se >= 0.05 else ""
+    return f"{one.model}, by {nearest.behind:.1f}{error} nats over {nearest.model}"
 
 
 def _cautions(comparison: Comparison) -> list[str]:

@@ -72,9 +72,12 @@ class Score:
         return None if self.reliability is None else int((self.reliability > self.limit).sum())
 
     def minus(self, other: Score) -> tuple[float, float]:
-        """Difference of two scores of one kind, and its standard error from the paired pointwise differences."""
+        """Difference of two scores of one kind, and its standard error from the paired pointwise differences.
+
+        Errors of scores that are no sums over points are those of independent simulations.
+        """
         if self.pointwise is None or other.pointwise is None:
-            return self.value - other.value, np.nan
+            return self.value - other.value, float(np.hypot(self.se, other.se))
         return self.value - other.value, sum_error(self.pointwise - other.pointwise)
 
     def noted(self, *notes: str) -> Score:
@@ -147,6 +150,25 @@ COLUMNS = {
         "The evidence lower bound of VB, with every normaliser. It is about one of the K! orders of the labels, so "
         "that up to log K! nats are missing for the others; how much more is missing is not known. It has no standard "
         "error.",
+    ),
+    "elbo_orders": Column(
+        EVIDENCE,
+        "The ELBO plus log K! for the orders of the labels that q leaves out: closer where components are well apart, "
+        "and no bound where they overlap or are empty. Not ranked.",
+        ("",),
+    ),
+    "log_evidence_bridge": Column(
+        EVIDENCE,
+        "Bridge sampling from the draws, made symmetric over all orders of the labels. Its standard error is that of "
+        "the simulation. As any evidence, it depends on the prior.",
+    ),
+    "log_evidence_chib": Column(
+        EVIDENCE,
+        "Chib's identity at one mixture, over all orders of the labels: another way to the same number, to be held "
+        "against log_evidence_bridge.",
+    ),
+    "log_evidence_exact": Column(
+        EVIDENCE, "The sum over all labellings, where they can be enumerated; with one component, a closed form."
     ),
     "icl": Column(
         CLUSTERING,

@@ -11,8 +11,9 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from bayesgmm.core.density import log_joint, log_sums
+from bayesgmm.core.density import log_sums
 from bayesgmm.core.params import ComponentScores, MixtureParams
+from bayesgmm.core.sampled import sampled_sweep
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.data import DataMatrix, DataSource
@@ -253,21 +254,6 @@ def _blend(
 def _total(source: DataSource, scores: ComponentScores, batch_size: int) -> float:
     stretches = source.stretches(buffer_rows(batch_size, len(source.feature_names)))
     return float(sum(log_sums(scores, rows).sum() for rows in stretches))
-
-
-def sampled_sweep(X: np.ndarray, scores: ComponentScores, rng: np.random.Generator) -> SufficientStatistics:
-    """As `sweep`, but each point goes whole to one component, drawn with its responsibilities."""
-    joint = log_joint(scores, X)
-    top = joint.max(1, keepdims=True)
-    cumulative = np.cumsum(np.exp(joint - top), axis=1)
-    value = float((top + np.log(cumulative[:, -1:])).sum())
-    labels = (rng.random((len(X), 1)) * cumulative[:, -1:] >= cumulative).sum(1)
-    counts, first, second = (np.zeros_like(v) for v in (scores.log_weight, scores.means, scores.precision_chol))
-    for k in range(len(counts)):
-        one = ComponentScores(scores.log_weight[[k]], scores.means[[k]], scores.precision_chol[[k]])
-        part = sweep(X[labels == k], one)
-        counts[k], first[k], second[k] = part.counts[0], part.first[0], part.second[0]
-    return SufficientStatistics(value, counts, first, second, scores.means, float(len(X)))
 
 
 def judge(options: Streaming, source: DataSource, reading: Reading) -> Status:

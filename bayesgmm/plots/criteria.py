@@ -24,6 +24,8 @@ LOOK = {  # marker, filled or not, and line of each column
     "aic": ("v", False, "-."),
     "bic": ("o", True, "-"),
     "elbo": ("s", False, "--"),
+    "log_evidence_bridge": ("D", True, "-"),
+    "log_evidence_chib": ("^", False, ":"),
     "icl": ("o", True, "-"),
     "ari": ("o", True, "-"),
 }

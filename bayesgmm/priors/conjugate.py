@@ -112,13 +112,13 @@ class ConjugateComponents:
         log_det = self._factor_log_det(factor)
         normal = 0.5 * self._sum_columns(log_det) - 0.5 * self.mean_precision * (whitened**2).sum(1)
         normal += 0.5 * self.n_features * (np.log(self.mean_precision) - LOG_2PI)
-        inverse_wishart = 0.5 * (self._dof_entries() + self.matrix_size + 1) * log_det - self._covariance_partition()
+        inverse_wishart = 0.5 * (self._dof_entries() + self.matrix_size + 1) * log_det - self.covariance_partition()
         return float(normal.sum() + inverse_wishart.sum() - 0.5 * self._scale_trace(factor))
 
     def log_partition(self) -> float:
         """Log normaliser of the joint density of all means and covariances."""
         means = 0.5 * self.n_features * (LOG_2PI - np.log(self.mean_precision))
-        return float(means.sum() + self._covariance_partition().sum())
+        return float(means.sum() + self.covariance_partition().sum())
 
     def log_marginal(self, stats: SufficientStatistics) -> float:
         """Log density of the assigned points with means and covariances integrated out."""
@@ -134,7 +134,7 @@ class ConjugateComponents:
         means += 0.5 * prior.mean_precision * (whitened**2).sum(1)
         dof = self._dof_entries()
         wishart = 0.5 * (dof - prior._dof_entries()) * self._expected_log_det_entries() - 0.5 * dof * self.matrix_size
-        wishart += prior._covariance_partition() - self._covariance_partition()
+        wishart += prior.covariance_partition() - self.covariance_partition()
         return float(means.sum() + wishart.sum() + 0.5 * prior._scale_trace(factor))
 
     def _bartlett(self, rng: np.random.Generator, n_draws: int) -> np.ndarray:
@@ -174,7 +174,8 @@ class ConjugateComponents:
         orders = scipy.special.digamma(0.5 * (self._dof_entries()[..., None] - np.arange(p))).sum(-1)
         return orders + p * np.log(2.0) - self._scale_log_det()
 
-    def _covariance_partition(self) -> np.ndarray:
+    def covariance_partition(self) -> np.ndarray:
+        """Log normaliser of the density of each covariance: one for each row, or each entry where it is diagonal."""
         p, dof = self.matrix_size, self._dof_entries()
         gamma = scipy.special.gammaln(0.5 * dof) if p == 1 else multigammaln_rows(0.5 * dof, p)
         return 0.5 * dof * p * np.log(2.0) + gamma - 0.5 * dof * self._scale_log_det()

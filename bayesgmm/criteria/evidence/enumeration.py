@@ -1,0 +1,34 @@
+"""The exact evidence, as the sum over all labellings; K = 1 has one of them, and so a closed form."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from scipy.special import logsumexp
+
+from bayesgmm.core.sampled import labelled_sweep
+from bayesgmm.errors import NotApplicableError
+from bayesgmm.priors.mixture import ConjugateMixture
+
+MAX_LABELLINGS = 100_000  # half a minute
+
+
+def log_sum_over_labellings(X: np.ndarray, prior: ConjugateMixture) -> float:
+    """log p(X) of (n, d) points.
+
+    Raises
+    ------
+    NotApplicableError
+        There are more than `MAX_LABELLINGS` labellings, K to the power of n.
+    """
+    n, k = len(X), prior.components.n_components
+    if n * np.log(k) > np.log(MAX_LABELLINGS):
+        raise NotApplicableError(
+            f"{n} points have {k}^{n} labellings, and only {MAX_LABELLINGS} can be enumerated: use method='bridge'."
+        )
+    scores = prior.expected_scores()  # whose means are where the moments are centred
+    labellings = product(range(k), repeat=n)
+    return float(
+        logsumexp([prior.log_marginal(labelled_sweep(X, np.array(labels), scores, 0.0)) for labels in labellings])
+    )

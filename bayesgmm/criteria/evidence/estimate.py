@@ -1,0 +1,118 @@
+"""`log_evidence`: the evidence of a fit, by the method that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from bayesgmm.criteria.evidence.bridge import bridge
+from bayesgmm.criteria.evidence.chib import chib
+from bayesgmm.criteria.evidence.enumeration import log_sum_over_labellings
+from bayesgmm.criteria.evidence.posterior import Posterior
+from bayesgmm.criteria.score import Score
+from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.models import GaussianMixture
+from bayesgmm.priors.components import NormalInverseWishart
+from bayesgmm.result.estimates import Draws
+from bayesgmm.result.fit import Fit, as_seed
+
+MIN_DRAWS = 100  # of each chain: half of them make a law, the other half is judged by it
+MAX_COMPONENTS = 12  # a sum over the orders takes 2^K K steps
+UNSURE = 0.5  # nats of standard error, above which the estimate of that error is itself no good
+
+
+def log_evidence(fit: Fit, method: str = "bridge", rng: np.random.Generator | int | None = None) -> Score:
+    """Log evidence log p(X) of a finite mixture.
+
+    All orders of the components count, whether the sampler has visited them or not.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a `GaussianMixture` with a `NormalInverseWishart` prior; with draws, unless the sum is exact.
+    method : {"bridge", "chib", "exact"}
+        Bridge sampling, Chib's identity, or the sum over all labellings, which can be made of some eight points, and
+        of any number where K = 1.  The first two use the draws in different ways, so their agreement is evidence that
+        each is right; the bridge is usually the more exact.
+    rng : numpy Generator, int seed or None
+        None takes the fit's own seed, so that the same fit gives the same number.
+
+    Returns
+    -------
+    Score
+        With `value` and `se` in nats.
+
+    Raises
+    ------
+    ArgumentError
+        There is no such method.
+    NotApplicableError
+        The fit has no draws or too few, was saved without its data, or has another model or prior; it has too many
+        components, or too many labellings.
+
+    References
+    ----------
+    Frühwirth-Schnatter (2004), Econometrics Journal 7, 143-167, doi:10.1111/j.1368-423X.2004.00125.x.
+    """
+    if not isinstance(method, str) or method not in METHODS:
+        raise ArgumentError(f"method={shown(method)} must be one of {', '.join(repr(name) for name in METHODS)}.")
+    generator = np.random.default_rng(as_seed(fit.seed if rng is None else rng))
+    return METHODS[method](fit, generator)
+
+
+def by_bridge(fit: Fit, rng: np.random.Generator) -> Score:
+    """Bridge sampling."""
+    return _estimated("log_evidence_bridge", fit, bridge(_posterior(fit), rng))
+
+
+def by_chib(fit: Fit, rng: np.random.Generator) -> Score:
+    """Chib's identity."""
+    return _estimated("log_evidence_chib", fit, chib(_posterior(fit), rng))
+
+
+def by_enumeration(fit: Fit, rng: np.random.Generator) -> Score:
+    """The exact sum."""
+    X, prior = _data_and_prior(fit)
+    return Score("log_evidence_exact", log_sum_over_labellings(X, prior), 0.0)
+
+
+METHODS: dict[str, Callable[[Fit, np.random.Generator], Score]] = {
+    "bridge": by_bridge, "chib": by_chib, "exact": by_enumeration,
+}  # fmt: skip
+
+
+def _estimated(kind: str, fit: Fit, estimate: tuple[float, float]) -> Score:
+    score = Score(kind, *estimate)
+    if not fit.status.is_converged:
+        score = score.noted("the draws have not converged, and it is no better than they are")
+    if score.se > UNSURE:
+        score = score.noted("its standard error is so large that neither can be trusted: raise draws")
+    return score
+
+
+def _data_and_prior(fit: Fit):
+    model = fit.model
+    if not isinstance(model, GaussianMixture):
+        raise NotApplicableError(
+            f"a {type(model).__name__} has no estimate of its evidence here; fit.occupied() gives the posterior of the "
+            "number of components."
+        )
+    if not isinstance(model.prior, NormalInverseWishart):
+        raise NotApplicableError(
+            f"the evidence needs a conjugate prior, and this model has {type(model.prior).__name__}."
+        )
+    if fit.X is None:
+        raise NotApplicableError("this fit was saved without its data, which its evidence is about.")
+    return np.asarray(fit.X), model.conjugate()
+
+
+def _posterior(fit: Fit) -> Posterior:
+    if not isinstance(fit.estimate, Draws):
+        raise NotApplicableError("the log evidence is estimated from draws of the posterior: fit by Gibbs or NUTS.")
+    X, prior = _data_and_prior(fit)
+    if fit.model.n_components > MAX_COMPONENTS:
+        raise NotApplicableError(f"the evidence sums over all orders of the components, of at most {MAX_COMPONENTS}.")
+    if fit.params.draw_shape[1] < MIN_DRAWS:
+        raise NotApplicableError(f"the evidence needs at least {MIN_DRAWS} draws of each chain.")
+    return Posterior(X, prior, fit.params)

@@ -1,0 +1,116 @@
+"""`Posterior`: what the estimators know of a posterior, its draws and its density but for a constant."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from bayesgmm.core.density import log_density_blocks
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.core.permanents import log_permanents
+from bayesgmm.core.sampled import sampled_sweep
+from bayesgmm.priors.mixture import ConjugateMixture
+from bayesgmm.priors.pairs import log_density_pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """A finite mixture's posterior under a prior that is conjugate given the labels.
+
+    Parameters
+    ----------
+    X : (n, d) array
+    prior : ConjugateMixture
+    draws : MixtureParams
+        With axes (chain, draw).
+    """
+
+    X: np.ndarray
+    prior: ConjugateMixture
+    draws: MixtureParams
+
+    def log_joint(self, params: MixtureParams) -> np.ndarray:
+        """(m,) log p(X, params) of (m,) mixtures."""
+        total = np.zeros(len(params.weights))
+        for _, block in log_density_blocks(params, self.X):
+            total += block.sum(1)
+        pairs, common = log_density_pairs(self.prior, params)
+        return total + common + np.trace(pairs, axis1=1, axis2=2)
+
+    def halves(self, n_laws: int, n_draws: int, rng: np.random.Generator) -> tuple[SymmetricLaw, MixtureParams]:
+        """A law from about `n_laws` draws of the chains' first halves, and `n_draws` draws of the second ones.
+
+        Apart, because a law is too good a description of the draws that it was made from.
+        """
+        chains, length = self.draws.draw_shape
+        half = length // 2
+        first = _evenly(0, half, max(1, n_laws // chains))
+        second = _evenly(half, length, max(1, n_draws // chains))
+        return SymmetricLaw.of(self, self.draws[:, first].reshaped(-1), rng), self.draws[:, second]
+
+
+@dataclass(frozen=True, eq=False)
+class SymmetricLaw:
+    """The posteriors given labellings, averaged, over the labellings and over the orders of the components.
+
+    It is a normalised density near the posterior, exactly as symmetric as that is, whether the sampler has switched the
+    labels or not.  Frühwirth-Schnatter (2004), Econometrics Journal 7, 143-167, doi:10.1111/j.1368-423X.2004.00125.x.
+
+    Parameters
+    ----------
+    laws : tuple of ConjugateMixture
+        One for each labelling.
+    is_alike : (K, K) bool array
+        Which components the prior does not tell apart.
+    """
+
+    laws: tuple[ConjugateMixture, ...]
+    is_alike: np.ndarray
+
+    @classmethod
+    def of(cls, posterior: Posterior, draws: MixtureParams, rng: np.random.Generator) -> SymmetricLaw:
+        """From labels drawn given each of (m,) mixtures."""
+        prior, X = posterior.prior, posterior.X
+        laws = (prior.update(sampled_sweep(X, draws[t].scores(), rng)) for t in range(len(draws.weights)))
+        return cls(tuple(laws), alike(prior))
+
+    def log_terms(self, params: MixtureParams) -> np.ndarray:
+        """(laws, m) log densities of each law, averaged over the orders, at (m,) mixtures."""
+        terms = np.empty((len(self.laws), len(params.weights)))
+        for s, law in enumerate(self.laws):
+            pairs, common = log_density_pairs(law, params)
+            terms[s] = log_permanents(np.where(self.is_alike, pairs, -np.inf)) + common
+        return terms - log_orders(self.is_alike)
+
+    def log_density(self, params: MixtureParams) -> np.ndarray:
+        """(m,) log densities at (m,) mixtures."""
+        return logsumexp(self.log_terms(params), axis=0) - np.log(len(self.laws))
+
+    def sample(self, n_draws: int, rng: np.random.Generator) -> MixtureParams:
+        """(n_draws,) mixtures, as many of each law as can be; their order does not matter to what is symmetric."""
+        shares = np.bincount(np.arange(n_draws) % len(self.laws), minlength=len(self.laws))
+        parts = [law.sample(rng, int(share)) for law, share in zip(self.laws, shares, strict=True) if share]
+        names = ("weights", "means", "precision_chol")
+        return MixtureParams.trusted(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def alike(prior: ConjugateMixture) -> np.ndarray:
+    """(K, K) whether the prior is the same when two components change places."""
+    law, k = prior.components, prior.components.n_components
+    constants = [np.asarray(prior.weights.concentration), law.mean, law.mean_precision, law.dof, law.scale]
+    per_component = [value.reshape(len(value), -1) for value in constants if len(value) == k]
+    columns = np.concatenate(per_component, axis=1)
+    return (columns[:, None] == columns[None]).all(-1)
+
+
+def log_orders(is_alike: np.ndarray) -> float:
+    """Log of the number of orders of the components that the prior does not tell apart."""
+    groups = np.unique(is_alike, axis=0).sum(1)
+    return float(sum(math.lgamma(size + 1) for size in groups))
+
+
+def _evenly(begin: int, end: int, count: int) -> np.ndarray:
+    return np.unique(np.linspace(begin, end - 1, min(count, end - begin)).astype(int))

@@ -1,0 +1,152 @@
+"""The log evidence, against exact sums, closed forms and other people's numbers."""
+
+import csv
+from itertools import permutations
+
+import numpy as np
+import oracle
+import pytest
+from cases import blobs
+from fits import made
+from scipy.special import gammaln, logsumexp
+
+import bayesgmm as bg
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.core.permanents import log_permanents
+from bayesgmm.criteria.evidence import elbo, elbo_orders
+from bayesgmm.criteria.evidence.posterior import Posterior, SymmetricLaw, alike, log_orders
+from bayesgmm.data import as_matrix
+from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.priors.pairs import log_density_pairs
+
+X8 = np.random.default_rng(0).normal(size=(8, 2)) + np.repeat([0.0, 3.0], 4)[:, None]
+Z_LIMIT = 4.5  # 30 comparisons at a family-wise level of 1e-4
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_permanents_are_sums_over_orders(k):
+    logs = 30.0 * np.random.default_rng(k).normal(size=(7, k, k))
+    logs[0, 0, :] = -np.inf
+    logs[1, 0, 1:] = -np.inf
+    rows = np.arange(k)
+    expected = logsumexp([logs[:, rows, list(order)].sum(1) for order in permutations(range(k))], axis=0)
+    np.testing.assert_allclose(log_permanents(logs), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("structure", oracle.STRUCTURES)
+def test_pairs_make_the_density_of_every_order(structure):
+    prior = bg.GaussianMixture(3, structure).resolve(as_matrix(X8)).conjugate()
+    rng = np.random.default_rng(2)
+    law = prior.update(_statistics(X8, prior, rng))
+    params = law.sample(rng, 4)
+    pairs, common = log_density_pairs(law, params)
+    for order in permutations(range(3)):
+        ours = common + pairs[:, range(3), order].sum(1)
+        expected = [law.log_density(params[m].permuted(np.array(order))) for m in range(4)]
+        np.testing.assert_allclose(ours, expected, rtol=1e-11)
+
+
+def _statistics(X, prior, rng):
+    from bayesgmm.core.sampled import sampled_sweep
+
+    return sampled_sweep(X, prior.sample(rng, 1)[0].scores(), rng)
+
+
+def test_orders_are_those_that_the_prior_does_not_tell_apart():
+    data = as_matrix(X8)
+    same = bg.GaussianMixture(3).resolve(data).conjugate()
+    some = bg.GaussianMixture(3, weights=bg.Dirichlet([1.0, 2.0, 1.0])).resolve(data).conjugate()
+    none = bg.GaussianMixture(3, weights=bg.Dirichlet([1.0, 2.0, 3.0])).resolve(data).conjugate()
+    assert [np.exp(log_orders(alike(prior))) for prior in (same, some, none)] == pytest.approx([6.0, 2.0, 1.0])
+
+
+@pytest.mark.parametrize("structure", oracle.STRUCTURES)
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_enumerated(structure, k):
+    exact = oracle.Enumeration(X8, oracle.default_constants(structure, X8, k)).log_evidence
+    fit = bg.fit(bg.GaussianMixture(k, structure), X8, bg.Gibbs(draws=2000), rng=1)
+    for method in ("bridge", "chib"):
+        score = bg.log_evidence(fit, method)
+        assert score.se < 0.1 and abs(score.value - exact) < Z_LIMIT * score.se + 1e-9
+    if k < 3:
+        assert bg.log_evidence(fit, "exact").value == pytest.approx(exact, abs=1e-9)
+
+
+@pytest.mark.parametrize(("name", "k"), [("faithful", 2), ("faithful", 3), ("galaxies", 2), ("galaxies", 3)])
+def test_exact_sums_of_another_program(reference, name, k):
+    with open(reference / "tiny" / "summary.csv") as lines:
+        (row,) = (r for r in csv.DictReader(lines) if (r["dataset"], r["K"]) == (name, str(k)))
+    fit = bg.fit(bg.GaussianMixture(k), bg.load_dataset(name).X[:8], bg.Gibbs(draws=2000, thin=10), rng=1)
+    exact = float(row["log_evidence"])
+    assert bg.log_evidence(fit, "exact").value == pytest.approx(exact, abs=1e-8)
+    for method in ("bridge", "chib"):
+        score = bg.log_evidence(fit, method)
+        assert score.se < 0.1 and abs(score.value - exact) < Z_LIMIT * score.se
+
+
+def test_a_prior_that_tells_components_apart():
+    concentration = np.array([1.0, 3.0])
+    constants = oracle.default_constants("full", X8, 2)
+    constants = oracle.Constants("full", concentration, *(getattr(constants, n) for n in list(vars(constants))[2:]))
+    exact = oracle.Enumeration(X8, constants).log_evidence
+    fit = bg.fit(bg.GaussianMixture(2, weights=bg.Dirichlet(concentration)), X8, bg.Gibbs(draws=2000), rng=1)
+    for method in ("bridge", "chib"):
+        score = bg.log_evidence(fit, method)
+        assert score.se < 0.1 and abs(score.value - exact) < Z_LIMIT * score.se
+
+
+def test_the_sampler_need_not_have_switched_the_labels():
+    """Draws that are put in order of their weights have the same evidence."""
+    fit = bg.fit(bg.GaussianMixture(2), X8, bg.Gibbs(draws=1000), rng=1)
+    posterior = Posterior(X8, fit.model.conjugate(), fit.params)
+    order = np.argsort(fit.params.weights, axis=-1)
+    arrays = (fit.params.weights, fit.params.means, fit.params.precision_chol)
+    indices = [order.reshape(*order.shape, *(1,) * (array.ndim - order.ndim)) for array in arrays]
+    ordered = MixtureParams.trusted(*(np.take_along_axis(a, i, 2) for a, i in zip(arrays, indices, strict=True)))
+    laws = [SymmetricLaw.of(posterior, draws[0, :50], np.random.default_rng(0)) for draws in (fit.params, ordered)]
+    at = fit.params[1, :20]
+    np.testing.assert_allclose(laws[0].log_density(at), laws[0].log_density(ordered[1, :20]), rtol=1e-11)
+    np.testing.assert_allclose(laws[0].log_density(at), laws[1].log_density(at), atol=1.5)  # other labels were drawn
+
+
+def test_numbers_of_other_people(reference):
+    """`evidence.csv`: sequential Monte Carlo over labellings, and importance and bridge sampling over all orders."""
+    X, errors = bg.load_dataset("galaxies").X, []
+    with open(reference / "evidence.csv") as lines:
+        theirs = list(csv.DictReader(lines))
+    for k in (1, 2, 4):
+        fit = bg.fit(bg.GaussianMixture(k), X, bg.Gibbs(), rng=1)
+        for method in ("bridge", "chib"):
+            score = bg.log_evidence(fit, method)
+            for row in theirs:
+                if int(row["K"]) == k:
+                    error = np.hypot(score.se, float(row["se"])) + 1e-6
+                    errors.append((score.value - float(row["log_evidence"])) / error)
+    assert len(errors) == 18 and np.abs(errors).max() < Z_LIMIT
+
+
+def test_the_bound_with_the_orders():
+    fit = made("variational")
+    k = fit.model.n_components
+    assert elbo_orders(fit, fit.X).value - elbo(fit, fit.X).value == pytest.approx(gammaln(k + 1))
+
+
+@pytest.mark.parametrize(
+    ("fit", "method", "words"),
+    [
+        (lambda: made("point"), "bridge", "draws of the posterior"),
+        (lambda: made("variational"), "chib", "draws of the posterior"),
+        (lambda: made("variational"), "exact", "labellings"),
+        (lambda: bg.fit(bg.DirichletProcessMixture(3), blobs(), bg.Gibbs(draws=100, tune=10), rng=0), "bridge", "Diri"),
+        (lambda: bg.fit(bg.GaussianMixture(2), blobs(), bg.Gibbs(draws=50, tune=10), rng=0), "bridge", "at least 100"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning", "ignore::bayesgmm.TruncationWarning")
+def test_what_has_no_evidence_says_why(fit, method, words):
+    with pytest.raises(NotApplicableError, match=words):
+        bg.log_evidence(fit(), method)
+
+
+def test_unknown_method():
+    with pytest.raises(ArgumentError, match="'bridge', 'chib', 'exact'"):
+        bg.log_evidence(made("variational"), "harmonic")
