@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.labels.matching import match, match_until_settled, one_hot
+from bayesgmm.labels.matching import log_mean, match, match_until_settled, one_hot
 from bayesgmm.labels.material import Material
 
 
 def ecr(material: Material) -> np.ndarray:
     """Orders in which most points agree with the pivot; with responsibilities, the expected number of them."""
-    return match(material.memberships, material.pivot_partition())[0]
+    memberships, pivot = material.memberships, material.pivot_partition()
+    if pivot.any(0).all():
+        return match(memberships, pivot)[0]
+    return match_until_settled(memberships, pivot, lambda mean: _completed(pivot, mean), material.max_iter)
 
 
 def ecr_iterative(material: Material) -> np.ndarray:
@@ -27,8 +30,17 @@ def ecr_iterative(material: Material) -> np.ndarray:
     memberships = material.memberships
 
     def most_frequent(mean: np.ndarray) -> np.ndarray:
-        return one_hot(mean.argmax(1), memberships.n_components)
+        pivot = one_hot(mean.argmax(1), memberships.n_components)
+        return pivot if pivot.any(0).all() else _completed(pivot, mean)
 
     return match_until_settled(
         memberships, material.pivot_partition(), most_frequent, material.max_iter, material.responsibilities
     )
+
+
+def _completed(pivot: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """A pivot in which some labels have no point, and what decides between these: the gain of Stephens' method.
+
+    It is made so small that it never outweighs one point.
+    """
+    return pivot + log_mean(mean) / (1000.0 * len(pivot))

@@ -15,7 +15,7 @@ def component_features(draws: MixtureParams) -> np.ndarray:
     With the precision ``P P^T`` these are the logarithm of the diagonal of P and ``P_ij / P_jj`` above it.  In more
     than some 18 dimensions the latter are left out.
     """
-    k, d = draws.n_components, draws.n_features
+    d = draws.n_features
     log_weight = np.log(np.maximum(draws.weights, np.finfo(float).tiny))[..., None]
     if draws.is_diagonal:
         return np.concatenate([log_weight, draws.means, np.log(draws.precision_chol)], axis=2)
@@ -23,7 +23,7 @@ def component_features(draws: MixtureParams) -> np.ndarray:
     parts = [log_weight, draws.means, np.log(diagonal)]
     if 1 + 2 * d + d * (d - 1) // 2 <= MOST:
         rows, columns = np.triu_indices(d, 1)
-        parts.append((draws.precision_chol / diagonal[..., None, :])[..., rows, columns].reshape(-1, k, len(rows)))
+        parts.append((draws.precision_chol / diagonal[..., None, :])[..., rows, columns])
     return np.concatenate(parts, axis=2)
 
 

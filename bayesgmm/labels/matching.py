@@ -72,6 +72,11 @@ def match_until_settled(
     return settled
 
 
+def log_mean(mean: np.ndarray) -> np.ndarray:
+    """log Q of a mean Q, where a Q of zero is a cost that no order with P above zero will take."""
+    return np.log(np.maximum(mean, np.finfo(float).tiny))
+
+
 def one_hot(labels: np.ndarray, n_components: int) -> np.ndarray:
     """(n, K) ones and zeros of labels (n,)."""
     return np.eye(n_components)[labels]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,6 +62,16 @@ def from_draws(draws: MixtureParams, X: np.ndarray) -> Memberships:
     if 8 * n_draws * len(X) * draws.n_components <= KEPT_BYTES:
         return from_responsibilities(at(slice(None)))
     return Memberships(n_draws, len(X), draws.n_components, at)
+
+
+def restricted(memberships: Memberships, is_occupied: np.ndarray) -> Memberships:
+    """The same without the components that `is_occupied` (draws, K) denies; rows sum to one again."""
+
+    def at(index: slice | np.ndarray) -> np.ndarray:
+        block = memberships.at(index) * is_occupied[index][:, None, :]
+        return block / block.sum(2, keepdims=True)
+
+    return replace(memberships, at=at)
 
 
 def sampled_allocations(soft: Memberships, seed: int) -> np.ndarray:

@@ -17,10 +17,12 @@ from bayesgmm.labels.memberships import from_responsibilities
 def pra(material: Material) -> np.ndarray:
     """Orders with the largest inner product with the pivot's parameters, which is the smallest distance.
 
-    Each parameter is divided by its standard deviation over draws and components, so that units do not matter.
+    Each parameter is divided by its standard deviation over draws and components, so that units do not matter.  The
+    parameters of an empty component are NaN, and have no say.
     """
     assert material.parameters is not None
-    spread = material.parameters.std((0, 1))
-    scaled = (material.parameters - material.parameters.mean((0, 1))) / np.where(spread > 0, spread, 1.0)
+    spread = np.nanstd(material.parameters, (0, 1))
+    scaled = (material.parameters - np.nanmean(material.parameters, (0, 1))) / np.where(spread > 0, spread, 1.0)
+    scaled = np.nan_to_num(scaled).transpose(0, 2, 1)
     # A parameter stands where the other methods have a point: the gain is an inner product again.
-    return match(from_responsibilities(scaled.transpose(0, 2, 1)), scaled[material.pivot_draw()].T)[0]
+    return match(from_responsibilities(scaled), scaled[material.pivot_draw()])[0]

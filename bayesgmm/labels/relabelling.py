@@ -14,7 +14,7 @@ from bayesgmm.labels.ambiguity import ambiguity
 from bayesgmm.labels.arrays import checked_max_iter, checked_pivot, method_named
 from bayesgmm.labels.features import component_features
 from bayesgmm.labels.material import Material
-from bayesgmm.labels.memberships import Memberships, from_allocations, from_draws, sampled_allocations
+from bayesgmm.labels.memberships import Memberships, from_allocations, from_draws, restricted, sampled_allocations
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import Draws, Estimate
@@ -73,7 +73,9 @@ def relabel(fit: Fit, method: str = "ecr", *, pivot: int | ArrayLike | None = No
     hard, is_occupied = None, np.ones((len(flat.weights), k), bool)
     if is_sparse(fit):
         hard, is_occupied = _drawn(soft, fit.seed)
-    material = Material(soft, hard, component_features(flat), fit.X, checked, passes)
+        soft = restricted(soft, is_occupied)
+    features = np.where(is_occupied[..., None], component_features(flat), np.nan)
+    material = Material(soft, hard, features, fit.X, checked, passes)
     orders = _numbered(flat, chosen.orders(material), is_occupied)
     aligned, is_occupied = flat.permuted(orders), np.take_along_axis(is_occupied, orders, 1)
     whole, parts = ambiguity(aligned[:n_draws], is_occupied[:n_draws])

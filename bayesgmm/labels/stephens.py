@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.labels.matching import match_until_settled
+from bayesgmm.labels.matching import log_mean, match_until_settled
 from bayesgmm.labels.material import Material
 
 
@@ -20,8 +20,3 @@ def stephens(material: Material) -> np.ndarray:
     """
     assert material.responsibilities is not None
     return match_until_settled(material.responsibilities, material.pivot_partition(), log_mean, material.max_iter)
-
-
-def log_mean(mean: np.ndarray) -> np.ndarray:
-    """log Q, where a Q of zero is a cost that no order with P above zero will take."""
-    return np.log(np.maximum(mean, np.finfo(float).tiny))
