@@ -40,8 +40,8 @@ def permutations(
         "ecr-iterative": the pivot is the most frequent label of each point, until it settles: version 1 from
         allocations, version 2 where there are responsibilities too.  "stephens": the least Kullback-Leibler divergence
         of the responsibilities from their mean (Stephens 2000).  "pra": the parameters are as near as possible to those
-        of a pivot draw (Marin, Mengersen and Robert 2005), each in units of its standard deviation.  "data-based": each
-        point is near the centre of its component (Rodriguez and Walker 2014).
+        of a pivot draw (Marin, Mengersen and Robert 2005), in units of their spread within components.  "data-based":
+        each point is near the centre of its component (Rodriguez and Walker 2014).
     allocations : (draws, n) array of int, optional
         The drawn labels, from 0.  "ecr", "ecr-iterative" and "data-based" take the responsibilities instead where there
         are none, and then count expected points.
