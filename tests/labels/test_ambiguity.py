@@ -5,10 +5,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 from scipy.special import softmax
-from scipy.stats import norm
+from scipy.stats import multivariate_t, norm
 
 from bayesgmm import MixtureParams
-from bayesgmm.labels.ambiguity import ambiguity, over_exchanges, over_orders
+from bayesgmm.labels.ambiguity import ambiguity, log_densities, over_exchanges, over_orders
 
 CENTERS, SD = np.array([0.0, 2.5, 9.0]), np.array([1.0, 0.7, 1.0])
 
@@ -29,6 +29,24 @@ def brute_force(log_density):
     orders = np.array(list(permutations(range(k))))
     shares = softmax(log_density[np.arange(k), orders].sum(1))
     return 1 - shares[0], [shares[orders[:, i] != i].sum() for i in range(k)]
+
+
+def test_each_name_has_the_predictive_of_its_conjugate_prior():
+    """By scipy's Student-t and the formulas of a normal with unknown mean and covariance, from raw sums."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(40, 3, 2)) * [[1, 2], [0.3, 1], [2, 0.5]] + [[0, 1], [2, 0], [-1, 3]]
+    is_occupied = rng.random((40, 3)) < [1.0, 0.6, 0.2]
+    found = log_densities(features, is_occupied)
+    groups = [features[is_occupied[:, k], k] for k in range(3)]
+    within = sum(len(g) * np.cov(g.T, bias=True) for g in groups) / sum(map(len, groups)) + 1e-6 * np.eye(2)
+    for k, g in enumerate(groups):
+        n, m = len(g), g.mean(0)
+        psi = within + n * np.cov(g.T, bias=True) + 0.01 * n / (0.01 + n) * np.outer(m, m)
+        shape = psi * (0.01 + n + 1) / ((0.01 + n) * (n + 3))
+        density = multivariate_t(m * n / (0.01 + n), shape, df=n + 3).logpdf(features.reshape(-1, 2)).reshape(40, 3)
+        share = (n + 0.5) / 41
+        expected = density + np.log(np.pi) + np.log(share / (1 - share))  # two columns: pi to the power one
+        np.testing.assert_allclose(found[..., k], np.where(is_occupied, expected, 0), atol=1e-9)
 
 
 @pytest.mark.parametrize("k", [2, 3, 5])

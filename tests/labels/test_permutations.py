@@ -10,7 +10,7 @@ from scipy.special import rel_entr, softmax
 import bayesgmm as bg
 from bayesgmm.labels import permutations
 from bayesgmm.labels.matching import best_orders
-from bayesgmm.labels.memberships import from_allocations, from_responsibilities
+from bayesgmm.labels.memberships import from_allocations, from_responsibilities, restricted
 from bayesgmm.labels.methods import METHODS
 from bayesgmm.labels.pivot import central_draw
 
@@ -167,6 +167,29 @@ def test_data_based_has_the_best_orders_given_its_own_centres():
     for t in range(N_DRAWS):
         losses = {o: loss[np.arange(N), np.argsort(o)[z[t]]].sum() for o in itertools.permutations(range(3))}
         assert losses[tuple(found[t])] <= min(losses.values()) + 1e-9
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_iterative_ecr_ends_where_its_pivot_is_the_most_frequent_label(version):
+    arrays, _ = drawn(apart=1.5, n_draws=100, noise=0.8)
+    r, z = arrays["responsibilities"], arrays["allocations"]
+    found = permutations(r if version == 2 else None, "ecr-iterative", allocations=z, max_iter=1000)
+    averaged = r if version == 2 else np.eye(3)[z]
+    pivot = np.take_along_axis(averaged, found[:, None, :], 2).mean(0).argmax(1)
+    for t in range(100):
+        agreements = [(np.array(order)[pivot] == z[t]).sum() for order in itertools.permutations(range(3))]
+        assert (found[t][pivot] == z[t]).sum() == max(agreements)
+
+
+def test_empty_components_can_be_left_out():
+    rng = np.random.default_rng(0)
+    r, is_occupied = rng.dirichlet([1, 1, 1], (20, 5)), rng.random((20, 3)) < 0.6
+    is_occupied[:, 0] = True
+    found = restricted(from_responsibilities(r), is_occupied).at(slice(3, 9))
+    assert not found[~np.broadcast_to(is_occupied[3:9, None], found.shape)].any()
+    for t, i in np.ndindex(6, 5):
+        kept = r[3 + t, i, is_occupied[3 + t]]
+        np.testing.assert_allclose(found[t, i, is_occupied[3 + t]], kept / kept.sum())
 
 
 def test_labels_without_a_point_in_the_pivot_mean_one_thing_too():

@@ -86,8 +86,9 @@ def test_before_it_component_answers_are_refused_and_after_it_given(pair):
 
 def test_responsibilities_are_those_of_the_predictive_mixture(pair):
     _, aligned, truth = pair
-    new = X[:7] * 0.8 + 0.3
     flat = truth.reshaped(-1)
+    middle = flat.means.mean(0)
+    new = np.vstack([0.5 * (middle + middle[[1, 2, 0]]), X[:4]])  # between components, draws differ in their density
     joint = np.array(
         [
             [
