@@ -118,7 +118,7 @@ def checked_pivot(pivot: Any, n_draws: int, n_points: int | None, k: int) -> int
     if pivot is None:
         return None
     if isinstance(pivot, Integral) and not isinstance(pivot, bool):
-        if not 0 <= pivot < n_draws:
+        if not 0 <= int(pivot) < n_draws:
             raise ArgumentError(f"pivot={pivot} must be one of the draws 0, ..., {n_draws - 1}.")
         return int(pivot)
     labels = _integers(pivot, "pivot")

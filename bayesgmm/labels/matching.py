@@ -32,13 +32,13 @@ def match(
 
     The mean is that of `averaged`, which are the memberships themselves by default.
     """
+    source = memberships if averaged is None else averaged
     orders = np.empty((memberships.n_draws, memberships.n_components), np.int64)
     total = np.zeros((memberships.n_points, memberships.n_components))
     for rows in memberships.slices():
         block = memberships.at(rows)
         orders[rows] = best_orders(block.transpose(0, 2, 1) @ reference)
-        other = averaged is not None and averaged is not memberships
-        total += _aligned_sum(averaged.at(rows) if other else block, orders[rows])
+        total += _aligned_sum(block if source is memberships else source.at(rows), orders[rows])
     return orders, total / memberships.n_draws
 
 

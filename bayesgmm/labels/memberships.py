@@ -39,13 +39,15 @@ class Memberships:
 
 def from_responsibilities(values: np.ndarray) -> Memberships:
     """Those of an array (draws, n, K)."""
-    return Memberships(*values.shape, values.__getitem__)
+    n_draws, n_points, n_components = values.shape
+    return Memberships(n_draws, n_points, n_components, values.__getitem__)
 
 
 def from_allocations(allocations: np.ndarray, n_components: int) -> Memberships:
     """Those of labels (draws, n): ones and zeros."""
     identity = np.eye(n_components)
-    return Memberships(*allocations.shape, n_components, lambda index: identity[allocations[index]])
+    n_draws, n_points = allocations.shape
+    return Memberships(n_draws, n_points, n_components, lambda index: identity[allocations[index]])
 
 
 def from_draws(draws: MixtureParams, X: np.ndarray) -> Memberships:
