@@ -28,7 +28,7 @@ def data_based(material: Material) -> np.ndarray:
     def closeness(mean: np.ndarray) -> np.ndarray:
         """(n, K); a component has one point of the data's own spread besides, for it may have none or one."""
         counts = mean.sum(0)[:, None]
-        centers = mean.T @ X / np.maximum(counts, np.finfo(float).tiny)
+        centers = mean.T @ X / np.maximum(counts, 1e-9)  # of a point: what rounding leaves of none
         gaps = (X[:, None, :] - centers) ** 2
         scales = (np.einsum("nk,nkd->kd", mean, gaps) + variance) / (counts + 1.0)
         scales = np.where(scales > 0, scales, 1.0)  # a constant column

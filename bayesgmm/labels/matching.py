@@ -26,20 +26,29 @@ def best_orders(gains: np.ndarray) -> np.ndarray:
 
 
 def match(
-    memberships: Memberships, reference: np.ndarray, averaged: Memberships | None = None
+    memberships: Memberships,
+    reference: np.ndarray,
+    averaged: Memberships | None = None,
+    before: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best order of every draw (draws, K), and the mean (n, K) of the memberships in these orders.
+    """The best order of every draw (draws, K), and the sum (n, K) of the memberships in these orders.
 
-    The mean is that of `averaged`, which are the memberships themselves by default.
+    The sum is of `averaged`, which are the memberships themselves by default.  With the result of the pass `before`,
+    only the draws whose order has changed since are added anew, which late passes have few of.
     """
     source = memberships if averaged is None else averaged
     orders = np.empty((memberships.n_draws, memberships.n_components), np.int64)
-    total = np.zeros((memberships.n_points, memberships.n_components))
+    total = np.zeros((memberships.n_points, memberships.n_components)) if before is None else before[1].copy()
     for rows in memberships.slices():
         block = memberships.at(rows)
-        orders[rows] = best_orders(block.transpose(0, 2, 1) @ reference)
-        total += _aligned_sum(block if source is memberships else source.at(rows), orders[rows])
-    return orders, total / memberships.n_draws
+        orders[rows] = found = best_orders(block.transpose(0, 2, 1) @ reference)
+        is_added = np.ones(len(found), bool) if before is None else (found != before[0][rows]).any(1)
+        if is_added.any():
+            added = (block if source is memberships else source.at(rows))[is_added]
+            total += _aligned_sum(added, found[is_added])
+            if before is not None:
+                total -= _aligned_sum(added, before[0][rows][is_added])
+    return orders, total
 
 
 def match_until_settled(
@@ -56,20 +65,20 @@ def match_until_settled(
     NotConvergedWarning
         Orders still change after `max_iter` passes.
     """
-    settled, mean = match(memberships, start, averaged)
+    last, n_changed = match(memberships, start, averaged), 0
     for _ in range(max_iter):
-        orders, mean = match(memberships, readout(mean), averaged)
-        n_changed = int((orders != settled).any(1).sum())
-        settled = orders
+        found = match(memberships, readout(last[1] / memberships.n_draws), averaged, last)
+        n_changed = int((found[0] != last[0]).any(1).sum())
+        last = found
         if not n_changed:
-            return orders
+            return last[0]
     warnings.warn(
         f"after {max_iter} passes the labels of {n_changed} of {memberships.n_draws} draws still change: raise "
         "max_iter.",
         NotConvergedWarning,
         stacklevel=2,
     )
-    return settled
+    return last[0]
 
 
 def log_mean(mean: np.ndarray) -> np.ndarray:
