@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bayesgmm import labels
 from bayesgmm.comparison import Comparison, compare
 from bayesgmm.core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from bayesgmm.core.params import MixtureParams
@@ -20,6 +21,7 @@ from bayesgmm.errors import (
     TruncationWarning,
 )
 from bayesgmm.fitting import fit, load
+from bayesgmm.labels import relabel
 from bayesgmm.labels.partition import Partition, partition
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
@@ -37,6 +39,7 @@ from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.counts import BetaNegativeBinomial, Uniform
 from bayesgmm.priors.independent import HierarchicalScale, IndependentNormalInverseWishart
 from bayesgmm.priors.weights import Dirichlet
+from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.fit import Fit
 
 if TYPE_CHECKING:
@@ -46,13 +49,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "ADVI", "EM", "MAP", "NUTS", "VB", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial", "ChainStack",
-    "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit", "FitError",
-    "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart", "Isotropic",
-    "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
-    "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied",
-    "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit", "load", "load_dataset",
-    "log_evidence", "partition", "pymc_model", "stack_chains",
+    "ADVI", "EM", "MAP", "NUTS", "VB", "Alignment", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial",
+    "ChainStack", "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit",
+    "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart",
+    "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
+    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical",
+    "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit",
+    "labels", "load", "load_dataset", "log_evidence", "partition", "pymc_model", "relabel", "stack_chains",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.

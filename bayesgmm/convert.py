@@ -46,6 +46,17 @@ def sample_dataset(arrays: dict[str, np.ndarray], dims: tuple[str, ...] = ()) ->
     return dataset.assign_coords({name: np.arange(size) for name, size in dataset.sizes.items() if name != "feature"})
 
 
+def alignment_dataset(method: str, arrays: dict[str, np.ndarray]) -> xr.Dataset:
+    """Arrays with dims (chain, draw) or (chain, draw, component), and the name of the method that aligned them."""
+    import xarray as xr
+
+    dims = ("chain", "draw", "component")
+    dataset = xr.Dataset(
+        {name: (dims[: values.ndim], values) for name, values in arrays.items()}, attrs={"method": method}
+    )
+    return dataset.assign_coords({name: np.arange(size) for name, size in dataset.sizes.items()})
+
+
 def observed_dataset(X: np.ndarray, feature_names: tuple[str, ...]) -> xr.Dataset:
     """The data as variable x with dims (obs, feature)."""
     import xarray as xr

@@ -150,11 +150,15 @@ class MixtureParams:
         )
 
     def permuted(self, order: np.ndarray) -> MixtureParams:
-        """The same mixture with its components in `order`."""
+        """The same mixtures with their components in `order`: one (K,) of all, or one (..., K) of each."""
+        index = np.broadcast_to(order, self.weights.shape)
+        mean_index, factor = index[..., None], self.precision_chol
         return MixtureParams.trusted(
-            self.weights[..., order],
-            self.means[..., order, :],
-            self.precision_chol[..., order, :] if self.is_diagonal else self.precision_chol[..., order, :, :],
+            np.take_along_axis(self.weights, index, -1),
+            np.take_along_axis(self.means, mean_index, -2),
+            np.take_along_axis(factor, mean_index, -2)
+            if self.is_diagonal
+            else np.take_along_axis(factor, mean_index[..., None], -3),
         )
 
 

@@ -95,7 +95,8 @@ def extended_length(further: Sequence[int]) -> int:
 def joined(old: Draws, new: Draws) -> Draws:
     """The draws of the same chains, end to end."""
     names = ("weights", "means", "precision_chol")
-    pairs = [(getattr(old.params, name), getattr(new.params, name)) for name in names]
+    before = old.as_drawn()  # an alignment knows nothing of the new draws
+    pairs = [(getattr(before, name), getattr(new.params, name)) for name in names]
     params = MixtureParams.trusted(*(np.concatenate(pair, axis=1) for pair in pairs))
     stats = {
         name: np.concatenate([values, new.sample_stats[name]], axis=1) for name, values in old.sample_stats.items()

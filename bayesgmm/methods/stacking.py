@@ -73,7 +73,7 @@ def stack_chains(fit: Fit) -> ChainStack:
         raise NotApplicableError("this fit was saved without its data, which the weights come from.")
     pointwise, pareto_k = leave_one_out(fit.params, fit.X)
     weights = stacking_weights(pointwise)
-    draws = fit.params
+    draws = fit.estimate.as_drawn()
     n_draws = int(np.prod(draws.draw_shape))
     shares = whole_shares(weights, n_draws)
     # Chain after chain, so that the diagnostics of the new draws go on showing that the chains are apart.

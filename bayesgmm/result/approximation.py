@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import NotApplicableError
-from bayesgmm.result.estimates import UNALIGNED, Draws
+from bayesgmm.result.alignment import Alignment
+from bayesgmm.result.estimates import UNALIGNED, Draws, mean_responsibilities
 
 PARETO_K_LIMIT = 0.7  # Vehtari et al. (2024), Journal of Machine Learning Research 25(72), 1-58
 
@@ -27,11 +27,14 @@ class ApproximateDraws:
         With leading axes (1, draw).
     is_aligned : bool
         Whether component k is the same in all draws, as it is where q has one mode.
+    alignment : Alignment or None
+        How it was made so, where q has several.
     """
 
     center: MixtureParams
     sampled: MixtureParams
     is_aligned: bool
+    alignment: Alignment | None = None
     kind: ClassVar[str] = "variational"
 
     @property
@@ -48,13 +51,7 @@ class ApproximateDraws:
         """Those of the predictive mixture: the mean over draws of each component's part of the density."""
         if not self.is_aligned and self.center.n_components > 1:
             raise NotApplicableError(UNALIGNED)
-        reference = self.log_density(X)
-        total = np.zeros((len(X), self.center.n_components))
-        for s in range(self.sampled.draw_shape[1]):
-            draw = self.sampled[0, s]
-            share = np.exp(density.log_density(draw, X) - reference)
-            total += share[:, None] * density.responsibilities(draw.scores(), X)
-        return total / total.sum(1, keepdims=True)
+        return mean_responsibilities(self.sampled, X, self.log_density(X))
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return Draws(self.sampled, {}).sample(n, rng)

@@ -17,11 +17,12 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.predictive import log_predictive, log_predictive_joint
+from bayesgmm.result.alignment import Alignment
 
 UNALIGNED = (
     "the components of these draws are not aligned: label switching makes 'component 1' mean different things in "
     "different draws, so per-component answers would average unlike things. Use label-invariant answers "
-    "(log_density, sample, summary()), or align the labels first."
+    "(log_density, sample, summary()), or align the labels first: bg.relabel(fit)."
 )
 VB_DRAWS = 1000
 
@@ -109,19 +110,26 @@ class Draws:
     sample_stats : dict of str to (chain, draw) array
     states : tuple of ChainState
         Of each chain after its last draw; empty where the sampler cannot say.
+    alignment : Alignment or None
+        How the components were put in one order; None as long as their labels switch.
     """
 
     params: MixtureParams
     sample_stats: dict[str, np.ndarray]
     states: tuple[ChainState, ...] = ()
+    alignment: Alignment | None = None
     kind: ClassVar[str] = "draws"
 
     @property
     def is_aligned(self) -> bool:
-        return False
+        return self.alignment is not None
 
     def draws(self) -> MixtureParams:
         return self.params
+
+    def as_drawn(self) -> MixtureParams:
+        """The draws in the order that the model gives its components, as sticks have one."""
+        return self.params if self.alignment is None else self.params.permuted(self.alignment.drawn_order)
 
     def log_density(self, X: np.ndarray) -> np.ndarray:
         n_draws = int(np.prod(self.params.draw_shape))
@@ -133,7 +141,9 @@ class Draws:
     def responsibilities(self, X: np.ndarray) -> np.ndarray:
         if self.params.n_components == 1:
             return np.ones((len(X), 1))
-        raise NotApplicableError(UNALIGNED)
+        if not self.is_aligned:
+            raise NotApplicableError(UNALIGNED)
+        return mean_responsibilities(self.params, X, self.log_density(X))
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         chains, draws = self.params.draw_shape
@@ -208,6 +218,20 @@ class NoEstimate:
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         raise self._refuse()
+
+
+def mean_responsibilities(draws: MixtureParams, X: np.ndarray, log_density: np.ndarray) -> np.ndarray:
+    """(n, K) of the predictive mixture of aligned draws: the mean of each component's part of the density.
+
+    `log_density` (n,) is that of the predictive mixture, so that nothing overflows.
+    """
+    flat = draws.reshaped(int(np.prod(draws.draw_shape)))
+    total = np.zeros((len(X), draws.n_components))
+    for s in range(len(flat.weights)):
+        scores = flat[s].scores()
+        share = np.exp(density.log_sums(scores, X) - log_density)
+        total += share[:, None] * density.responsibilities(scores, X)
+    return total / total.sum(1, keepdims=True)
 
 
 def log_density_draw_blocks(estimate: Estimate, X: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

@@ -13,6 +13,7 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import DataError, NotApplicableError
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.mixture import ConjugateMixture
+from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import ChainState, Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FORMAT = "bayesgmm-fit-2"
 STATE = "state_"  # begins the names of a chain's state
+ALIGNMENT = ("order", "draws", "components", "is_occupied")
 
 
 def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool) -> xr.DataTree:
@@ -33,6 +35,8 @@ def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool) -> x
     groups = {"posterior": convert.posterior_dataset(draws, fit.feature_names)}
     if isinstance(fit.estimate, Draws) and fit.estimate.sample_stats:
         groups["sample_stats"] = convert.sample_dataset(fit.estimate.sample_stats)
+    if (alignment := alignment_of(fit.estimate)) is not None:
+        groups["alignment"] = convert.alignment_dataset(alignment.method, _alignment_arrays(alignment))
     if log_likelihood:
         if fit.X is None:
             raise NotApplicableError(
@@ -104,12 +108,13 @@ def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
         arrays = {str(name): value.values for name, value in tree["fit"].data_vars.items()}
         observed = tree["observed_data"].data_vars["x"].values if "observed_data" in tree.children else None
         draws = _stored_draws(tree, arrays)
+        alignment = _stored_alignment(tree)
     parts = {
         name: convert.from_json(attrs[name], types)
         for name in ("model", "method", "status", "diagnostics", "estimate", "facts", "provenance")
     }
     facts, model = parts["facts"], parts["model"]
-    estimate = _estimate(parts["estimate"], arrays, draws, model)
+    estimate = _estimate(parts["estimate"], arrays, draws, model, alignment)
     return build(
         model, parts["method"], estimate, parts["status"], parts["diagnostics"], arrays["history"], facts["seconds"],
         facts["seed"], observed, facts["n_obs"], facts["feature_names"], parts["provenance"],
@@ -151,7 +156,23 @@ def _stored_draws(tree: xr.DataTree, arrays: dict[str, np.ndarray]) -> tuple[Mix
     return params, {str(name): value.values for name, value in stats}
 
 
-def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model) -> Estimate:
+def alignment_of(estimate: Estimate) -> Alignment | None:
+    """How draws were aligned; None where they were not, or are no draws."""
+    return estimate.alignment if isinstance(estimate, (Draws, ApproximateDraws)) else None
+
+
+def _alignment_arrays(alignment: Alignment) -> dict[str, np.ndarray]:
+    return {name: getattr(alignment, name) for name in ALIGNMENT}
+
+
+def _stored_alignment(tree: xr.DataTree) -> Alignment | None:
+    if "alignment" not in tree.children:
+        return None
+    group = tree["alignment"]
+    return Alignment(group.attrs["method"], *(group.data_vars[name].values for name in ALIGNMENT))
+
+
+def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model, alignment: Alignment | None) -> Estimate:
     if facts["kind"] == "point":
         params = MixtureParams.trusted(draws[0].weights[0, 0], draws[0].means[0, 0], draws[0].precision_chol)
         return PointEstimate(params, facts["log_likelihood"])
@@ -162,10 +183,10 @@ def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model) -> Estim
             for c, generator in enumerate(facts.get("generators", ()))
         )
         params, stats = draws
-        return Draws(params, stats, states)
+        return Draws(params, stats, states, alignment)
     if facts["kind"] == "approximation":
         center = MixtureParams.trusted(*(arrays[f"center_{name}"] for name in ("weights", "means", "chol")))
-        return ApproximateDraws(center, draws[0], facts["is_aligned"])
+        return ApproximateDraws(center, draws[0], facts["is_aligned"], alignment)
     if facts["kind"] == "variational":
         hyper = (arrays[name] for name in ("mean", "mean_precision", "dof", "scale"))
         components = ConjugateComponents(model.covariance, *hyper)

@@ -116,7 +116,7 @@ def with_remarks(fit: Fit) -> Fit:
 
 def remarks(fit: Fit) -> list[str]:
     """What the status adds about components without points; nothing where the prior does not ask for them."""
-    if fit.X is None or fit.kind in ("none", "point") or not _is_sparse(fit):
+    if fit.X is None or fit.kind in ("none", "point") or not is_sparse(fit):
         return []
     if fit.kind == "variational" and fit.estimate.is_aligned and isinstance(fit.model, GaussianMixture):
         empty = emptied(fit)
@@ -137,7 +137,7 @@ def _most_probable(shares: pd.Series, words: str) -> str:
     return f"Most probable number of {words}: {shares.idxmax()} ({shares.max():.2f}; 90 %: {middle[0]} to {middle[1]})."
 
 
-def _is_sparse(fit: Fit) -> bool:
+def is_sparse(fit: Fit) -> bool:
     """Whether the prior expects some components to be empty."""
     if not isinstance(fit.model, GaussianMixture):
         return True
@@ -181,9 +181,10 @@ def _some(draws: MixtureParams, n_obs: int) -> MixtureParams:
 
 
 def _draws(fit: Fit) -> MixtureParams:
+    """In the model's own order of the components, since the last stick is the last one whatever its label."""
     if isinstance(fit.estimate, PointEstimate):
         raise NotApplicableError("a point fit has no posterior; fit by Gibbs, NUTS or VB.")
-    return fit.estimate.draws()
+    return fit.estimate.as_drawn() if isinstance(fit.estimate, Draws) else fit.estimate.draws()
 
 
 def _data(fit: Fit) -> np.ndarray:

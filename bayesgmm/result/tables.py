@@ -1,4 +1,4 @@
-"""`summary`: component rows for point and variational fits, label-invariant rows for draws."""
+"""`summary`: rows of component parameters where components mean something, else label-invariant rows."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import NotApplicableError
+from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities
-from bayesgmm.result.estimates import UNALIGNED
+from bayesgmm.result.estimates import UNALIGNED, Draws
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
 INTERVAL = (0.05, 0.95)
+MIN_PRESENT = 10  # draws of a chain, below which R-hat means nothing
 
 
 def summary(fit: Fit, components: bool | None) -> pd.DataFrame:
@@ -49,36 +51,70 @@ def _component_rows(fit: Fit) -> pd.DataFrame:
 
     draws = fit.estimate.draws()
     columns = _component_values(draws, fit.feature_names)
+    if isinstance(fit.estimate, Draws):
+        return _sampled_rows(columns, fit.estimate.alignment)
     if draws.draw_shape == (1, 1):
-        return pd.DataFrame({"estimate": {name: float(v[0, 0]) for name, v in columns.items()}}).rename_axis(
+        return pd.DataFrame({"estimate": {name: float(v[0, 0]) for (_, name), v in columns.items()}}).rename_axis(
             "parameter"
         )
-    rows = {
-        name: {
-            "mean": v.mean(),
-            "sd": v.std(ddof=1),
-            **{f"q{100 * level:g}": q for level, q in zip(INTERVAL, np.quantile(v, INTERVAL), strict=True)},
-        }
-        for name, v in columns.items()
-    }
+    rows = {name: {"mean": v.mean(), "sd": v.std(ddof=1), **_interval(v)} for (_, name), v in columns.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
 
 
-def _component_values(draws: MixtureParams, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """(chain, draw) values of every weight, mean, standard deviation and correlation."""
+def _sampled_rows(columns: dict[tuple[int, str], np.ndarray], alignment: Alignment | None) -> pd.DataFrame:
+    """Component rows of Markov chains: with R-hat and effective sizes, and with what is known of the alignment.
+
+    A component that is empty in some draws is summed up over the draws that have it.
+    """
+    import pandas as pd
+
+    rows = {}
+    for (k, name), values in columns.items():
+        present = values if alignment is None else _present(values, alignment.is_occupied[..., k])
+        if present is None:
+            continue
+        found = diagnose({name: present}).quantities[0]
+        rows[name] = {"mean": found.mean, "sd": found.sd, **_interval(present), "mcse": found.mcse,
+                      "ess_bulk": found.ess_bulk, "ess_tail": found.ess_tail, "rhat": found.rhat}  # fmt: skip
+        if alignment is not None:
+            rows[name]["ambiguity"] = float(alignment.per_component[k])
+        if alignment is not None and not alignment.is_occupied.all():
+            rows[name]["occupied"] = float(alignment.occupied[k])
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
+
+
+def _present(values: np.ndarray, is_occupied: np.ndarray) -> np.ndarray | None:
+    """(chain, fewer draws) values of the draws that have the component, chains cut to the shortest.
+
+    Where a chain would have fewer than `MIN_PRESENT`, all of them stand in one chain; None where that is too few too.
+    """
+    kept = [chain[mask] for chain, mask in zip(values, is_occupied, strict=True)]
+    shortest = min(len(chain) for chain in kept)
+    if shortest >= MIN_PRESENT:
+        return np.stack([chain[:shortest] for chain in kept])
+    together = np.concatenate(kept)
+    return together[None] if len(together) >= MIN_PRESENT else None
+
+
+def _interval(values: np.ndarray) -> dict[str, float]:
+    return {f"q{100 * level:g}": q for level, q in zip(INTERVAL, np.quantile(values, INTERVAL), strict=True)}
+
+
+def _component_values(draws: MixtureParams, names: tuple[str, ...]) -> dict[tuple[int, str], np.ndarray]:
+    """(chain, draw) values of every weight, mean, standard deviation and correlation, by component and name."""
     covariances = draws.covariances
     sd = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
     values = {}
     for k in range(draws.n_components):
-        values[f"weight[{k}]"] = draws.weights[..., k]
+        values[k, f"weight[{k}]"] = draws.weights[..., k]
         for i, name in enumerate(names):
-            values[f"mean[{k}, {name}]"] = draws.means[..., k, i]
+            values[k, f"mean[{k}, {name}]"] = draws.means[..., k, i]
         for i, name in enumerate(names):
-            values[f"sd[{k}, {name}]"] = sd[..., k, i]
+            values[k, f"sd[{k}, {name}]"] = sd[..., k, i]
         if draws.is_diagonal:
             continue
         for i, first in enumerate(names):
             for j, second in enumerate(names[:i]):
                 correlation = covariances[..., k, i, j] / (sd[..., k, i] * sd[..., k, j])
-                values[f"correlation[{k}, {second}, {first}]"] = correlation
+                values[k, f"correlation[{k}, {second}, {first}]"] = correlation
     return values
