@@ -16,6 +16,7 @@ import pytest
 import bayesgmm as bg
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.methods.chains import extended_length
+from bayesgmm.methods.gibbs_chain import RecordedChain
 from bayesgmm.result import checkpoint as checkpoints
 
 pytestmark = [
@@ -185,17 +186,22 @@ def test_gibbs_goes_on_after_an_interrupt_wherever_it_came(where, tmp_path):
     assert "were read from" in resumed.status.sentence
 
 
-def test_a_torn_last_chunk_is_made_again(tmp_path):
+def test_a_torn_last_chunk_is_made_again(tmp_path, monkeypatch):
     """A kill between the writing of draws and that of the state leaves draws that the state does not know of."""
     method = gibbs(500, chains=1)
     plain = bg.fit(MODELS["finite"], X, method, rng=0, checkpoint=tmp_path)
-    half_way = tmp_path / "half"
+    half_way, advance = tmp_path / "half", RecordedChain.advance
 
     def press(done, total, note):
         if done > 230:
             raise KeyboardInterrupt
 
-    bg.fit(MODELS["finite"], X, method, rng=0, checkpoint=half_way, progress=press)
+    with monkeypatch.context() as patch:
+        # It waits where it is to be interrupted, or it would be anywhere by the time that the main thread looks.
+        patch.setattr(
+            RecordedChain, "advance", lambda chain, steps: advance(chain, min(steps, 9)) if chain.done < 231 else None
+        )
+        bg.fit(MODELS["finite"], X, method, rng=0, checkpoint=half_way, progress=press)
     state = json.loads((half_way / "chain-0.json").read_text())
     assert state["done"] == 230
     (half_way / "chain-0.json.new").write_text('{"done": 4')  # it was about to write the next one
