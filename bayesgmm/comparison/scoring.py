@@ -28,7 +28,8 @@ from bayesgmm.result.status import Outcome, Status
 IN_SAMPLE = {
     "elpd_loo": elpd_loo, "elpd_waic": elpd_waic, "aic": aic, "bic": bic, "elbo": elbo, "elbo_orders": elbo_orders,
     "log_evidence_bridge": lambda fit, X: log_evidence(fit, "bridge"),
-    "log_evidence_chib": lambda fit, X: log_evidence(fit, "chib"), "icl": icl,
+    "log_evidence_chib": lambda fit, X: log_evidence(fit, "chib"),
+    "log_evidence_exact": lambda fit, X: log_evidence(fit, "exact"), "icl": icl,
 }  # fmt: skip
 NO_INERTIA = "the inertia is that of k-means; a mixture measures each component by its own covariance"
 
@@ -106,7 +107,6 @@ class Shared:
     @property
     def columns(self) -> tuple[str, ...]:
         omitted = {"elpd_holdout": self.new is None, "elpd_kfold": not self.held_out, "ari": self.groups is None}
-        omitted["log_evidence_exact"] = True  # it is an oracle for a few points, and not a score of data at large
         return tuple(kind for kind in COLUMNS if not omitted.get(kind))
 
 

@@ -168,7 +168,7 @@ COLUMNS = {
         "against log_evidence_bridge.",
     ),
     "log_evidence_exact": Column(
-        EVIDENCE, "The sum over all labellings, where they can be enumerated; with one component, a closed form."
+        EVIDENCE, "The sum over all labellings, where they can be enumerated; with one component it is a closed form."
     ),
     "icl": Column(
         CLUSTERING,

@@ -26,6 +26,7 @@ LOOK = {  # marker, filled or not, and line of each column
     "elbo": ("s", False, "--"),
     "log_evidence_bridge": ("D", True, "-"),
     "log_evidence_chib": ("^", False, ":"),
+    "log_evidence_exact": ("*", True, "-"),
     "icl": ("o", True, "-"),
     "ari": ("o", True, "-"),
 }

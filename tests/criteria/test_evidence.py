@@ -1,6 +1,7 @@
 """The log evidence, against exact sums, closed forms and other people's numbers."""
 
 import csv
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -11,10 +12,9 @@ from fits import made
 from scipy.special import gammaln, logsumexp
 
 import bayesgmm as bg
-from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.permanents import log_permanents
 from bayesgmm.criteria.evidence import elbo, elbo_orders
-from bayesgmm.criteria.evidence.posterior import Posterior, SymmetricLaw, alike, log_orders
+from bayesgmm.criteria.evidence.posterior import alike, log_orders
 from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.priors.pairs import log_density_pairs
@@ -60,23 +60,25 @@ def test_orders_are_those_that_the_prior_does_not_tell_apart():
     assert [np.exp(log_orders(alike(prior))) for prior in (same, some, none)] == pytest.approx([6.0, 2.0, 1.0])
 
 
-@pytest.mark.parametrize("structure", oracle.STRUCTURES)
-@pytest.mark.parametrize("k", [1, 2, 3])
+GIBBS = bg.Gibbs(draws=2000, tune=500, thin=10)
+
+
+@pytest.mark.parametrize(("structure", "k"), [(s, k) for s in oracle.STRUCTURES for k in (1, 2)] + [("tied", 3)])
 def test_enumerated(structure, k):
-    exact = oracle.Enumeration(X8, oracle.default_constants(structure, X8, k)).log_evidence
-    fit = bg.fit(bg.GaussianMixture(k, structure), X8, bg.Gibbs(draws=2000), rng=1)
+    X = X8[1:7]  # of eight, the dense oracle takes half a minute; those are in the next test
+    exact = oracle.Enumeration(X, oracle.default_constants(structure, X, k)).log_evidence
+    fit = bg.fit(bg.GaussianMixture(k, structure), X, GIBBS, rng=1)
     for method in ("bridge", "chib"):
         score = bg.log_evidence(fit, method)
         assert score.se < 0.1 and abs(score.value - exact) < Z_LIMIT * score.se + 1e-9
-    if k < 3:
-        assert bg.log_evidence(fit, "exact").value == pytest.approx(exact, abs=1e-9)
+    assert bg.log_evidence(fit, "exact").value == pytest.approx(exact, abs=1e-9)
 
 
 @pytest.mark.parametrize(("name", "k"), [("faithful", 2), ("faithful", 3), ("galaxies", 2), ("galaxies", 3)])
 def test_exact_sums_of_another_program(reference, name, k):
     with open(reference / "tiny" / "summary.csv") as lines:
         (row,) = (r for r in csv.DictReader(lines) if (r["dataset"], r["K"]) == (name, str(k)))
-    fit = bg.fit(bg.GaussianMixture(k), bg.load_dataset(name).X[:8], bg.Gibbs(draws=2000, thin=10), rng=1)
+    fit = bg.fit(bg.GaussianMixture(k), bg.load_dataset(name).X[:8], GIBBS, rng=1)
     exact = float(row["log_evidence"])
     assert bg.log_evidence(fit, "exact").value == pytest.approx(exact, abs=1e-8)
     for method in ("bridge", "chib"):
@@ -89,26 +91,24 @@ def test_a_prior_that_tells_components_apart():
     constants = oracle.default_constants("full", X8, 2)
     constants = oracle.Constants("full", concentration, *(getattr(constants, n) for n in list(vars(constants))[2:]))
     exact = oracle.Enumeration(X8, constants).log_evidence
-    fit = bg.fit(bg.GaussianMixture(2, weights=bg.Dirichlet(concentration)), X8, bg.Gibbs(draws=2000), rng=1)
+    fit = bg.fit(bg.GaussianMixture(2, weights=bg.Dirichlet(concentration)), X8, GIBBS, rng=1)
     for method in ("bridge", "chib"):
         score = bg.log_evidence(fit, method)
         assert score.se < 0.1 and abs(score.value - exact) < Z_LIMIT * score.se
 
 
 def test_the_sampler_need_not_have_switched_the_labels():
-    """Draws that are put in order of their weights have the same evidence."""
-    fit = bg.fit(bg.GaussianMixture(2), X8, bg.Gibbs(draws=1000), rng=1)
-    posterior = Posterior(X8, fit.model.conjugate(), fit.params)
+    """Draws that are put in the order of their weights have the same evidence."""
+    exact = oracle.Enumeration(X8, oracle.default_constants("full", X8, 2)).log_evidence
+    fit = bg.fit(bg.GaussianMixture(2), X8, GIBBS, rng=1)
     order = np.argsort(fit.params.weights, axis=-1)
-    arrays = (fit.params.weights, fit.params.means, fit.params.precision_chol)
-    indices = [order.reshape(*order.shape, *(1,) * (array.ndim - order.ndim)) for array in arrays]
-    ordered = MixtureParams.trusted(*(np.take_along_axis(a, i, 2) for a, i in zip(arrays, indices, strict=True)))
-    laws = [SymmetricLaw.of(posterior, draws[0, :50], np.random.default_rng(0)) for draws in (fit.params, ordered)]
-    at = fit.params[1, :20]
-    np.testing.assert_allclose(laws[0].log_density(at), laws[0].log_density(ordered[1, :20]), rtol=1e-11)
-    np.testing.assert_allclose(laws[0].log_density(at), laws[1].log_density(at), atol=1.5)  # other labels were drawn
+    ordered = replace(fit, estimate=replace(fit.estimate, params=fit.params.permuted(order)))
+    for method in ("bridge", "chib"):
+        score = bg.log_evidence(ordered, method)
+        assert score.se < 0.1 and abs(score.value - exact) < Z_LIMIT * score.se
 
 
+@pytest.mark.slow
 def test_numbers_of_other_people(reference):
     """`evidence.csv`: sequential Monte Carlo over labellings, and importance and bridge sampling over all orders."""
     X, errors = bg.load_dataset("galaxies").X, []

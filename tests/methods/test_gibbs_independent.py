@@ -38,6 +38,7 @@ def model_of(law, structure, scale, k):
 
 
 @pytest.mark.parametrize(("law", "structure", "scale"), CASES)
+@pytest.mark.filterwarnings("ignore::bayesgmm.TruncationWarning")
 def test_expectations_are_those_of_quadrature(law, structure, scale):
     k = 2 if structure in oracle.SHARED else 3
     model, constants = model_of(law, structure, scale, k)
