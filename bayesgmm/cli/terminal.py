@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100  # of what is not written to a terminal
 N_WITH_DIFFERENCES = 2  # columns of a block that show errors and differences: with more of them a row would not fit
+MAX_TITLE = 14
 ALWAYS_THERE = ("elpd_kfold", "elpd_holdout")  # every fit has these, so their absence needs its reason here
 
 
@@ -59,7 +60,9 @@ def _print_block(console: Console, table: Table) -> None:
     kinds = table.columns[1:]
     wide = [kind for kind in kinds if COLUMNS[kind].has_differences][:N_WITH_DIFFERENCES]
     for kind in kinds:
-        rich_table.add_column(kind, justify="right", overflow="fold")
+        # A long name is broken where its words meet, and not where the column ends.
+        title = kind if len(kind) <= MAX_TITLE else "\n_".join(kind.rsplit("_", 1))
+        rich_table.add_column(title, justify="right", overflow="fold")
         if kind in wide:
             rich_table.add_column("from best", justify="right", overflow="fold")
     for name, *cells in table.rows:

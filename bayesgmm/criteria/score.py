@@ -140,6 +140,16 @@ COLUMNS = {
     "aic": Column(
         PREDICTION, f"-AIC/2: the log likelihood at the point estimate less the number of parameters. {SINGULAR}"
     ),
+    "log_evidence_bridge": Column(
+        EVIDENCE,
+        "Bridge sampling from the draws, made symmetric over all orders of the labels. Its standard error is that of "
+        "the simulation. As any evidence, it depends on the prior.",
+    ),
+    "log_evidence_chib": Column(
+        EVIDENCE,
+        "Chib's identity at one mixture, over all orders of the labels: another way to the same number, to be held "
+        "against log_evidence_bridge.",
+    ),
     "bic": Column(
         EVIDENCE,
         "-BIC/2: the log likelihood at the point estimate less (number of parameters)/2 log n; at a MAP estimate as in "
@@ -156,16 +166,6 @@ COLUMNS = {
         "The ELBO plus log K! for the orders of the labels that q leaves out: closer where components are well apart, "
         "and no bound where they overlap or are empty. Not ranked.",
         ("",),
-    ),
-    "log_evidence_bridge": Column(
-        EVIDENCE,
-        "Bridge sampling from the draws, made symmetric over all orders of the labels. Its standard error is that of "
-        "the simulation. As any evidence, it depends on the prior.",
-    ),
-    "log_evidence_chib": Column(
-        EVIDENCE,
-        "Chib's identity at one mixture, over all orders of the labels: another way to the same number, to be held "
-        "against log_evidence_bridge.",
     ),
     "log_evidence_exact": Column(
         EVIDENCE, "The sum over all labellings, where they can be enumerated; with one component it is a closed form."
