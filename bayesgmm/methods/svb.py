@@ -61,7 +61,8 @@ class StochasticVB(Streaming):
         if isinstance(self.init, MixtureParams):
             params = check_given(self.init, model, len(source.feature_names))
         else:
-            climb = VB(max_iter=50, tol=1e-4, n_init=self.n_init, init=self.init)
+            # To its end and with its moves: batches hardly ever empty a component that the start has left too many.
+            climb = VB(tol=1e-6, n_init=self.n_init, init=self.init)
             params = climb.run(model, sample_rows(first, rng), rng, silent).estimate.params
         begin = begun(params, whitening_of(model, first), self.sized(len(first.values)))
         return _read(self, source, PosteriorUpdate(prior_of(model)), begin, seed, rng, progress)

@@ -366,3 +366,15 @@ def test_emptied_components_of_a_stream_are_named():
     begin = bg.fit(model, X, bg.VB(), rng=0)
     fit = bg.fit(model, lambda: iter([X]), bg.StochasticVB(100, passes=5, init=begin.params), rng=0)
     assert fit.X is None and set(fit.emptied()) >= set(begin.emptied()) and len(begin.emptied()) >= 4
+
+
+@pytest.mark.parametrize(
+    "model", [bg.DirichletProcessMixture(6), bg.GaussianMixture(6, weights=bg.Dirichlet(0.01))], ids=["DP", "sparse"]
+)
+def test_components_too_many_are_emptied_as_by_vb(model):
+    X = np.random.default_rng(0).standard_normal((1000, 2)) + np.repeat([[0.0, 0.0], [6.0, 0.0]], 500, axis=0)
+    whole = bg.fit(model, X, bg.VB(n_init=2), rng=0)
+    stream = bg.fit(model, X, bg.StochasticVB(batch_size=50, passes=3, n_init=2), rng=0)
+    # Half a nat for each of the 11 parameters of two components; with all six occupied some 75 are lost.
+    assert whole.elbo - stream.elbo < 6.0
+    assert stream.occupied()["n_occupied"].idxmax() == whole.occupied()["n_occupied"].idxmax() == 2
