@@ -10,7 +10,7 @@ from monte_carlo import Z_LIMIT, check_reference, z_score
 from scipy.stats import ortho_group
 
 import bayesgmm as bg
-from bayesgmm.core.density import log_density
+from bayesgmm.core.density import log_density, responsibilities
 from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, FitError, NotConvergedWarning
 from bayesgmm.methods import nuts
@@ -62,7 +62,16 @@ def test_expectations_are_the_enumerated_ones(structure, k):
     points = np.vstack([X[:3], X.mean(0)])
     densities = np.exp(log_density(ours.params, points))
     scores += [z_score(densities[..., i], np.exp(exact.log_density(x))) for i, x in enumerate(points)]
+    shares = np.array([[responsibilities(draw.scores(), X) for draw in chain_draws(ours, c)] for c in range(4)])
+    empty = np.prod(1.0 - shares, axis=2)  # of each component, labels integrated out
+    scores.append(z_score(k - empty.sum(-1), exact.occupied() @ np.arange(1, k + 1)))
+    together, co = np.einsum("ctik,ctjk->ctij", shares, shares), exact.co_clustering()
+    scores += [z_score(together[..., i, j], co[i, j]) for i, j in zip(*np.triu_indices(len(X), 1), strict=True)]
     assert np.abs(scores).max() < Z_LIMIT
+
+
+def chain_draws(fit, chain):
+    return (fit.params[chain, t] for t in range(0, fit.params.draw_shape[1], 2))
 
 
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
