@@ -48,6 +48,15 @@ class FlatPosterior:
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Value and (n_dim,) gradient at a C-contiguous, writable (n_dim,) vector."""
+        try:
+            return self._evaluate(x)
+        except SystemError as error:
+            # Numba goes through Python to make the arrays that it returns, and takes no notice of a SIGINT there.
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
+
+    def _evaluate(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         is_diagonal = self.coordinates.structure.is_diagonal
         if self.is_serial:
             return (flat_diagonal.diagonal if is_diagonal else flat_triangular.triangular)(x, self.problem)

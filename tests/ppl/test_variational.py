@@ -9,6 +9,7 @@ from cases import blobs, random_spd
 
 import bayesgmm as bg
 from bayesgmm.data import as_matrix
+from bayesgmm.ppl import flat_triangular
 from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.ppl.pathfinder import best_on_path, inverse_hessian, updated_variance
 from bayesgmm.ppl.variational import Gaussian, log_densities, run_advi
@@ -101,3 +102,44 @@ def test_full_rank_of_one_component():
     ratio = log_densities(posterior, x) - q.log_density(x)
     exact = oracle.log_evidence_by_chain(X, oracle.default_constants("full", X, 1))
     assert exact - 0.1 < ratio.mean() < exact + 5 * ratio.std() / np.sqrt(len(ratio))
+
+
+def interrupted_once(kernel):
+    """The kernel after one call that is what Python makes of a SIGINT that comes while Numba makes the arrays."""
+    calls = []
+
+    def call(x, problem):
+        calls.append(x)
+        if len(calls) == 1:
+            raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+        return kernel(x, problem)
+
+    return call
+
+
+@pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
+@pytest.mark.parametrize("method", [bg.ADVI(n_init=1), bg.Pathfinder(paths=1000)], ids=["ADVI", "Pathfinder"])
+def test_an_interrupt_inside_the_compiled_posterior_is_one(method, monkeypatch):
+    X, kernel = blobs(seed=2, n=40), flat_triangular.triangular
+
+    def press(done, total, note):
+        if done == (1 if note == "paths" else 200):
+            monkeypatch.setattr(flat_triangular, "triangular", interrupted_once(kernel))
+
+    fit = bg.fit(bg.GaussianMixture(2), X, method, rng=0, progress=press)
+    assert fit.status.outcome.value == "interrupted"
+    monkeypatch.setattr(flat_triangular, "triangular", interrupted_once(kernel))
+    with pytest.raises(KeyboardInterrupt):
+        bg.fit(bg.GaussianMixture(2), X, method, rng=0)
+
+
+def test_other_system_errors_are_not_hidden(monkeypatch):
+    data = as_matrix(blobs(seed=2, n=40))
+    posterior = FlatPosterior.of(bg.GaussianMixture(2).resolve(data), data)
+
+    def broken(x, problem):
+        raise SystemError("broken")
+
+    monkeypatch.setattr(flat_triangular, "triangular", broken)
+    with pytest.raises(SystemError, match="broken"):
+        posterior(np.zeros(3))
