@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import matplotlib
 import numpy as np
 import pytest
-from pictured import data, draws_fit, labels, point_fit, variational_fit
+from pictured import CHAINS, DRAWS, data, draws_fit, labels, point_fit, variational_fit
 
 import bayesgmm as bg
 from bayesgmm.comparison import conclusions
@@ -16,6 +16,7 @@ from bayesgmm.criteria.score import COLUMNS, ESTIMANDS
 from bayesgmm.errors import ArgumentError
 from bayesgmm.report import numbers, tables, write_report
 from bayesgmm.report.choice import choose
+from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.status import Outcome, Status
 
@@ -158,6 +159,17 @@ def test_any_selection_of_fits_makes_a_report(d, kinds, tmp_path):
     assert [anchor for anchor in page.anchors if anchor in CHAPTERS] == CHAPTERS
     assert ("Only posterior draws" in page.texts["responsibilities"]) == (kinds == "draws")
     assert ("less doubt than there is" in page.texts["co-clustering"]) == ("draws" not in kinds)
+
+
+@pytest.mark.parametrize("others", [{}, {"em": point_fit}])
+def test_draws_of_several_modes_have_no_responsibilities_and_a_report(others, tmp_path):
+    fits = {name: make(2) for name, make in others.items()}
+    draws = draws_fit(2).params.reshaped(CHAINS * DRAWS)[None]
+    estimate = ApproximateDraws(draws[0, 0], draws, is_aligned=False)
+    modes = replace(variational_fit(2), method=bg.Pathfinder(), estimate=estimate)
+    write_report(tmp_path / "report.html", *compared(fits | {"modes": modes}, 2))
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "The draws of Pathfinder, K = 3 have components that are not aligned" in page.texts["responsibilities"]
 
 
 def test_a_failed_fit_is_named_with_its_reason_and_not_shown(tmp_path):

@@ -170,12 +170,15 @@ def _partition_sentences(fit: Fit, shown: Partition, n_shown: int) -> tuple[str,
 
 
 def _responsibilities(choice: Choice) -> Section:
-    fits = choice.of_kind("point", "variational")
-    sentences = () if fits else (
-        "Only posterior draws were made, whose components are not aligned: they have no responsibilities of their own. "
-        "See the co-clustering probabilities instead.",
+    fits = list(choice.of_kind("point", "variational").values())
+    shown = [fit for fit in fits if fit.estimate.is_aligned or fit.model.n_components == 1]
+    left_out = " and ".join(name_of(fit) for fit in fits if fit not in shown)
+    who = f"The draws of {left_out}" if left_out else "" if fits else "Only posterior draws were made. They"
+    sentences = () if not who else (
+        f"{who} have components that are not aligned, and so no responsibilities of their own. See the co-clustering "
+        "probabilities instead.",
     )  # fmt: skip
-    draw = [lambda: pictures.responsibilities(list(fits.values()))] if fits else []
+    draw = [lambda: pictures.responsibilities(shown)] if shown else []
     return Section("responsibilities", "Responsibilities", sentences, _drawn(draw))
 
 
