@@ -30,7 +30,7 @@ from bayesgmm.plots.chains import rank_histograms
 from bayesgmm.plots.clusters import matched
 from bayesgmm.plots.density import marginal_densities
 from bayesgmm.plots.partition import similarity_order
-from bayesgmm.result.diagnostics import invariant_quantities
+from bayesgmm.result.diagnostics import diagnose, invariant_quantities
 
 
 def visible(figure):
@@ -358,6 +358,20 @@ def test_traces_are_the_label_invariant_quantities():
     assert len(figure.axes) == 2 and len(plot_traces(fit).axes) == len(fit.diagnostics.quantities)
     for ax, name in zip(figure.axes, names, strict=True):
         np.testing.assert_array_equal([line.get_ydata() for line in ax.lines], expected[name])
+
+
+def test_traces_of_what_the_sampler_itself_draws():
+    fit = draws_fit(2)
+    drawn = np.random.default_rng(0).gamma(2.0, size=(CHAINS, DRAWS))
+    own = replace(
+        fit,
+        estimate=replace(fit.estimate, sample_stats={"concentration": drawn, "diverging": drawn > 9}),
+        diagnostics=diagnose(invariant_quantities(fit.params, fit.X) | {"concentration": drawn}),
+    )
+    for plot in (plot_traces, plot_ranks):
+        assert len(plot(own).axes) == len(own.diagnostics.quantities)
+    lines = plot_traces(own, ["concentration"]).axes[0].lines
+    np.testing.assert_array_equal([line.get_ydata() for line in lines], drawn)
 
 
 def test_ranks_count_every_draw_once_and_show_a_chain_that_is_apart():

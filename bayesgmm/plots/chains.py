@@ -10,7 +10,8 @@ from scipy.stats import rankdata
 
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.plots.canvas import GREY, INK, TITLE, VECTOR_LIMIT, colour, new_figure, points_of, readable, tidy
-from bayesgmm.result.diagnostics import invariant_quantities
+from bayesgmm.result.diagnostics import SamplerDiagnostics, invariant_quantities
+from bayesgmm.result.estimates import Draws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,8 @@ def plot_traces(
     fit : Fit
         With posterior draws.
     quantities : sequence of str, optional
-        Some of the names in ``fit.diagnostics.quantities``; all of them where not given.
+        Some of the names in ``fit.diagnostics.quantities``, those of the sampler itself (such as ``n_occupied``)
+        included; all of them where not given.
     X : (n, d) array or frame, optional
         The data that the fit was made on, needed only if it was saved without them.
     figure : matplotlib Figure or SubFigure, optional
@@ -84,7 +86,8 @@ def plot_ranks(
     fit : Fit
         With posterior draws.
     quantities : sequence of str, optional
-        Some of the names in ``fit.diagnostics.quantities``; all of them where not given.
+        Some of the names in ``fit.diagnostics.quantities``, those of the sampler itself (such as ``n_occupied``)
+        included; all of them where not given.
     X : (n, d) array or frame, optional
         The data that the fit was made on, needed only if it was saved without them.
     figure : matplotlib Figure or SubFigure, optional
@@ -132,7 +135,9 @@ def rank_histograms(chains: np.ndarray) -> np.ndarray:
 def _quantities(fit: Fit, wanted: Sequence[str] | None, X: ArrayLike | None) -> dict[str, np.ndarray]:
     if fit.kind != "draws":
         raise NotApplicableError(f"traces and ranks need the draws of chains, and this fit is of kind {fit.kind!r}.")
-    values = invariant_quantities(fit.params, points_of(fit, X))
+    assert isinstance(fit.estimate, Draws) and isinstance(fit.diagnostics, SamplerDiagnostics)
+    values, stats = invariant_quantities(fit.params, points_of(fit, X)), fit.estimate.sample_stats
+    values |= {q.name: stats[q.name] for q in fit.diagnostics.quantities if q.name in stats}
     unknown = [name for name in wanted or () if name not in values]
     if unknown:
         raise ArgumentError(f"there is no quantity {unknown[0]!r}; there are {', '.join(values)}.")
