@@ -333,3 +333,18 @@ def test_every_error_is_also_of_pythons_own_kind():
     assert issubclass(bg.FitError, RuntimeError) and issubclass(bg.NotApplicableError, TypeError)
     for kind in (bg.DataError, bg.ArgumentError, bg.FitError, bg.NotApplicableError):
         assert issubclass(kind, bg.BayesGMMError)
+
+
+@pytest.mark.parametrize("model", [bg.DirichletProcessMixture, bg.MixtureOfFiniteMixtures])
+@pytest.mark.parametrize(
+    ("constants", "message"),
+    [
+        ({"mean": np.zeros((2, 2))}, r"shape \(2, 2\);.* it must be \(2,\), one mean for all\.$"),
+        ({"mean": np.zeros(3)}, r"shape \(3,\);.* it must be \(2,\), one"),
+        ({"mean_precision": [1, 2]}, "it must be one number, one"),
+        ({"scale": np.stack([I2] * 5)}, r"it must be \(2, 2\), one"),
+    ],
+)
+def test_a_prior_that_all_components_share_has_one_form(model, constants, message):
+    with pytest.raises(bg.ArgumentError, match=message):
+        bg.fit(model(2, prior=bg.NormalInverseWishart(**constants)), X, bg.Gibbs(), rng=0)

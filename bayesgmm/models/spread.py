@@ -7,11 +7,11 @@ import numpy as np
 from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.density import log_joint
 from bayesgmm.core.maximise import moments
-from bayesgmm.core.params import ComponentScores
+from bayesgmm.core.params import ComponentScores, as_numbers
 from bayesgmm.data import DataMatrix, explain_singular
 from bayesgmm.errors import ArgumentError, DataError
 from bayesgmm.priors.components import NormalInverseWishart
-from bayesgmm.priors.independent import ComponentsPrior
+from bayesgmm.priors.independent import ComponentsPrior, HierarchicalScale
 
 
 def resolved_prior(
@@ -58,17 +58,22 @@ def resolved_shared_prior(
     Raises
     ------
     ArgumentError
-        A constant is given for each component.
+        A constant has another shape than that of one for all, such as one for each component.
     """
-    resolved = resolved_prior(prior, structure, expected_components, data)
-    expected = {"mean": 1, "mean_precision": 0, "scale": 1 if structure.is_diagonal else 2}
-    for name, ndim in expected.items():
-        if np.ndim(getattr(resolved, name, 0)) > ndim:
+    n_features = data.values.shape[1]
+    # Before the prior is resolved: its own errors offer a constant for each component too.
+    shapes = {"mean": (n_features,), "mean_precision": (), "scale": structure.compact_shape(1, n_features)[1:]}
+    for name, shape in shapes.items():
+        value = getattr(prior, name, None)
+        if value is None or isinstance(value, HierarchicalScale):
+            continue
+        given = as_numbers(value, f"{type(prior).__name__}: {name}").shape
+        if given != shape and not (given == () and name == "scale" and structure.is_diagonal):
             raise ArgumentError(
-                f"{type(prior).__name__}({name}=...) is given for each component; in this model components have no "
-                f"identity of their own and share one prior: give one {name} for all."
+                f"{type(prior).__name__}({name}=...) has shape {given}; in this model components have no identity of "
+                f"their own and share one prior: it must be {shape if shape else 'one number'}, one {name} for all."
             )
-    return resolved
+    return resolved_prior(prior, structure, expected_components, data)
 
 
 def is_singular(structure: CovarianceStructure, spread: np.ndarray) -> bool:
