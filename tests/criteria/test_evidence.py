@@ -137,6 +137,7 @@ def test_the_bound_with_the_orders():
         (lambda: made("point"), "bridge", "draws of the posterior"),
         (lambda: made("variational"), "chib", "draws of the posterior"),
         (lambda: made("variational"), "exact", "labellings"),
+        (lambda: bg.stack_chains(made("draws")).fit, "chib", "stacked chains are no sample of the posterior"),
         (lambda: bg.fit(bg.DirichletProcessMixture(3), blobs(), bg.Gibbs(draws=100, tune=10), rng=0), "bridge", "Diri"),
         (lambda: bg.fit(bg.GaussianMixture(2), blobs(), bg.Gibbs(draws=50, tune=10), rng=0), "bridge", "at least 100"),
     ],

@@ -19,6 +19,7 @@ from bayesgmm.result.fit import Fit, as_seed
 
 MIN_DRAWS = 100  # of each chain: half of them make a law, the other half is judged by it
 MAX_COMPONENTS = 12  # a sum over the orders takes 2^K K steps
+SOURCE_CHAIN = "source_chain"  # a statistic of the draws that `stack_chains` makes, and of no others
 UNSURE = 0.5  # nats of standard error, above which the estimate of that error is itself no good
 
 
@@ -48,8 +49,8 @@ def log_evidence(fit: Fit, method: str = "bridge", rng: np.random.Generator | in
     ArgumentError
         There is no such method.
     NotApplicableError
-        The fit has no draws or too few, was saved without its data, or has another model or prior; it has too many
-        components, or too many labellings.
+        The fit has no draws or too few, or they are stacked; it was saved without its data, or has another model or
+        prior; it has too many components, or too many labellings.
 
     References
     ----------
@@ -110,6 +111,11 @@ def _data_and_prior(fit: Fit):
 def _posterior(fit: Fit) -> Posterior:
     if not isinstance(fit.estimate, Draws):
         raise NotApplicableError("the log evidence is estimated from draws of the posterior: fit by Gibbs or NUTS.")
+    if SOURCE_CHAIN in fit.estimate.sample_stats:
+        raise NotApplicableError(
+            "the draws of stacked chains are no sample of the posterior, which the evidence needs: take the fit whose "
+            "chains were stacked, or, where its chains disagree, fit by Gibbs, which crosses modes."
+        )
     X, prior = _data_and_prior(fit)
     if fit.model.n_components > MAX_COMPONENTS:
         raise NotApplicableError(f"the evidence sums over all orders of the components, of at most {MAX_COMPONENTS}.")
