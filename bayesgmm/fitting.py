@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,7 @@ from bayesgmm import convert
 from bayesgmm.core.covariance import STRUCTURES
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix, DataSource, as_matrix, data_source, is_stream
-from bayesgmm.errors import (
-    ArgumentError,
-    DataError,
-    FitError,
-    NotApplicableError,
-    NotConvergedWarning,
-    TruncationWarning,
-    shown,
-)
+from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableError, shown
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
@@ -41,7 +32,7 @@ from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result import diagnostics, files, status
 from bayesgmm.result.approximation import ApproximationDiagnostics
 from bayesgmm.result.checkpoint import Checkpoint, read_manifest
-from bayesgmm.result.fit import Fit, as_seed, fit_once
+from bayesgmm.result.fit import Fit, as_seed, fit_once, warned
 from bayesgmm.result.method import Method, Progress, Sampler, silent
 from bayesgmm.result.provenance import versions
 
@@ -149,13 +140,7 @@ def fit(
         )
     if not result.status.is_usable and throw:
         raise FitError(result.status.sentence)
-    if not result.status.is_converged:
-        warnings.warn(result.status.sentence, NotConvergedWarning, stacklevel=2)
-    if result.status.is_usable and result.X is not None and isinstance(result.model, DirichletProcessMixture):
-        truncation = result.truncation()
-        if truncation.is_too_small:
-            warnings.warn(str(truncation), TruncationWarning, stacklevel=2)
-    return result
+    return warned(result)
 
 
 def _checkpoint_folder(method: Method, checkpoint: str | Path) -> Path:

@@ -196,7 +196,10 @@ def _common_data(fits: Mapping[str, Fit]) -> np.ndarray:
         if fit.X is not None:
             fit.check_data()
             return fit.X
-    raise ArgumentError("the fits were saved without their data, which most scores need: refit one of them on it.")
+    raise ArgumentError(
+        "the fits are without their data (they were not in memory, or the fits were saved without them), which most "
+        "scores need: refit one of the fits on an array of them."
+    )
 
 
 def _new_points(X_new: ArrayLike, fits: Mapping[str, Fit]) -> np.ndarray:

@@ -14,7 +14,7 @@ from bayesgmm.errors import FitError, NotApplicableError
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.method import Progress, Sampler
-from bayesgmm.result.occupancy import with_remarks
+from bayesgmm.result.occupancy import WITHOUT_DATA, with_remarks
 from bayesgmm.result.provenance import provenance
 
 if TYPE_CHECKING:
@@ -33,17 +33,19 @@ def with_data(fit: Fit, source: DataSource, seed: int, progress: Progress) -> Fi
     result = resume(fit, source, np.random.default_rng(seed), progress)
     seconds = fit.seconds + time.perf_counter() - begin
     digest = sha256(f"{fit.provenance['data_sha256']} {source.digest()}".encode()).hexdigest()
-    return replace(
-        fit,
-        estimate=result.estimate,
-        status=result.status,
-        diagnostics=result.diagnostics,
-        history=result.history,
-        seconds=seconds,
-        seed=seed,
-        X=None,
-        n_obs=result.diagnostics.n_rows,
-        provenance=provenance(digest),
+    return with_remarks(
+        replace(
+            fit,
+            estimate=result.estimate,
+            status=result.status,
+            diagnostics=result.diagnostics,
+            history=result.history,
+            seconds=seconds,
+            seed=seed,
+            X=None,
+            n_obs=result.diagnostics.n_rows,
+            provenance=provenance(digest),
+        )
     )
 
 
@@ -57,7 +59,8 @@ def with_draws(fit: Fit, draws: int, progress: Progress) -> Fit:
             "this fit does not know where its chains were (it is stacked, or an earlier version saved it): fit it anew."
         )
     if fit.X is None:
-        raise NotApplicableError("this fit was saved without its data, which further draws need: fit it anew.")
+        raise NotApplicableError(f"{WITHOUT_DATA}, and further draws need them: fit it anew.")
+    fit.check_data()
     begin = time.perf_counter()
     result = method.extend(fit, draws, DataMatrix(fit.X, fit.feature_names), progress)
     if not result.status.is_usable:

@@ -14,8 +14,15 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix, DataSource, check_enough_points, data_hash, data_source, matching_columns
-from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, NotConvergedWarning, shown
-from bayesgmm.models import Model
+from bayesgmm.errors import (
+    ArgumentError,
+    DataError,
+    NotApplicableError,
+    NotConvergedWarning,
+    TruncationWarning,
+    shown,
+)
+from bayesgmm.models import DirichletProcessMixture, Model
 from bayesgmm.result import continuation, files, occupancy, tables
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics, StreamDiagnostics
@@ -51,7 +58,7 @@ class Fit:
     seconds : float
     seed : int
     X : (n, d) array, or None where the data were not in memory, or a file was saved without them
-        The array that was given, not a copy: `save` and `compare` refuse a fit whose X has been changed.
+        The array that was given, not a copy: `save`, `extend` and `compare` refuse a fit whose X has been changed.
     n_obs : int
     feature_names : tuple of str
     provenance : dict of str
@@ -230,8 +237,15 @@ class Fit:
         ------
         NotApplicableError
             The method does not learn a batch at a time, as `OnlineEM` and `StochasticVB` do.
+
+        Warns
+        -----
+        NotConvergedWarning
+            The status of the new fit says what to distrust.
+        TruncationWarning
+            A Dirichlet process was cut off too early.
         """
-        return continuation.with_data(self, data_source(X), as_seed(rng), progress)
+        return warned(continuation.with_data(self, data_source(X), as_seed(rng), progress))
 
     def extend(self, draws: int, progress: Progress = silent) -> Fit:
         """A new fit with further draws of every chain.
@@ -253,6 +267,8 @@ class Fit:
             `draws` is out of range.
         NotApplicableError
             The fit has no chains, or was saved without its data.
+        DataError
+            X was changed after the fit was made on it.
         FitError
             The further draws are not usable.
 
@@ -260,13 +276,12 @@ class Fit:
         -----
         NotConvergedWarning
             The status of the new fit says what to distrust.
+        TruncationWarning
+            A Dirichlet process was cut off too early.
         """
         if isinstance(draws, bool) or not isinstance(draws, Integral) or draws < 1:
             raise ArgumentError(f"draws={shown(draws)} must be an integer of at least 1.")
-        fit = continuation.with_draws(self, int(draws), progress)
-        if not fit.status.is_converged:
-            warnings.warn(fit.status.sentence, NotConvergedWarning, stacklevel=2)
-        return fit
+        return warned(continuation.with_draws(self, int(draws), progress))
 
     def to_datatree(self, log_likelihood: bool = True, posterior_predictive: bool = False) -> xr.DataTree:
         """The fit as ArviZ groups; a point fit is one chain of one draw, VB one chain of 1000.
@@ -304,6 +319,17 @@ class Fit:
 
     def _columns(self, X: ArrayLike) -> np.ndarray:
         return matching_columns(X, self.feature_names)
+
+
+def warned(fit: Fit) -> Fit:
+    """The same, after the warnings that a caller of a public function should see."""
+    if not fit.status.is_converged:
+        warnings.warn(fit.status.sentence, NotConvergedWarning, stacklevel=3)
+    if fit.status.is_usable and isinstance(fit.model, DirichletProcessMixture):
+        truncation = fit.truncation()
+        if truncation.is_too_small:
+            warnings.warn(str(truncation), TruncationWarning, stacklevel=3)
+    return fit
 
 
 def as_seed(rng: np.random.Generator | int | None) -> int:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_DRAWS, CELLS = 1000, 1e7  # of draws whose responsibilities are computed, and of these in all
 TOO_OFTEN = 0.05
+NO_POINT = 0.5  # fewer points than this, in expectation, are none
+WITHOUT_DATA = "this fit is without its data (they were not in memory, or it was saved without them)"
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,11 @@ class Truncation:
         and at most 2, averaged over the posterior of the concentration alpha.
     last_weight : float
         Posterior mean of the last stick's weight.
-    last_occupied : float
-        Posterior probability that the last stick holds a point.
+    last_occupied : float or None
+        Posterior probability that the last stick holds a point; None for a fit without its data.
+    last_points : float
+        Posterior mean of the number of points that the last stick holds.  Without the data: what `StochasticVB` has
+        counted as it read, and otherwise a lower bound from the last weight w, the mean of ``(n + alpha) w - alpha``.
 
     References
     ----------
@@ -49,24 +54,42 @@ class Truncation:
     truncation: int
     bound: float
     last_weight: float
-    last_occupied: float
+    last_occupied: float | None
+    last_points: float
 
     @property
     def is_too_small(self) -> bool:
-        """Whether the last stick holds a point with a probability above 5 %.
+        """Whether the last stick holds a point with a probability above 5 %; without data, half a point or more.
 
         The last stick stands for all that would follow it.  While it is empty, the partition of the data is one that
         the whole process can have too; so this probability is how much of the posterior the truncation may have
         changed.  A weight of 1 % on the last stick is seen by it as soon as there are more than five points.
         """
+        if self.last_occupied is None:
+            return self.last_points >= NO_POINT
         return self.last_occupied > TOO_OFTEN
 
     def __str__(self) -> str:
-        text = (
-            f"The last of {self.truncation} sticks has {100 * self.last_weight:.2g} % of the weight and holds a point "
-            f"in {100 * self.last_occupied:.2g} % of the draws"
+        if self.last_occupied is not None:
+            holds = f"holds a point in {_percent(self.last_occupied)} of the draws"
+        else:
+            holds = (
+                "holds no point" if self.last_points < NO_POINT else f"holds some {_rounded(self.last_points)} points"
+            )
+        advice = ": raise truncation." if self.is_too_small else "."
+        return (
+            f"The last of {self.truncation} sticks has {_percent(self.last_weight)} of the weight and {holds}{advice} "
+            f"The truncation moves the prior of the data by at most {self.bound:.2g} (L1 distance, of 2)."
         )
-        return f"{text}: raise truncation." if self.is_too_small else f"{text}."
+
+
+def _percent(share: float) -> str:
+    return "less than 0.01 %" if 0.0 < share < 1e-4 else f"{_rounded(100.0 * share)} %"
+
+
+def _rounded(value: float) -> str:
+    """To two digits, and from 10 on to a whole number."""
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.2g}"
 
 
 def occupied(fit: Fit) -> pd.DataFrame:
@@ -86,7 +109,7 @@ def emptied(fit: Fit) -> tuple[int, ...]:
     if not fit.estimate.is_aligned and fit.model.n_components > 1:
         raise NotApplicableError(f"{UNALIGNED} occupied() has the posterior of how many components hold a point.")
     if fit.X is None and isinstance(fit.diagnostics, StreamDiagnostics):
-        totals = fit.diagnostics.statistics.counts * fit.diagnostics.n_rows
+        totals = _counted(fit.diagnostics)
     else:
         totals = fit.estimate.responsibilities(_data(fit)).sum(0)
     return tuple(int(k) for k in np.flatnonzero(totals < 0.5))
@@ -100,12 +123,25 @@ def truncation(fit: Fit) -> Truncation:
     draws = _draws(fit)
     alpha = _concentrations(fit, model, draws)
     bounds = 4.0 * fit.n_obs * (alpha / (1.0 + alpha)) ** (model.truncation - 1)
-    some = _some(draws, len(_data(fit)))
-    last = [-np.expm1(np.log1p(-np.minimum(resp[:, -1], 1.0 - 1e-16)).sum()) for resp in _responsibilities(fit, some)]
+    bound, weight = float(np.minimum(bounds, 2.0).mean()), float(draws.weights[..., -1].mean())
+    if fit.X is None:
+        return Truncation(model.truncation, bound, weight, None, _last_points(fit, weight, float(alpha.mean())))
+    last = [resp[:, -1] for resp in _responsibilities(fit, _some(draws, len(fit.X)))]
+    held = [-np.expm1(np.log1p(-np.minimum(share, 1.0 - 1e-16)).sum()) for share in last]
     return Truncation(
-        model.truncation, float(np.minimum(bounds, 2.0).mean()), float(draws.weights[..., -1].mean()),
-        float(np.mean(last)),
-    )  # fmt: skip
+        model.truncation, bound, weight, float(np.mean(held)), float(np.mean([share.sum() for share in last]))
+    )
+
+
+def _last_points(fit: Fit, weight: float, alpha: float) -> float:
+    """Points of the last stick, without the data.
+
+    Given N_k points on each stick the last weight is on average ``prod (alpha + N_>k) / (1 + alpha + N_>=k)``, which is
+    at most ``(alpha + N_T) / (alpha + n)``.
+    """
+    if isinstance(fit.diagnostics, StreamDiagnostics):
+        return float(_counted(fit.diagnostics)[-1])
+    return max(0.0, (fit.n_obs + alpha) * weight - alpha)
 
 
 def with_remarks(fit: Fit) -> Fit:
@@ -116,13 +152,15 @@ def with_remarks(fit: Fit) -> Fit:
 
 def remarks(fit: Fit) -> list[str]:
     """What the status adds about components without points; nothing where the prior does not ask for them."""
-    if fit.X is None or fit.kind in ("none", "point") or not is_sparse(fit):
+    if fit.kind in ("none", "point") or not is_sparse(fit):
         return []
-    if fit.kind == "variational" and fit.estimate.is_aligned and isinstance(fit.model, GaussianMixture):
+    said, is_read = [], fit.X is None and isinstance(fit.diagnostics, StreamDiagnostics)
+    is_named = fit.kind == "variational" and fit.estimate.is_aligned and isinstance(fit.model, GaussianMixture)
+    if is_read or (is_named and fit.X is not None):
         empty = emptied(fit)
         names = ", ".join(str(k) for k in empty)
         said = [f"The data have emptied {len(empty)} of {fit.model.n_components} components: {names}."] if empty else []
-    else:
+    elif fit.X is not None or _sampled_counts(fit) is not None:
         shares = occupied(fit)
         said = [_most_probable(shares["n_occupied"], "occupied components")]
         if "n_components" in shares:
@@ -146,13 +184,22 @@ def is_sparse(fit: Fit) -> bool:
 
 def _occupied_draws(fit: Fit) -> np.ndarray:
     """The number of occupied components, of labels drawn with the parameters or here given them."""
-    if isinstance(fit.estimate, Draws) and "n_occupied" in fit.estimate.sample_stats:
-        return fit.estimate.sample_stats["n_occupied"].astype(int)
+    if (counts := _sampled_counts(fit)) is not None:
+        return counts.astype(int)
     draws, rng = _some(_draws(fit), len(_data(fit))), np.random.default_rng(fit.seed)
     found = []
     for resp in _responsibilities(fit, draws):
         found.append(len(np.unique(density.allocate(resp, rng))))
     return np.array(found)
+
+
+def _sampled_counts(fit: Fit) -> np.ndarray | None:
+    return fit.estimate.sample_stats.get("n_occupied") if isinstance(fit.estimate, Draws) else None
+
+
+def _counted(seen: StreamDiagnostics) -> np.ndarray:
+    """Points of each component, as they were when they were read."""
+    return seen.statistics.counts * seen.n_rows
 
 
 def _concentrations(fit: Fit, model: DirichletProcessMixture, draws: MixtureParams) -> np.ndarray:
@@ -189,5 +236,5 @@ def _draws(fit: Fit) -> MixtureParams:
 
 def _data(fit: Fit) -> np.ndarray:
     if fit.X is None:
-        raise NotApplicableError("this fit was saved without its data, whose assignment is asked.")
+        raise NotApplicableError(f"{WITHOUT_DATA}, and their assignment is asked: refit it on an array.")
     return fit.X

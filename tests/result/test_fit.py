@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import warnings
 
 import numpy as np
 import oracle
@@ -261,3 +262,13 @@ def test_no_result_is_an_error_or_a_fit_that_says_why():
     for ask in questions:
         with pytest.raises(bg.NotApplicableError, match="no usable result: Every chain diverged|of kind 'none'"):
             ask()
+
+
+def test_further_draws_are_of_the_same_data():
+    values = blobs(seed=2, n=30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bg.NotConvergedWarning)
+        fit = bg.fit(bg.GaussianMixture(2), values, bg.Gibbs(draws=20, tune=10, thin=1), rng=0)
+    values[0] += 1.0
+    with pytest.raises(bg.DataError, match="X was changed"):
+        fit.extend(2)

@@ -101,3 +101,54 @@ def test_files_keep_them(tmp_path, unknown, process):
         assert again.model.weight_constants().keys() == fit.model.weight_constants().keys()
         assert str(again.status) == str(fit.status)
     assert again.truncation() == fit.truncation()
+
+
+FOUR = np.random.default_rng(0).permutation(np.repeat([[0.0], [9.0], [18.0], [27.0]], 500, 0))
+FOUR = FOUR + np.random.default_rng(1).normal(size=FOUR.shape)
+STREAM = bg.StochasticVB(100)
+
+
+def test_a_process_whose_data_were_read_and_let_go_says_what_it_knows():
+    """Two sticks for four groups; eight are enough."""
+    with pytest.warns(bg.TruncationWarning, match="raise truncation") as caught:
+        short = bg.fit(bg.DirichletProcessMixture(2), iter([FOUR]), STREAM, rng=0)
+    assert caught[0].filename == __file__
+    report = short.truncation()
+    assert str(report) in short.status.sentence and report.last_occupied is None
+    assert report.last_points == pytest.approx(short.responsibilities(FOUR)[:, 1].sum(), rel=0.1)  # as it was read
+    with pytest.warns(bg.TruncationWarning) as caught:
+        further = short.partial_fit(FOUR, rng=0)
+    assert caught[-1].filename == __file__ and str(further.truncation()) in further.status.sentence
+    enough = bg.fit(bg.DirichletProcessMixture(8), iter([FOUR]), STREAM, rng=0)
+    assert not enough.truncation().is_too_small and "emptied 4 of 8 components" in enough.status.sentence
+    with pytest.raises(bg.NotApplicableError, match="not in memory"):
+        enough.occupied()
+
+
+def test_a_process_that_was_saved_without_its_data_knows_its_bound(tmp_path, process):
+    process.save(tmp_path / "fit.nc", data=False)
+    here, there = bg.load(tmp_path / "fit.nc").truncation(), process.truncation()
+    assert (here.bound, here.last_weight) == (there.bound, there.last_weight)
+    assert here.is_too_small and 1.0 < here.last_points <= there.last_points
+
+
+def test_further_draws_warn_too(process):
+    with pytest.warns(bg.TruncationWarning) as caught:
+        process.extend(2)
+    assert all(w.filename == __file__ for w in caught)
+
+
+@pytest.mark.parametrize(
+    ("weight", "occupied", "words"),
+    [
+        (0.123, 0.9997, "12 % of the weight and holds a point in 100 % of"),
+        (0.0996, 0.0, "10 % of the weight and holds a point in 0 % of"),
+        (1e-5, 0.0123, "less than 0.01 % of the weight and holds a point in 1.2 % of"),
+        (0.01, None, "1 % of the weight and holds some 1234 points"),
+    ],
+)
+def test_shares_are_rounded_as_one_would(weight, occupied, words):
+    from bayesgmm.result.occupancy import Truncation
+
+    text = str(Truncation(9, 0.0123, weight, occupied, 1234.4))
+    assert words in text and "at most 0.012 (L1" in text
