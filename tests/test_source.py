@@ -162,3 +162,10 @@ def test_a_memory_map_still_serves_methods_that_need_all_data(tmp_path):
     one, two = (bg.fit(model, data, bg.EM(), rng=0) for data in (X, memmap(tmp_path)))
     assert one.log_likelihood == two.log_likelihood
     assert as_matrix(memmap(tmp_path)).values.flags.writeable
+
+
+def test_a_source_that_has_run_dry_is_said_in_good_english():
+    batches = iter([[X[:5]], []])
+    source = bg.data_source(lambda: iter(next(batches)))
+    with pytest.raises(bg.DataError, match="There are no rows in the chunks: there must be at least one"):
+        source.first(5)

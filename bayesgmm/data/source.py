@@ -91,7 +91,7 @@ class DataSource:
         self.put_back(raw)
         rows = list(self._checked(iter(raw)))
         if not rows:
-            raise DataError(f"{self.name} has no rows: it must have at least one.")
+            raise DataError(f"There are no rows in {self.name}: there must be at least one.")
         return DataMatrix(_joined(rows)[:n_rows], self.feature_names)
 
     def _checked(self, chunks: Iterable[Any]) -> Iterator[np.ndarray]:
