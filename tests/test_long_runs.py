@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import bayesgmm as bg
-from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.errors import ArgumentError, DataError, NotApplicableError
 from bayesgmm.methods.chains import extended_length
 from bayesgmm.methods.gibbs_chain import RecordedChain
 from bayesgmm.result import checkpoint as checkpoints
@@ -270,6 +271,60 @@ def test_other_versions_are_told(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     sentence = bg.fit(MODELS["finite"], X, gibbs(110), rng=0, checkpoint=tmp_path).status.sentence
     assert "other versions of numpy: the draws are valid" in sentence
+
+
+EMPTY = {"arrays": {"dict": {}}, "generator": {"dict": {}}}
+DAMAGE = {
+    "a chunk is gone": ("draws.zarr/means/c/0", None),
+    "a chunk is empty": ("draws.zarr/means/c/0/0/0/0", b""),
+    "the draws are gone": ("draws.zarr", None),
+    "an array is gone": ("draws.zarr/means", None),
+    "an array's description is torn": ("draws.zarr/means/zarr.json", b'{"shape'),
+    "a chain is torn": ("chain-0.json", b'{"done": 1'),
+    "a chain is a list": ("chain-0.json", b"[]"),
+    "a chain has no number": ("chain-0.json", b'{"state": "null"}'),
+    "a chain has an odd number": ("chain-0.json", b'{"done": "3", "state": "null"}'),
+    "a chain has an odd state": ("chain-0.json", b'{"done": 60, "state": "[]"}'),
+    "a chain's state is empty": (
+        "chain-0.json",
+        json.dumps({"done": 280, "state": json.dumps({"type": "ChainState", "fields": EMPTY})}).encode(),
+    ),
+    "a chain has no state": ("chain-0.json", b'{"done": 280, "state": "null"}'),
+    "the manifest is torn": ("manifest.json", b'{"format": "bay'),
+    "the manifest is a list": ("manifest.json", b"[]"),
+    "the manifest has no identity": ("manifest.json", b'{"format": "FORMAT"}'),
+    "the manifest has no seed": ("manifest.json", b'{"format": "FORMAT", "versions": {}, "identity": {"model": "1"}}'),
+}
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("complete")
+    bg.fit(MODELS["finite"], X, gibbs(250), rng=0, checkpoint=folder)
+    return folder
+
+
+@pytest.mark.parametrize(("name", "content"), DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("seed", [0, None])
+def test_a_damaged_folder_is_one_clear_error(name, content, seed, complete, tmp_path):
+    folder = shutil.copytree(complete, tmp_path / "copy")
+    if content is not None:
+        (folder / name).write_bytes(content.replace(b"FORMAT", checkpoints.FORMAT.encode()))
+    elif (folder / name).is_dir():
+        shutil.rmtree(folder / name)
+    with pytest.raises(DataError, match="is damaged.* missing or cannot be read. Remove the folder") as error:
+        bg.fit(MODELS["finite"], X, gibbs(250), rng=seed, checkpoint=folder, progress=never)
+    assert name.split("/")[0] in str(error.value) and str(folder) in str(error.value)
+
+
+def test_a_chunk_whose_bytes_have_changed_is_noticed(complete, tmp_path):
+    folder = shutil.copytree(complete, tmp_path / "copy")
+    chunk = folder / "draws.zarr" / "means" / "c" / "1" / "0" / "0" / "0"
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 1
+    chunk.write_bytes(content)
+    with pytest.raises(DataError, match="draws.zarr/means is missing or cannot be read"):
+        bg.fit(MODELS["finite"], X, gibbs(250), rng=0, checkpoint=folder, progress=never)
 
 
 def test_the_test_of_equal_draws_sees_a_state_that_is_not_restored(tmp_path, monkeypatch):

@@ -10,14 +10,15 @@ import numpy as np
 
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.data import DataMatrix
-from bayesgmm.errors import ArgumentError
+from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.chains import extended_length, failure, joined, judge, kept_lengths, run_chains, stack
 from bayesgmm.methods.gibbs_chain import GibbsChain, RecordedChain
 from bayesgmm.methods.initialize import start
+from bayesgmm.methods.loop import is_real
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model, whitening_of
 from bayesgmm.priors.independent import COMPONENTS_PRIORS, HierarchicalScale
 from bayesgmm.priors.mixture import ConjugateMixture
-from bayesgmm.result.checkpoint import Checkpoint
+from bayesgmm.result.checkpoint import ODD, Checkpoint
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit
@@ -93,9 +94,9 @@ class Gibbs:
             if name == "thin" and value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
-                raise ArgumentError(f"{name}={value!r} must be an integer of at least {lowest}.")
-        if isinstance(self.crossing, bool) or not 0 <= self.crossing <= 1:
-            raise ArgumentError(f"crossing={self.crossing!r} must be a probability, between 0 and 1.")
+                raise ArgumentError(f"{name}={shown(value)} must be an integer of at least {lowest}.")
+        if not is_real(self.crossing) or not 0 <= self.crossing <= 1:
+            raise ArgumentError(f"crossing={shown(self.crossing)} must be a probability, between 0 and 1.")
 
     def run(
         self,
@@ -114,8 +115,11 @@ class Gibbs:
                 first = _first_draw(model, data.values, prior, whitening, generator)
                 chains.append(GibbsChain.of(model, data, generator, first, *plan))
             else:
-                chains.append(GibbsChain.resumed(model, data, written.state, *plan))
-                chains[c].restore(written.done, written.arrays)
+                try:
+                    chains.append(GibbsChain.resumed(model, data, written.state, *plan))
+                    chains[c].restore(written.done, written.arrays)
+                except ODD as error:
+                    raise checkpoint.damaged(c) from error
         chains[0].advance(0)  # compiles, in the main thread, where an interrupt is heard
         going = chains if checkpoint is None else [RecordedChain(c, one, checkpoint) for c, one in enumerate(chains)]
         is_interrupted = run_chains(going, progress)

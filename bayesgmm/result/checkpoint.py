@@ -12,15 +12,17 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from bayesgmm import convert
-from bayesgmm.errors import ArgumentError
+from bayesgmm.errors import ArgumentError, DataError
 from bayesgmm.result.estimates import ChainState
 
-FORMAT = "bayesgmm-checkpoint-1"
+FORMAT = "bayesgmm-checkpoint-2"
+IDENTITY = ("model", "method", "seed", "data")
+ODD = (AttributeError, KeyError, TypeError, ValueError)  # what text that is not as it was written raises
 EVERY = 200  # draws of a chunk, which is written whole or not at all
 
 
@@ -60,6 +62,8 @@ class Checkpoint:
     ------
     ArgumentError
         The folder is another fit's, holds something else or cannot be written to.
+    DataError
+        The folder is damaged.
     """
 
     def __init__(self, folder: Path, method: Any, identity: dict[str, str], versions: dict[str, str]):
@@ -70,9 +74,10 @@ class Checkpoint:
             manifest = {"identity": identity, "versions": versions}
         _check_same(folder, manifest["identity"], identity)
         self._changed = sorted(name for name in versions if manifest["versions"].get(name) != versions[name])
-        self._group, self._lock = None, threading.Lock()
-        self._facts = [_read_json(self._state_path(c)) for c in range(method.chains)]
-        self._found = [0 if facts is None else facts["done"] for facts in self._facts]
+        self._lock = threading.Lock()
+        self._group: Any = self._open_group("r+") if self._draws_path.exists() else None
+        self._written = [self._read(c) for c in range(method.chains)]
+        self._found = [0 if written is None else written.done for written in self._written]
 
     @property
     def is_finished(self) -> bool:
@@ -80,21 +85,23 @@ class Checkpoint:
         return all(done == self._total for done in self._found)
 
     def written(self, chain: int) -> Written | None:
-        """What there was of a chain when the folder was opened; None where that is nothing."""
-        facts = self._facts[chain]
-        if facts is None:
-            return None
-        n_kept = max(0, facts["done"] - self.method.tune)
-        arrays = {} if not n_kept else {name: array[chain, :n_kept] for name, array in self._arrays().items()}
-        state = convert.from_json(facts["state"], {"ChainState": ChainState})
-        return Written(facts["done"], arrays, state)
+        """What there was of a chain when the folder was opened; None where that is nothing.
+
+        It is handed over, and asked for once, so that the draws are not in memory twice.
+        """
+        written, self._written[chain] = self._written[chain], None
+        return written
+
+    def damaged(self, chain: int) -> DataError:
+        """The error for a chain whose state does not fit its sampler."""
+        return damaged(self.folder, self._state_path(chain))
 
     def write(
         self, chain: int, done: int, begin: int, arrays: dict[str, np.ndarray], state: ChainState | None = None
     ) -> None:
         """Write the kept draws from `begin`, a multiple of `EVERY`, and then that the chain has made `done` draws."""
         if arrays:
-            for name, array in self._arrays(arrays).items():
+            for name, array in self._arrays_like(arrays).items():
                 array[chain, begin : begin + len(arrays[name])] = arrays[name]
         _write_json(self._state_path(chain), {"done": int(done), "state": convert.to_json(state)})
 
@@ -132,22 +139,82 @@ class Checkpoint:
     def _state_path(self, chain: int) -> Path:
         return self.folder / f"chain-{chain}.json"
 
-    def _arrays(self, like: dict[str, np.ndarray] | None = None) -> dict[str, Any]:
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.method.chains, self.method.draws
+
+    @property
+    def _draws_path(self) -> Path:
+        return self.folder / "draws.zarr"
+
+    def _read(self, chain: int) -> Written | None:
+        """What the folder has of a chain, checked."""
+        path = self._state_path(chain)
+        facts = _read_json(path)
+        if facts is None:
+            return None
+        try:
+            done, state = facts["done"], convert.from_json(facts["state"], {"ChainState": ChainState})
+        except ODD:
+            raise damaged(self.folder, path) from None
+        is_count = isinstance(done, int) and not isinstance(done, bool) and 0 <= done <= self._total
+        if not is_count or not isinstance(state, ChainState | None) or (state is None and done < self._total):
+            raise damaged(self.folder, path)
+        n_kept = max(0, done - self.method.tune)
+        return Written(done, self._read_draws(chain, n_kept) if n_kept else {}, state)
+
+    def _read_draws(self, chain: int, n_kept: int) -> dict[str, np.ndarray]:
+        group, shape = self._group, self._shape
+        names = None if group is None else group.attrs.get("arrays")
+        if group is None or not names:
+            raise damaged(self.folder, self._draws_path)
+        arrays = {}
+        for name in names:
+            path = self._draws_path / name
+            try:
+                array = group[name]
+                # Zarr takes a chunk that is not there for one of fill values.
+                chunks = [
+                    path.joinpath("c", f"{chain}", f"{i}", *"0" * len(array.shape[2:]))
+                    for i in range(-(-n_kept // EVERY))
+                ]
+                path = next((chunk for chunk in chunks if not chunk.is_file()), path)
+                is_whole = array.shape[:2] == shape and path.name == name
+                arrays[name] = array[chain, :n_kept]
+            except Exception as error:  # Zarr and its codecs have no common one
+                raise damaged(self.folder, path) from error
+            if not is_whole:
+                raise damaged(self.folder, path)
+        return arrays
+
+    def _open_group(self, mode: Literal["r+", "a"]) -> Any:
+        import zarr
+
+        try:
+            return zarr.open_group(str(self._draws_path), mode=mode)
+        except Exception as error:
+            raise damaged(self.folder, self._draws_path) from error
+
+    def _arrays_like(self, like: dict[str, np.ndarray]) -> dict[str, Any]:
         """The Zarr arrays; made like those given where there are none yet."""
+        import zarr
+        from zarr.codecs import ZstdCodec
+
         with self._lock:
             if self._group is None:
-                import zarr
-
-                self._group = zarr.open_group(str(self.folder / "draws.zarr"), mode="a")
-            if like is not None:
-                for name in like.keys() - set(self._group.array_keys()):
-                    shape = like[name].shape[1:]
-                    self._group.create_array(
-                        name, shape=(self.method.chains, self.method.draws, *shape), chunks=(1, EVERY, *shape),
-                        dtype=like[name].dtype, fill_value=np.nan if like[name].dtype.kind == "f" else 0,
-                        dimension_names=("chain", "draw", *(f"{name}_{i}" for i in range(len(shape)))),
-                    )  # fmt: skip
-            return dict(self._group.arrays())
+                self._group = self._open_group("a")
+            for name in like.keys() - set(self._group.array_keys()):
+                shape = like[name].shape[1:]
+                self._group.create_array(
+                    name, shape=(*self._shape, *shape), chunks=(1, EVERY, *shape),
+                    dtype=like[name].dtype, fill_value=np.nan if like[name].dtype.kind == "f" else 0,
+                    compressors=ZstdCodec(checksum=True),
+                    dimension_names=("chain", "draw", *(f"{name}_{i}" for i in range(len(shape)))),
+                )  # fmt: skip
+            if self._group.attrs.get("arrays") != sorted(like):
+                self._group.attrs["arrays"] = sorted(like)
+            with zarr.config.set({"array.write_empty_chunks": True}):  # so that a chunk that is not there was lost
+                return {name: self._group[name] for name in like}
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -157,6 +224,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     ------
     ArgumentError
         It holds something else.
+    DataError
+        It is damaged.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
@@ -168,7 +237,20 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
             f"checkpoint={str(folder)!r} holds something else than the draws of a fit ({FORMAT}): choose another "
             "folder."
         )
+    identity, versions = manifest.get("identity"), manifest.get("versions")
+    if not isinstance(identity, dict) or not isinstance(versions, dict):
+        raise damaged(folder, folder / "manifest.json")
+    if not all(isinstance(identity.get(name), str) for name in IDENTITY) or not identity["seed"].isdecimal():
+        raise damaged(folder, folder / "manifest.json")
     return manifest
+
+
+def damaged(folder: Path, path: Path) -> DataError:
+    """The error for a file of the folder that is not there any more, or not as it was written."""
+    return DataError(
+        f"checkpoint={str(folder)!r} is damaged: {path.relative_to(folder)} is missing or cannot be read. Remove the "
+        "folder, and the same call begins anew, or choose another one."
+    )
 
 
 def _begin(folder: Path, manifest: dict[str, Any]) -> None:
@@ -196,8 +278,11 @@ def _difference(name: str, theirs: str, ours: str) -> str:
         return f"its seed ({theirs}, here {ours})"
     if name == "data":
         return "its data"
-    one, two = json.loads(theirs), json.loads(ours)
-    if not (isinstance(one, dict) and isinstance(two, dict) and one.get("type") == two.get("type")):
+    try:
+        one, two = json.loads(theirs), json.loads(ours)
+        if one["type"] != two["type"] or not isinstance(one["fields"], dict):
+            return f"its {name}"
+    except ODD:
         return f"its {name}"
     options = [key for key in two["fields"] if one["fields"].get(key) != two["fields"][key]]
     shown = [
@@ -210,7 +295,16 @@ def _difference(name: str, theirs: str, ours: str) -> str:
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    """A dictionary; None where there is no such file."""
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise damaged(path.parent, path) from None
+    if not isinstance(content, dict):
+        raise damaged(path.parent, path)
+    return content
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
