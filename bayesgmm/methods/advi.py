@@ -77,11 +77,11 @@ class ADVI:
     n_init: int = 10
 
     def __post_init__(self):
-        if self.kind not in ADVI_KINDS:
+        if not isinstance(self.kind, str) or self.kind not in ADVI_KINDS:
             raise ArgumentError(f"kind={shown(self.kind)} must be {' or '.join(map(repr, ADVI_KINDS))}.")
         check_counts(self, n_iter=MIN_ITER, draws=100, n_init=1)
-        if not is_real(self.learning_rate) or not self.learning_rate > 0:
-            raise ArgumentError(f"learning_rate={shown(self.learning_rate)} must be a positive number.")
+        if not is_real(self.learning_rate) or not 0 < self.learning_rate < np.inf:
+            raise ArgumentError(f"learning_rate={shown(self.learning_rate)} must be a finite positive number.")
         if not is_real(self.tol) or not self.tol >= 0:
             raise ArgumentError(f"tol={shown(self.tol)} must be a number of at least 0.")
 

@@ -11,10 +11,10 @@ import numpy as np
 from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix
-from bayesgmm.errors import ArgumentError
+from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.chains import extended_length, failure, joined, judge, kept_lengths, stack
 from bayesgmm.methods.initialize import start
-from bayesgmm.methods.loop import Stopping, climb
+from bayesgmm.methods.loop import Stopping, climb, is_real
 from bayesgmm.methods.vb import VariationalUpdate, prior_of
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
@@ -93,12 +93,12 @@ class NUTS:
         for name, lowest in (("draws", 4), ("tune", 0), ("chains", 1), ("max_treedepth", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
-                raise ArgumentError(f"{name}={value!r} must be an integer of at least {lowest}.")
-        if isinstance(self.target_accept, bool) or not 0 < self.target_accept < 1:
-            raise ArgumentError(f"target_accept={self.target_accept!r} must be between 0 and 1.")
-        if self.nuts_sampler not in NUTS_SAMPLERS:
+                raise ArgumentError(f"{name}={shown(value)} must be an integer of at least {lowest}.")
+        if not is_real(self.target_accept) or not 0 < self.target_accept < 1:
+            raise ArgumentError(f"target_accept={shown(self.target_accept)} must be between 0 and 1.")
+        if not isinstance(self.nuts_sampler, str) or self.nuts_sampler not in NUTS_SAMPLERS:
             names = " or ".join(repr(name) for name in NUTS_SAMPLERS)
-            raise ArgumentError(f"nuts_sampler={self.nuts_sampler!r} must be {names}.")
+            raise ArgumentError(f"nuts_sampler={shown(self.nuts_sampler)} must be {names}.")
 
     @property
     def has_separate_chains(self) -> bool:

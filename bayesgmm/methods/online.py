@@ -9,6 +9,7 @@ import numpy as np
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix, DataSource, data_source
+from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.em import EM, MaximumLikelihood
 from bayesgmm.methods.initialize import check_given, strict_whitening
 from bayesgmm.methods.stream import Position, Streaming, begun, judge, read_stream, sample_rows
@@ -61,6 +62,10 @@ class OnlineEM(Streaming):
     Cappe and Moulines (2009), JRSS B 71, 593-613, doi:10.1111/j.1467-9868.2009.00698.x.
     """
 
+    def __post_init__(self):
+        super().__post_init__()
+        check_switches(self)
+
     def run(
         self, model: GaussianMixture, data: DataMatrix | DataSource, rng: np.random.Generator, progress: Progress
     ) -> MethodResult:
@@ -102,6 +107,14 @@ class OnlineMaximum:
 
     def flags(self, state: MixtureParams, stats: SufficientStatistics) -> tuple[Flag, ...]:
         return self.rule.flags(state, stats)
+
+
+def check_switches(options: Streaming) -> None:
+    """Raise an ArgumentError where an option that is on or off is neither True nor False."""
+    for name in ("stochastic", "shuffle"):
+        value = getattr(options, name)
+        if not isinstance(value, (bool, np.bool_)):
+            raise ArgumentError(f"{name}={shown(value)} must be True or False.")
 
 
 def _read(

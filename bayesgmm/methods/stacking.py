@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.errors import NotApplicableError
+from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit
@@ -60,6 +60,8 @@ def stack_chains(fit: Fit) -> ChainStack:
 
     Raises
     ------
+    ArgumentError
+        It is no fit.
     NotApplicableError
         The fit has no such draws, or was saved without its data.
 
@@ -67,6 +69,8 @@ def stack_chains(fit: Fit) -> ChainStack:
     ----------
     Yao, Vehtari and Gelman (2022), Journal of Machine Learning Research 23(79), 1-45.
     """
+    if not isinstance(fit, Fit):
+        raise ArgumentError(f"fit={shown(fit)} must be a Fit, as bg.fit returns it.")
     if not isinstance(fit.estimate, Draws) or fit.params.draw_shape[0] < 2:
         raise NotApplicableError("only the draws of two or more chains can be stacked; this fit has none.")
     if fit.X is None:

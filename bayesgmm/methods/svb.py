@@ -11,6 +11,7 @@ from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix, DataSource, data_source
 from bayesgmm.methods.initialize import check_given
+from bayesgmm.methods.online import check_switches
 from bayesgmm.methods.stream import Position, Streaming, begun, judge, read_stream, sample_rows
 from bayesgmm.methods.vb import VB, prior_of
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
@@ -47,6 +48,10 @@ class StochasticVB(Streaming):
     """
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_switches(self)
 
     def run(
         self,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from bayesgmm.core.params import as_numbers
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.priors.constants import real_numbers
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Gamma:
 
 def positive(value: float, name: str) -> float:
     """A finite positive number as a float, or an ArgumentError that names it."""
-    number = as_numbers(value, name)
+    number = real_numbers(value, name)
     if number.ndim or not np.isfinite(number) or number <= 0:
         raise ArgumentError(f"{name} is {shown(value)}: it must be one positive number.")
     return float(number)

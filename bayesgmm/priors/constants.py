@@ -12,6 +12,14 @@ from bayesgmm.core.params import as_numbers, is_positive_definite
 from bayesgmm.errors import ArgumentError, shown
 
 
+def real_numbers(value: ArrayLike, name: str) -> np.ndarray:
+    """A new float64 array; an ArgumentError that names the argument where it holds text, dates, True or False."""
+    numbers = as_numbers(value, name)
+    if np.asarray(value).dtype.kind not in "iufO":  # O: fractions and the like, which have become numbers
+        raise ArgumentError(f"{name}={shown(value)} must be a number or an array of numbers.")
+    return numbers
+
+
 @dataclass(frozen=True)
 class Constants:
     """What a prior's constants must be like; each method returns its checked argument as numbers.
@@ -28,7 +36,7 @@ class Constants:
     n_features: int
 
     def numbers(self, value: ArrayLike, name: str) -> np.ndarray:
-        numbers = as_numbers(value, f"{self.owner}: {name}")
+        numbers = real_numbers(value, f"{self.owner}: {name}")
         if not np.isfinite(numbers).all():
             raise ArgumentError(f"{self.owner}({name}=...) must be finite.")
         return numbers

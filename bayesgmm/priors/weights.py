@@ -8,8 +8,8 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from bayesgmm.core.params import as_numbers
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.priors.constants import real_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Dirichlet:
     concentration: ArrayLike = 1.0
 
     def __post_init__(self):
-        value = as_numbers(self.concentration, "Dirichlet: concentration")
+        value = real_numbers(self.concentration, "Dirichlet: concentration")
         if value.ndim > 1 or value.size == 0 or not np.isfinite(value).all() or (value <= 0).any():
             raise ArgumentError(
                 f"Dirichlet(concentration={shown(self.concentration)}): give one positive number, or one per component."
