@@ -85,7 +85,7 @@ class DataSource:
         raw, n_read = [], 0
         for chunk in self.open(n_rows):
             raw.append(chunk)
-            n_read += len(chunk)
+            n_read += _length(chunk)
             if n_read >= n_rows:
                 break
         self.put_back(raw)
@@ -97,7 +97,7 @@ class DataSource:
     def _checked(self, chunks: Iterable[Any]) -> Iterator[np.ndarray]:
         n_before = 0
         for chunk in chunks:
-            if len(chunk) == 0:
+            if _length(chunk) == 0:
                 continue
             data = as_matrix(chunk, first_row=n_before)
             if data.feature_names != self.feature_names:
@@ -205,6 +205,13 @@ def _of_parquet(paths: list[Path], columns: Sequence[str] | None) -> DataSource:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ArgumentError(f"{paths[0].name} has no column {unknown[0]!r}; there are {', '.join(map(repr, known))}.")
+    for path, file in zip(paths, files, strict=True):
+        missing = [name for name in names if name not in file.schema_arrow.names]
+        if missing:
+            raise DataError(
+                f"{path.name} has no column {missing[0]!r}, which {paths[0].name} has: all files must have the columns "
+                "that are used."
+            )
     n_obs = sum(file.metadata.num_rows for file in files)
 
     def chunks(n_rows: int) -> Iterator[Any]:
@@ -236,15 +243,32 @@ class _Once:
 
 def _of_chunks(X: Callable[[], Iterable[Any]] | Iterator[Any]) -> DataSource:
     is_repeatable = callable(X)
-    once = _Once(X() if is_repeatable else X)
-    first = next((chunk for chunk in once.chunks if len(chunk)), None)
+    once = _Once(_called(X) if is_repeatable else X)
+    first = next((chunk for chunk in once.chunks if _length(chunk)), None)
     if first is None:
         raise DataError("The iterator of chunks is empty: it must yield at least one row.")
     names = as_matrix(first).feature_names
     if is_repeatable:
-        return DataSource("the chunks", names, None, True, f"unread: {X!r}", None, lambda n_rows: iter(X()))
+        return DataSource("the chunks", names, None, True, f"unread: {X!r}", None, lambda n_rows: _called(X))
     once.put_back([first])
     return DataSource("the stream", names, None, False, f"unread: {X!r}", None, once.open, once.put_back)
+
+
+def _called(function: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+    chunks = function()
+    try:
+        return iter(chunks)
+    except TypeError:
+        raise DataError(f"The function returned {shown(chunks)}: it must return an iterator of chunks.") from None
+
+
+def _length(chunk: Any) -> int:
+    try:
+        return len(chunk)
+    except TypeError:
+        raise DataError(
+            f"The iterator yielded {shown(chunk)}: each chunk must be an array or a frame of rows."
+        ) from None
 
 
 def _stamp(paths: list[Path]) -> str:
