@@ -110,7 +110,7 @@ def _panels(part, fit: Fit, values: np.ndarray, groups, views: list[View], side:
         ax = tidy(axes[view.row, view.column])
         ax.set_axis_on()
         _scatter(ax, view.points(values), groups)
-        _ellipses(ax, view, params, is_numbered=fit.kind != "draws", is_coloured=groups is None)
+        _ellipses(ax, view, params, is_numbered=fit.kind != "draws" and fit.estimate.is_aligned, is_coloured=groups is None)
         if view.row == side - 1:
             ax.set_xlabel(view.labels[0])
         if view.column == 0:
