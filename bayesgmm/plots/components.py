@@ -106,11 +106,12 @@ def _panels(part, fit: Fit, values: np.ndarray, groups, views: list[View], side:
     for ax in axes.flat:
         ax.set_axis_off()
     params = _shown(fit, n_draws)
+    is_numbered = fit.kind != "draws" and fit.estimate.is_aligned
     for view in views:
         ax = tidy(axes[view.row, view.column])
         ax.set_axis_on()
         _scatter(ax, view.points(values), groups)
-        _ellipses(ax, view, params, is_numbered=fit.kind != "draws" and fit.estimate.is_aligned, is_coloured=groups is None)
+        _ellipses(ax, view, params, is_numbered=is_numbered, is_coloured=groups is None)
         if view.row == side - 1:
             ax.set_xlabel(view.labels[0])
         if view.column == 0:
