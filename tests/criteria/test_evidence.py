@@ -74,7 +74,8 @@ def test_enumerated(structure, k):
     assert bg.log_evidence(fit, "exact").value == pytest.approx(exact, abs=1e-9)
 
 
-@pytest.mark.parametrize(("name", "k"), [("faithful", 2), ("faithful", 3), ("galaxies", 2), ("galaxies", 3)])
+@pytest.mark.parametrize("name", ["faithful", "galaxies"])
+@pytest.mark.parametrize("k", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_exact_sums_of_another_program(reference, name, k):
     with open(reference / "tiny" / "summary.csv") as lines:
         (row,) = (r for r in csv.DictReader(lines) if (r["dataset"], r["K"]) == (name, str(k)))

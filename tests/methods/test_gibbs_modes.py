@@ -8,6 +8,7 @@ import bayesgmm as bg
 from bayesgmm.core.density import responsibilities
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.criteria.evidence.posterior import Posterior
 from bayesgmm.data import as_matrix
 from bayesgmm.fitting import fit
 from bayesgmm.methods.gibbs import Gibbs
@@ -128,3 +129,25 @@ def test_defaults_agree_between_chains_and_with_a_long_plain_run(name, n_compone
     (found,) = [q for q in ours.diagnostics.quantities if q.name == "sum_squared_weights"]
     assert found.rhat < 1.01 and found.ess_bulk > 400
     assert abs(found.mean - mean) < 4.5 * np.hypot(found.mcse, error)  # 12 comparisons, family-wise 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "n_components", "mean", "error"), PLAIN[:4])
+def test_importance_sampling_gives_the_same_truth(name, n_components, mean, error):
+    """Another way to the numbers above, without a Markov chain: draws of a law near the posterior, weighted by p / q.
+
+    The law is made from short runs, whose mistakes the weights correct.  With more components its weights have too few
+    effective draws to say more.
+    """
+    X, rng = bg.load_dataset(name).X, np.random.default_rng(0)
+    short = fit(bg.GaussianMixture(n_components), X, Gibbs(draws=500, tune=300), rng=3)
+    posterior = Posterior(X, short.model.conjugate(), short.params)
+    law, _ = posterior.halves(400, 100, rng)
+    draws = law.sample(4000, rng)
+    log_ratios = posterior.log_joint(draws) - law.log_density(draws)
+    shares = np.exp(log_ratios - logsumexp(log_ratios))
+    assert 1.0 / (shares**2).sum() > 300
+    values = (draws.weights**2).sum(-1)
+    found = shares @ values
+    our_error = np.sqrt((shares**2 * (values - found) ** 2).sum())
+    assert our_error < 0.006 and abs(found - mean) < 4.5 * np.hypot(our_error, error)
