@@ -132,6 +132,7 @@ def test_defaults_agree_between_chains_and_with_a_long_plain_run(name, n_compone
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # the runs are short
 @pytest.mark.parametrize(("name", "n_components", "mean", "error"), PLAIN[:4])
 def test_importance_sampling_gives_the_same_truth(name, n_components, mean, error):
     """Another way to the numbers above, without a Markov chain: draws of a law near the posterior, weighted by p / q.
