@@ -32,7 +32,7 @@ class ChainStack:
         Expected log predictive density of each chain by itself, by PSIS-LOO, in nats.
     elpd_stacked : float
         That of the weighted chains.
-    pareto_k : (chain, n_obs) array
+    pareto_k : (chain, n) array
     """
 
     fit: Fit
