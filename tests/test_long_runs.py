@@ -187,6 +187,22 @@ def test_gibbs_goes_on_after_an_interrupt_wherever_it_came(where, tmp_path):
     assert "were read from" in resumed.status.sentence
 
 
+@pytest.mark.parametrize("method", [gibbs(110), bg.NUTS(draws=110, tune=200, chains=2)], ids=["Gibbs", "NUTS"])
+def test_an_interrupt_while_draws_are_judged_does_not_lose_them(method, monkeypatch):
+    module, presses = sys.modules[type(method).__module__], []
+    diagnose = module.diagnose
+
+    def pressed(*arguments):
+        presses.append(None)
+        if len(presses) == 1:
+            raise KeyboardInterrupt
+        return diagnose(*arguments)
+
+    monkeypatch.setattr(module, "diagnose", pressed)
+    fit = bg.fit(MODELS["finite"], X, method, rng=0)
+    assert len(presses) == 2 and fit.params.draw_shape[1] == 110
+
+
 def test_a_torn_last_chunk_is_made_again(tmp_path, monkeypatch):
     """A kill between the writing of draws and that of the state leaves draws that the state does not know of."""
     method = gibbs(500, chains=1)

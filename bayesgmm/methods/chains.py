@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
@@ -149,6 +149,14 @@ def judge(
         f"Converged: {n_chains} chains of {n_draws} draws agree (largest R-hat {worst.rhat:.3f}, at least "
         f"{diagnostics.min_ess:.0f} effective draws).",
     )
+
+
+def even_if_interrupted(judging: Callable[[], MethodResult]) -> MethodResult:
+    """What comes of draws that are made: an interrupt meanwhile must not lose them, and only a second one is obeyed."""
+    try:
+        return judging()
+    except KeyboardInterrupt:
+        return judging()
 
 
 def failure(reason: str) -> MethodResult:

@@ -11,7 +11,16 @@ import numpy as np
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
-from bayesgmm.methods.chains import extended_length, failure, joined, judge, kept_lengths, run_chains, stack
+from bayesgmm.methods.chains import (
+    even_if_interrupted,
+    extended_length,
+    failure,
+    joined,
+    judge,
+    kept_lengths,
+    run_chains,
+    stack,
+)
 from bayesgmm.methods.gibbs_chain import GibbsChain, RecordedChain
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.loop import is_real
@@ -124,7 +133,8 @@ class Gibbs:
         going = chains if checkpoint is None else [RecordedChain(c, one, checkpoint) for c, one in enumerate(chains)]
         is_interrupted = run_chains(going, progress)
         kept, length = kept_lengths([chain.n_kept for chain in chains], self.draws)
-        return self._result(model, data, _draws_of(model, data, [chains[c] for c in kept], length), is_interrupted)
+        draws = _draws_of(model, data, [chains[c] for c in kept], length)
+        return even_if_interrupted(lambda: self._result(model, data, draws, is_interrupted))
 
     def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
         """Go on with every chain: the draws are those that one longer run would have made."""
@@ -136,7 +146,8 @@ class Gibbs:
         is_interrupted = run_chains(chains, progress)
         length = extended_length([chain.n_kept for chain in chains])
         both = joined(old, _draws_of(fit.model, data, chains, length))
-        return replace(self, draws=both.params.draw_shape[1])._result(fit.model, data, both, is_interrupted)
+        longer = replace(self, draws=both.params.draw_shape[1])
+        return even_if_interrupted(lambda: longer._result(fit.model, data, both, is_interrupted))
 
     def _plan(self, data: DataMatrix, draws: int, tune: int) -> tuple[int, int, int, float]:
         return draws, tune, self._sweeps(data), self.crossing

@@ -12,7 +12,15 @@ from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
-from bayesgmm.methods.chains import extended_length, failure, joined, judge, kept_lengths, stack
+from bayesgmm.methods.chains import (
+    even_if_interrupted,
+    extended_length,
+    failure,
+    joined,
+    judge,
+    kept_lengths,
+    stack,
+)
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.loop import Stopping, climb, is_real
 from bayesgmm.methods.vb import VariationalUpdate, prior_of
@@ -126,7 +134,8 @@ class NUTS:
         except SAMPLER_ERRORS as error:
             return failure(f"{self.nuts_sampler} stopped with an error: {str(error).strip().splitlines()[0]}")
         kept, length = kept_lengths([len(chain) for chain in chains], self.draws)
-        return self._result(data, _draws_of([chains[c] for c in kept], length), is_interrupted)
+        draws = _draws_of([chains[c] for c in kept], length)
+        return even_if_interrupted(lambda: self._result(data, draws, is_interrupted))
 
     def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
         """Draw further stretches from each chain's last draw, tuned anew: nutpie cannot save its state."""
@@ -142,7 +151,8 @@ class NUTS:
             return failure(f"{self.nuts_sampler} stopped with an error: {str(error).strip().splitlines()[0]}")
         lengths = [len(chain) for chain in chains] + [0] * (n_chains - len(chains))  # some may not have begun
         both = joined(old, _draws_of(chains, extended_length(lengths)))
-        result = replace(self, draws=both.params.draw_shape[1])._result(data, both, is_interrupted)
+        longer = replace(self, draws=both.params.draw_shape[1])
+        result = even_if_interrupted(lambda: longer._result(data, both, is_interrupted))
         n_new = both.params.draw_shape[1] - n_old
         note = f"The last {n_new} draws of each chain were made after tuning anew, since nutpie cannot save its state."
         return replace(result, status=Status(result.status.outcome, f"{result.status.sentence} {note}"))
