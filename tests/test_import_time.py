@@ -16,6 +16,13 @@ def loaded_after(code):
     return set(done.stdout.split())
 
 
+def test_importing_the_package_loads_no_heavy_part_of_scipy():
+    code = "import bayesgmm, sys; print(sorted({'scipy.optimize', 'scipy.stats'} & set(sys.modules)))"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+
+
 def test_importing_the_package_loads_no_heavy_library():
     loaded = loaded_after("import bayesgmm")
     assert {"bayesgmm", "numpy", "numba"} <= loaded

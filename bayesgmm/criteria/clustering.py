@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import entropy
 
 from bayesgmm.core import density
 from bayesgmm.criteria.score import Score
@@ -81,6 +80,8 @@ def soft_mutual_information(labels: np.ndarray, shares: np.ndarray) -> float:
 
     The component is drawn from the point's (n, K) responsibilities.
     """
+    from scipy.stats import entropy  # half a second of importing
+
     table = _soft_table(labels, shares)
     of_labels, of_shares = entropy(table.sum(1)), entropy(table.sum(0))
     shared = of_labels + of_shares - entropy(table.ravel())

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from bayesgmm.errors import NotConvergedWarning
 from bayesgmm.labels.memberships import Memberships
@@ -19,6 +18,8 @@ from bayesgmm.labels.memberships import Memberships
 
 def best_orders(gains: np.ndarray) -> np.ndarray:
     """(draws, K) orders that maximise the sum over k of ``gains[t, order[t, k], k]``."""
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     orders = np.empty(gains.shape[:2], np.int64)
     for t, gain in enumerate(gains):
         orders[t] = linear_sum_assignment(gain.T, maximize=True)[1]

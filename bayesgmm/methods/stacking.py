@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
 from bayesgmm.core.params import MixtureParams
@@ -119,6 +118,8 @@ def leave_one_out(draws: MixtureParams, X: np.ndarray) -> tuple[np.ndarray, np.n
 
 def stacking_weights(pointwise: np.ndarray) -> np.ndarray:
     """(chain,) weights that maximise the sum over points of the log of the weighted density; a concave problem."""
+    from scipy.optimize import minimize  # slow to import
+
     n_chains = len(pointwise)
     density = np.exp(pointwise - pointwise.max(0))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import digamma, gammaln
 
 from bayesgmm.priors.concentration import Gamma
@@ -94,6 +93,8 @@ class UnknownConcentration:
         highest = np.log(shape / rate)
         mean = shape / rate
         if self.truncation > 1:
+            from scipy.optimize import brentq  # slow to import
+
             lowest = highest - 1.0
             while excess(lowest) < 0:
                 lowest -= 2.0 * (highest - lowest)
