@@ -1,0 +1,54 @@
+"""The public names and their homes: for type checkers, and for the package on the first use of a name."""
+
+from . import labels
+from .comparison import Comparison, compare
+from .core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
+from .core.params import MixtureParams
+from .criteria.evidence import log_evidence
+from .criteria.quality import clustering_quality
+from .data import DataSource, data_source
+from .datasets import load_dataset
+from .errors import (
+    ArgumentError,
+    BayesGMMError,
+    DataError,
+    FitError,
+    NotApplicableError,
+    NotConvergedWarning,
+    TruncationWarning,
+)
+from .fitting import fit, load
+from .labels import relabel
+from .labels.partition import Partition, partition
+from .methods.advi import ADVI
+from .methods.em import EM, MAP
+from .methods.gibbs import Gibbs
+from .methods.nuts import NUTS
+from .methods.online import OnlineEM
+from .methods.pathfinder import Pathfinder
+from .methods.stacking import ChainStack, stack_chains
+from .methods.stream import RobbinsMonro
+from .methods.svb import StochasticVB
+from .methods.vb import VB
+from .models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
+from .ppl.build import pymc_model
+from .ppl.distribution import MvNormalMixture
+from .priors.components import NormalInverseWishart
+from .priors.concentration import Gamma
+from .priors.counts import BetaNegativeBinomial, Uniform
+from .priors.independent import HierarchicalScale, IndependentNormalInverseWishart
+from .priors.weights import Dirichlet
+from .result.alignment import Alignment
+from .result.fit import Fit
+
+__all__ = [
+    "ADVI", "EM", "MAP", "NUTS", "VB", "Alignment", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial",
+    "ChainStack", "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit",
+    "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart",
+    "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
+    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical",
+    "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit",
+    "labels", "load", "load_dataset", "log_evidence", "partition", "pymc_model", "relabel", "stack_chains",
+]  # fmt: skip
+
+__version__: str
