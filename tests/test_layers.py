@@ -33,7 +33,11 @@ TOP = {"__init__", "__main__", "cli", "testing"}  # these may import anything
 NUMERIC = {"numpy", "scipy", "numba", "llvmlite"}  # llvmlite is Numba's own: it writes the vector instructions
 COMPILED_MODELS = {"pymc", "pytensor", "nutpie"}  # of the part `ppl` alone
 EVERYWHERE = NUMERIC | {"bayesgmm"} | set(sys.stdlib_module_names)
-AT_MODULE_LEVEL = {"ppl": EVERYWHERE | COMPILED_MODELS, "cli": EVERYWHERE | {"typer"}, "__init__": EVERYWHERE | {"lazy_loader"}}
+AT_MODULE_LEVEL = {
+    "ppl": EVERYWHERE | COMPILED_MODELS,
+    "cli": EVERYWHERE | {"typer"},
+    "__init__": EVERYWHERE | {"lazy_loader"},
+}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

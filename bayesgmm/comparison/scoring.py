@@ -166,7 +166,7 @@ def _baseline(shared: Shared, n_components: int) -> tuple[Row, dict[str, Score]]
     baseline = kmeans_baseline(shared.X, n_components, np.random.default_rng([shared.seed, n_components]))
     scores = baseline_scores(baseline, shared.columns)
     if shared.groups is not None:
-        scores["ari"] = Score("ari", rand_index(shared.groups, baseline.partition))
+        scores["ari"] = Score("ari", rand_index(shared.groups, baseline.partition), 0.0)
     status = Status(Outcome.CONVERGED, f"Best of {N_STARTS} starts.")
     return Row("k-means", n_components, "-", baseline.centers.size, baseline.seconds, status), scores
 

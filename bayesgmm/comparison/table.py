@@ -84,7 +84,8 @@ class Comparison:
         """One table per estimand, and the facts of the fits under "fit"; one row per fit.
 
         Of each column c there are c, its standard error ``c_se``, the difference to the best fit ``c_diff`` (zero
-        or negative) and the standard error of that difference ``c_diff_se``, from paired pointwise differences;
+        or negative) and the standard error of that difference ``c_diff_se``, from paired pointwise differences.  A
+        standard error of 0 means that the number is exact;
         ``elpd_loo_unreliable`` and ``elpd_waic_unreliable`` count points.  NaN has its reason in `reasons`.
         """
         import pandas as pd
@@ -236,7 +237,7 @@ def _cell(score: Score, row: pd.Series, kind: str) -> str:
     if score.is_missing:
         return "n/a"
     digits = 1 if COLUMNS[kind].has_differences else 3
-    text = _with_error(score.value, score.se, digits)
+    text = f"{score.value:.{digits}f} exact" if score.is_exact else _with_error(score.value, score.se, digits)
     diff = row.get(f"{kind}_diff", np.nan)
     if np.isnan(diff):
         return text
@@ -244,4 +245,4 @@ def _cell(score: Score, row: pd.Series, kind: str) -> str:
 
 
 def _with_error(value: float, se: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if np.isnan(se) else f"{value:.{digits}f} ± {se:.{digits}f}"
+    return f"{value:.{digits}f}" if np.isnan(se) or se == 0.0 else f"{value:.{digits}f} ± {se:.{digits}f}"

@@ -56,4 +56,4 @@ def baseline_scores(baseline: KMeansBaseline, columns: tuple[str, ...]) -> dict[
         for kind in columns
         if kind != "inertia"
     }
-    return scores | {"inertia": Score("inertia", baseline.inertia)}
+    return scores | {"inertia": Score("inertia", baseline.inertia, 0.0)}

@@ -22,7 +22,7 @@ def ari(fit: Fit, X: np.ndarray, labels: np.ndarray) -> Score:
     Hubert and Arabie (1985), Journal of Classification 2, 193-218, doi:10.1007/BF01908075.
     """
     if fit.kind != "draws":
-        return Score("ari", rand_index(labels, fit.predict(X)))
+        return Score("ari", rand_index(labels, fit.predict(X)), 0.0)
     draws = fit.params.spaced(ARI_DRAWS)
     joints = (density.log_joint(draws[s].scores(), X) for s in range(len(draws.weights)))
     values = np.array([rand_index(labels, joint.argmax(1)) for joint in joints])

@@ -39,7 +39,7 @@ def bic(fit: Fit, X: np.ndarray) -> Score:
         The fit is not a point estimate.
     """
     _need_point(fit, "BIC")
-    return _guarded(fit, Score("bic", _bic(fit, X)))
+    return _guarded(fit, Score("bic", _bic(fit, X), 0.0))
 
 
 def icl(fit: Fit, X: np.ndarray) -> Score:
@@ -54,7 +54,7 @@ def icl(fit: Fit, X: np.ndarray) -> Score:
     """
     _need_point(fit, "ICL")
     certainty = float(np.log(fit.responsibilities(X).max(1)).sum())
-    return _guarded(fit, Score("icl", _bic(fit, X) + certainty))
+    return _guarded(fit, Score("icl", _bic(fit, X) + certainty, 0.0))
 
 
 def _bic(fit: Fit, X: np.ndarray) -> float:

@@ -23,7 +23,7 @@ class Score:
     value : float
         NaN where the criterion does not apply; `notes` says why.
     se : float
-        Standard error of `value`; NaN where there is none.
+        Standard error of `value`: 0 where it is computed without error, NaN where it is not known.
     pointwise : (n,) array or None
         Contributions of the points, whose sum is `value`.
     notes : tuple of str
@@ -65,6 +65,11 @@ class Score:
     @property
     def is_missing(self) -> bool:
         return bool(np.isnan(self.value))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the value is a number of these data and this fit that no sampling or simulation makes uncertain."""
+        return self.se == 0.0
 
     @property
     def n_unreliable(self) -> int | None:
@@ -153,19 +158,19 @@ COLUMNS = {
     "bic": Column(
         EVIDENCE,
         "-BIC/2: the log likelihood at the point estimate less (number of parameters)/2 log n; at a MAP estimate as in "
-        f"Fraley and Raftery (2007). {SINGULAR} It is a number of these data and has no standard error.",
+        f"Fraley and Raftery (2007). {SINGULAR} It is exact: a number of these data.",
     ),
     "elbo": Column(
         EVIDENCE,
         "The evidence lower bound of VB, with every normaliser. It is about one of the K! orders of the labels, so "
-        "that up to log K! nats are missing for the others; how much more is missing is not known. It has no standard "
-        "error.",
+        "that up to log K! nats are missing for the others; how much more is missing is not known. That of VB "
+        "is exact; that of ADVI and Pathfinder is a mean over draws of q, with its Monte Carlo error.",
     ),
     "elbo_orders": Column(
         EVIDENCE,
         "The ELBO plus log K! for the orders of the labels that q leaves out: closer where components are well apart, "
         "and no bound where they overlap or are empty. Not ranked.",
-        ("",),
+        ("", "_se"),
     ),
     "log_evidence_exact": Column(
         EVIDENCE, "The sum over all labellings, where they can be enumerated; with one component it is a closed form."
@@ -173,7 +178,7 @@ COLUMNS = {
     "icl": Column(
         CLUSTERING,
         "-ICL/2: bic plus the log probabilities of the points' most probable components, so that overlap "
-        "costs. It is a number of these data and has no standard error.",
+        "costs. It is exact: a number of these data.",
     ),
     "ari": Column(
         CLUSTERING,
@@ -185,7 +190,7 @@ COLUMNS = {
         CLUSTERING,
         "Of k-means alone, and lower is tighter: the sum of squared distances to the centres with every column divided "
         "by its standard deviation. It always falls with K.",
-        ("",),
+        ("", "_se"),
     ),
 }
 

@@ -99,9 +99,9 @@ def _sections(
 def _scores(comparison: Comparison) -> Section:
     blocks = [tables.score_table(comparison, estimand) for estimand in ESTIMANDS]
     sentences = (
-        "In nats, higher is better. Each entry is a value ± its standard error, and below it the difference to the "
-        "best of the column, in bold, ± the standard error of that difference. Numbers of one column may be compared; "
-        "numbers of different columns may not.",
+        "In nats, higher is better. Each entry is a value ± its standard error, or said to be exact, and below it the "
+        "difference to the best of the column, in bold, ± the standard error of that difference. Numbers of one column "
+        "may be compared; numbers of different columns may not.",
     )
     parts = (*(block for block in blocks if block is not None), tables.fits_table(comparison))
     return Section("comparison", "Comparison", sentences, parts)

@@ -16,8 +16,10 @@ def fixed(value: float, digits: int = 1) -> str:
 
 
 def with_error(value: float, error: float, digits: int = 1) -> str:
-    """ "−1141.2 ± 17.0"; without an error where there is none."""
-    return fixed(value, digits) if math.isnan(error) else f"{fixed(value, digits)} ± {fixed(error, digits)}"
+    """ "−1141.2 ± 17.0"; without an error where there is none or it is 0."""
+    return (
+        fixed(value, digits) if math.isnan(error) or error == 0 else f"{fixed(value, digits)} ± {fixed(error, digits)}"
+    )
 
 
 def significant(value: float, digits: int = 4) -> str:

@@ -84,7 +84,8 @@ def _value(score: Score) -> tuple[str, str]:
     if score.is_missing:
         return NOT_THERE, ""
     digits = 2 if COLUMNS[score.kind].estimand == CLUSTERING and not COLUMNS[score.kind].has_differences else 1
-    return fixed(score.value, digits), fixed(score.se, digits)
+    value = fixed(score.value, digits)
+    return (f"{value} exact", "") if score.is_exact else (value, fixed(score.se, digits))
 
 
 def quantities_table(name: str, fit: Fit) -> Table | None:

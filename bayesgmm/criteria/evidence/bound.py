@@ -8,6 +8,7 @@ from bayesgmm.criteria.evidence.posterior import alike, log_orders
 from bayesgmm.criteria.score import Score
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.models import GaussianMixture
+from bayesgmm.result.approximation import ApproximationDiagnostics
 from bayesgmm.result.fit import Fit
 
 
@@ -19,7 +20,7 @@ def elbo(fit: Fit, X: np.ndarray) -> Score:
     NotApplicableError
         The fit is not variational.
     """
-    return Score("elbo", fit.elbo)
+    return Score("elbo", fit.elbo, _error(fit))
 
 
 def elbo_orders(fit: Fit, X: np.ndarray) -> Score:
@@ -35,4 +36,8 @@ def elbo_orders(fit: Fit, X: np.ndarray) -> Score:
     bound = fit.elbo
     if not isinstance(fit.model, GaussianMixture):
         raise NotApplicableError("the sticks of a Dirichlet process are not interchangeable.")
-    return Score("elbo_orders", bound + log_orders(alike(fit.model.conjugate())), is_ranked=False)
+    return Score("elbo_orders", bound + log_orders(alike(fit.model.conjugate())), _error(fit), is_ranked=False)
+
+
+def _error(fit: Fit) -> float:
+    return fit.diagnostics.elbo_se if isinstance(fit.diagnostics, ApproximationDiagnostics) else 0.0
