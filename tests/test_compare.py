@@ -71,7 +71,7 @@ def test_a_missing_number_has_its_reason(comparison):
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning", "ignore::bayesgmm.TruncationWarning")
 def test_every_cell_of_eight_engines_is_uncertain_exact_or_has_its_reason():
     X, finite = bg.load_dataset("galaxies").X, bg.GaussianMixture(3)
-    gibbs, process, unknown = bg.Gibbs(draws=500), bg.DirichletProcessMixture(10), bg.MixtureOfFiniteMixtures(10)
+    gibbs, process, unknown = bg.Gibbs(draws=300), bg.DirichletProcessMixture(10), bg.MixtureOfFiniteMixtures(10)
     runs = {
         "em": (finite, bg.EM()), "map": (finite, bg.MAP()), "vb": (finite, bg.VB()), "advi": (finite, bg.ADVI()),
         "nuts": (finite, bg.NUTS()), "gibbs": (finite, gibbs), "dp": (process, gibbs), "mfm": (unknown, gibbs),

@@ -17,9 +17,8 @@ def fixed(value: float, digits: int = 1) -> str:
 
 def with_error(value: float, error: float, digits: int = 1) -> str:
     """ "−1141.2 ± 17.0"; without an error where there is none or it is 0."""
-    return (
-        fixed(value, digits) if math.isnan(error) or error == 0 else f"{fixed(value, digits)} ± {fixed(error, digits)}"
-    )
+    is_uncertain = error > 0  # of NaN it is False
+    return f"{fixed(value, digits)} ± {fixed(error, digits)}" if is_uncertain else fixed(value, digits)
 
 
 def significant(value: float, digits: int = 4) -> str:
