@@ -121,8 +121,7 @@ def test_the_chapters_say_what_the_comparison_says(whole, page):
         for name in comparison.rows:
             score = comparison.scores[name][kind]
             if not score.is_missing:
-                digits = 2 if kind in ("ari", "inertia") else 1
-                assert numbers.fixed(score.value, digits) in page.texts["comparison"]
+                assert numbers.fixed(score.value, COLUMNS[kind].digits) in page.texts["comparison"]
             assert all(note in page.texts["comparison"] for note in score.notes if not score.is_missing)
     assert all(estimand.capitalize() in page.texts["comparison"] for estimand in ESTIMANDS)
     with_numbers = [kind for kind in comparison.columns if not comparison.table[kind].isna().all()]
@@ -208,12 +207,12 @@ def test_differences_stand_beside_the_best_of_their_column(whole):
         for j, kind in enumerate(table.columns[1:], 1):
             if not COLUMNS[kind].has_differences:
                 continue
-            expected = comparison.differences(kind)
+            expected, digits = comparison.differences(kind), COLUMNS[kind].digits
             column = {row[0].text: row[j] for row in table.rows}
             assert [name for name, cell in column.items() if cell.is_best] == [expected.index[0]]
             for name in expected.index[1:]:
-                assert column[name].difference.startswith(numbers.fixed(expected.at[name, "diff"]))
-                assert column[name].text.removesuffix(" exact") == numbers.fixed(expected.at[name, "value"])
+                assert column[name].difference.startswith(numbers.fixed(expected.at[name, "diff"], digits))
+                assert column[name].text.removesuffix(" exact") == numbers.fixed(expected.at[name, "value"], digits)
 
 
 @pytest.mark.parametrize(

@@ -236,12 +236,12 @@ class Comparison:
 def _cell(score: Score, row: pd.Series, kind: str) -> str:
     if score.is_missing:
         return "n/a"
-    digits = 1 if COLUMNS[kind].has_differences else 3
+    digits = COLUMNS[kind].digits
     text = f"{score.value:.{digits}f} exact" if score.is_exact else _with_error(score.value, score.se, digits)
     diff = row.get(f"{kind}_diff", np.nan)
     if np.isnan(diff):
         return text
-    return f"{text} (best)" if diff == 0.0 else f"{text} ({_with_error(diff, row[f'{kind}_diff_se'], 1)})"
+    return f"{text} (best)" if diff == 0.0 else f"{text} ({_with_error(diff, row[f'{kind}_diff_se'], digits)})"
 
 
 def _with_error(value: float, se: float, digits: int) -> str:

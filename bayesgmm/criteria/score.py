@@ -112,6 +112,11 @@ class Column:
     def has_differences(self) -> bool:
         return "_diff" in self.suffixes
 
+    @property
+    def digits(self) -> int:
+        """Decimals to show: errors of simulated evidences are hundredths of a nat, and an index ends at 1."""
+        return 2 if self.estimand == EVIDENCE else 1 if self.has_differences else 3
+
 
 COUNTED = ("", "_se", "_diff", "_diff_se", "_unreliable")
 SINGULAR = (

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bayesgmm.criteria.score import CLUSTERING, COLUMNS, PREDICTION
+from bayesgmm.criteria.score import COLUMNS, PREDICTION
 from bayesgmm.plots.canvas import readable
 from bayesgmm.report.content import Cell, Table
 from bayesgmm.report.numbers import duration, fixed, significant, whole, with_error
@@ -64,7 +64,7 @@ def score_table(comparison: Comparison, estimand: str) -> Table | None:
             diff = ""
             if kind in differences and name in differences[kind].index and name != bests[kind]:
                 entry = differences[kind].loc[name]
-                diff = with_error(entry["diff"], entry["diff_se"])
+                diff = with_error(entry["diff"], entry["diff_se"], COLUMNS[kind].digits)
             cells.append(Cell(*_value(score), diff, marks, name == bests.get(kind)))
         rows.append(tuple(cells))
     definitions = tuple((kind, COLUMNS[kind].note) for kind in kinds)
@@ -83,7 +83,7 @@ def _belongs(comparison: Comparison, name: str, kinds: list[str], estimand: str)
 def _value(score: Score) -> tuple[str, str]:
     if score.is_missing:
         return NOT_THERE, ""
-    digits = 2 if COLUMNS[score.kind].estimand == CLUSTERING and not COLUMNS[score.kind].has_differences else 1
+    digits = COLUMNS[score.kind].digits
     value = fixed(score.value, digits)
     return (f"{value} exact", "") if score.is_exact else (value, fixed(score.se, digits))
 

@@ -25,7 +25,7 @@ def log_sum_over_labellings(X: np.ndarray, prior: ConjugateMixture) -> float:
     n, k = len(X), prior.components.n_components
     if n * np.log(k) > np.log(MAX_LABELLINGS):
         raise NotApplicableError(
-            f"{n} points have {k}^{n} labellings, and only {MAX_LABELLINGS} can be enumerated: use method='bridge'."
+            f"{n} points have more labellings than the {MAX_LABELLINGS} that can be enumerated: use method='bridge'."
         )
     scores = prior.expected_scores()  # whose means are where the moments are centred
     labellings = product(range(k), repeat=n)
