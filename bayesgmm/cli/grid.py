@@ -129,7 +129,7 @@ def _score(
         if folds:
             for row, scores in part.scores.items():
                 scores["elpd_kfold"] = Score.missing("elpd_kfold", NO_FOLDS if row == name else NO_DENSITY)
-        return Comparison(part.rows, part.scores, _columns(folds, labels), part.n_obs)
+        return Comparison(part.rows, part.scores, _columns(folds, labels), part.n_obs, part.fits)
 
 
 def _joined(cells: list[Cell], parts: dict[str, Comparison | Status], data: DataMatrix) -> Comparison | None:
@@ -150,7 +150,8 @@ def _joined(cells: list[Cell], parts: dict[str, Comparison | Status], data: Data
     baselines = {name: part for part in scored for name in part.rows.keys() - rows.keys()}
     for name, part in sorted(baselines.items(), key=lambda item: item[1].rows[item[0]].n_components):
         rows[name], scores[name] = part.rows[name], part.scores[name]
-    return Comparison(rows, scores, columns, len(data.values))
+    fits = {name: fit for part in scored for name, fit in part.fits.items()}
+    return Comparison(rows, scores, columns, len(data.values), fits)
 
 
 def _failed_row(cell: Cell, status: Status, n_features: int) -> Row:

@@ -26,7 +26,7 @@ def plot_differences(comparison: Comparison) -> Figure:
         axes = figure.add_subplot(height, width, panel)
         frame = comparison.differences(kind)
         lines: dict[str, list[str]] = {}
-        for name in frame.index:
+        for name in (name for name in frame.index if comparison.rows[name].size > 0):  # what is no mixture has none
             row = comparison.rows[name]
             lines.setdefault(f"{row.method} {row.model}".strip() + f", {row.covariance}", []).append(name)
         for label, names in sorted(lines.items()):

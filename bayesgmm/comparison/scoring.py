@@ -91,7 +91,7 @@ def compare(
         steps.next(name)
         rows[name], scores[name] = _baseline(shared, k)
     steps.end()
-    return Comparison(rows, scores, shared.columns, len(X))
+    return Comparison(rows, scores, shared.columns, len(X), dict(fits))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bayesgmm.criteria.score import COLUMNS, ESTIMANDS, Score
 from bayesgmm.errors import ArgumentError
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from bayesgmm.result.fit import Fit
+
 FIT = "fit"
 
 
@@ -27,13 +31,14 @@ class Row:
     """What a row of the table is about.
 
     A model whose number of components is unknown has its own label as `model`, as `n_components` the most that it can
-    have, and in `n_occupied` how many hold points with the largest posterior probability, where that is known.
+    have, and in `n_occupied` how many hold points with the largest posterior probability, where that is known.  What is
+    no mixture has `n_components` 0.
     """
 
     method: str
     n_components: int
     covariance: str
-    n_parameters: int
+    n_parameters: float
     seconds: float
     status: Status
     model: str = ""
@@ -72,12 +77,15 @@ class Comparison:
     columns : tuple of str
         The kinds of score.
     n_obs : int
+    fits : dict of str to Fit
+        Those that were compared, where they are held: `compare` keeps them, a comparison from files has none.
     """
 
     rows: dict[str, Row]
     scores: dict[str, dict[str, Score]]
     columns: tuple[str, ...]
     n_obs: int
+    fits: dict[str, Fit] = field(default_factory=dict)
 
     @cached_property
     def blocks(self) -> dict[str, pd.DataFrame]:
@@ -225,6 +233,163 @@ class Comparison:
         from bayesgmm.comparison.verdict import conclusions
 
         return conclusions(self)
+
+    def model_probabilities(
+        self, column: str = "log_evidence_bridge", prior: Mapping[str, float] | None = None
+    ) -> pd.DataFrame:
+        """Posterior probabilities of the models that were fitted, and their Bayes factors, with their errors.
+
+        They are probabilities *given that one of these models is true*, and depend on the priors of their parameters:
+        see `prior_sensitivity`.  Fits of the same model by different engines are one model: their estimates
+        are averaged by their inverse variances (with Birge's ratio where they disagree), under the name of the first;
+        of BIC and ELBO, which have no error, the largest stands.
+
+        Parameters
+        ----------
+        column : str
+            An evidence: ``log_evidence_bridge``, ``log_evidence_chib`` or ``log_evidence_exact``; ``bic`` and ``elbo``
+            are approximations without an error, and their probabilities have none.
+        prior : dict of str to float, optional
+            Prior probability of each model, by the name of a fit of it; equal where not given.  They are scaled to sum
+            to one.
+
+        Returns
+        -------
+        DataFrame
+            One row for each model, best first: ``probability`` and ``probability_se``, its Monte Carlo standard
+            deviation to first order in the errors of the evidences; ``log_evidence`` and its ``_se``;
+            ``log_bayes_factor`` against the best evidence, in nats, and its ``_se``; ``prior``; ``n_fits``.
+            ``.attrs["fits"]`` names the fits of each model, ``.attrs["notes"]`` says what to know of their scores.
+
+        Raises
+        ------
+        ArgumentError
+            The column is no evidence, or is not ranked; the prior does not fit the models.
+        NotApplicableError
+            No fit has that evidence.
+
+        References
+        ----------
+        Kass and Raftery (1995), JASA 90, 773-795, doi:10.1080/01621459.1995.10476572.  Birge (1932), Physical Review
+        40, 207-227, doi:10.1103/PhysRev.40.207.
+        """
+        from bayesgmm.comparison.probabilities import model_probabilities
+
+        return model_probabilities(self, column, prior)
+
+    def weights(
+        self,
+        method: str = "stacking",
+        column: str = "elpd_kfold",
+        among: Sequence[str] | None = None,
+        rng: np.random.Generator | int | None = 0,
+    ) -> pd.Series:
+        """Weights of the fits for prediction; no probabilities of models.
+
+        Parameters
+        ----------
+        method : {"stacking", "pseudo-bma", "pseudo-bma+"}
+            Stacking looks for the mixture of the predictive densities that predicts best, point by point left out: two
+            fits that are alike share a weight, and a fit that is better nowhere gets none.  Pseudo-BMA is the softmax
+            of the scores' sums, "+" its average over the Bayesian bootstrap of the points, which takes their
+            uncertainty into account; both count two fits that are alike twice.
+        column : str
+            A pointwise score of new data: ``elpd_kfold``, ``elpd_loo``, ``elpd_holdout`` or ``elpd_waic``.
+        among : sequence of str, optional
+            The names to be weighted; all that have the score and may be ranked by it where not given.
+        rng : numpy Generator, int seed or None
+            Of the bootstrap.
+
+        Returns
+        -------
+        Series
+            By name, of sum one.  ``.attrs["left_out"]`` says which fits have no weight, and why.
+
+        Raises
+        ------
+        ArgumentError
+            There is no such method, column or name, or the column is no pointwise score of new data.
+        NotApplicableError
+            There is no such score.
+
+        References
+        ----------
+        Yao, Vehtari, Simpson and Gelman (2018), Bayesian Analysis 13, 917-1007, doi:10.1214/17-BA1091.
+        """
+        from bayesgmm.comparison.weighting import weights
+
+        return weights(self, method, column, among, rng)
+
+    def stacked(
+        self,
+        method: str = "stacking",
+        column: str = "elpd_kfold",
+        among: Sequence[str] | None = None,
+        rng: np.random.Generator | int | None = 0,
+    ) -> Fit:
+        """The mixture of the fits' predictive densities, weighted by `weights`, as a fit.
+
+        It answers `log_density`, `sample`, `summary` (the weights), `refit` (of every member, the weights kept) and
+        `save`.  It has no parameters, draws or components, and says so where they are asked for.
+
+        Parameters
+        ----------
+        method, column, among, rng
+            As in `weights`.
+
+        Returns
+        -------
+        Fit
+            ``fit.estimate.members`` and ``fit.estimate.weights`` are those with a positive weight.
+
+        Raises
+        ------
+        ArgumentError, NotApplicableError
+            As in `weights`; or the comparison does not hold a fit that has a weight.
+        """
+        from bayesgmm.comparison.weighting import stacked
+
+        return stacked(self, method, column, among, rng)
+
+    def add(
+        self,
+        name: str,
+        log_likelihood: ArrayLike,
+        *,
+        method: str = "-",
+        model: str | None = None,
+        n_parameters: int | None = None,
+        relative_efficiency: float | None = None,
+    ) -> Comparison:
+        """A new comparison with a row for any other model, a mixture or not, of the same points.
+
+        Parameters
+        ----------
+        name : str
+        log_likelihood : (chain, draw, n) or (draws, n) array
+            Log density of every point under every posterior draw, in nats and in the units of these data, rows in the
+            same order.
+        method, model : str
+            What the row is called; by default the model has the name of the row.
+        n_parameters : int, optional
+        relative_efficiency : float, optional
+            Effective draws per draw, which sets the length of the tail that is smoothed and nothing else; by default
+            that of the log likelihood of all points together.
+
+        Returns
+        -------
+        Comparison
+            With ``elpd_loo`` and ``elpd_waic`` of the new row; its other cells say why they are empty.
+
+        Raises
+        ------
+        ArgumentError
+            The name is taken; the array has another shape or another number of points, fewer than 25 draws, or a value
+            that is not finite (the message says which draw and row).
+        """
+        from bayesgmm.comparison.adding import added
+
+        return added(self, name, log_likelihood, method, model, n_parameters, relative_efficiency)
 
     def plot(self) -> Figure:
         """Every column's differences to its best fit against K, with their paired standard errors."""

@@ -7,16 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import scipy
 
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.criteria.pointwise import loo_score, waic_score
 from bayesgmm.criteria.score import Score
 from bayesgmm.data import check_enough_points
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.status import Outcome, Status
 
-WAIC_LIMIT = 0.4  # Vehtari, Gelman and Gabry (2017), section 2.2
 OF_Q = "of q, uncorrected (draws of the approximation stand for those of the posterior), so not ranked"
 
 
@@ -39,22 +38,9 @@ def elpd_loo(fit: Fit, X: np.ndarray) -> Score:
     ----------
     Vehtari, Simpson, Gelman, Yao and Gabry (2024), Journal of Machine Learning Research 25(72), 1-58.
     """
-    from arviz_stats.base import array_stats
-
     _need_posterior(fit, "leave-one-out by importance sampling")
     draws = fit.estimate.draws()
-    r_eff, pointwise, pareto_k = relative_efficiency(draws), np.empty(len(X)), np.empty(len(X))
-    for rows, block in fit.log_density_blocks(X):
-        by_chain = block.reshape(*draws.draw_shape, -1)
-        pointwise[rows], pareto_k[rows], _ = array_stats.loo(by_chain, chain_axis=0, draw_axis=1, r_eff=r_eff)
-    n_draws = int(np.prod(draws.draw_shape))
-    score = replace(Score.summed("elpd_loo", pointwise), reliability=pareto_k, limit=pareto_k_limit(n_draws))
-    if score.n_unreliable:
-        score = score.noted(
-            f"{score.n_unreliable} of {len(X)} points have a Pareto k above {score.limit:.2f} (largest "
-            f"{pareto_k.max():.2f}): the sum is unreliable, and elpd_kfold is to be preferred"
-        )
-    return _of_q(fit, score)
+    return _of_q(fit, loo_score(fit.log_density_blocks(X), len(X), draws.draw_shape, relative_efficiency(draws)))
 
 
 def elpd_waic(fit: Fit, X: np.ndarray) -> Score:
@@ -70,17 +56,7 @@ def elpd_waic(fit: Fit, X: np.ndarray) -> Score:
     Watanabe (2010), Journal of Machine Learning Research 11, 3571-3594.
     """
     _need_posterior(fit, "WAIC")
-    pointwise, variance = np.empty(len(X)), np.empty(len(X))
-    for rows, block in fit.log_density_blocks(X):
-        variance[rows] = block.var(0, ddof=1)
-        pointwise[rows] = scipy.special.logsumexp(block, axis=0) - np.log(len(block)) - variance[rows]
-    score = replace(Score.summed("elpd_waic", pointwise), reliability=variance, limit=WAIC_LIMIT)
-    if score.n_unreliable:
-        score = score.noted(
-            f"the log density of {score.n_unreliable} of {len(X)} points has a posterior variance above {WAIC_LIMIT}: "
-            "the sum is unreliable"
-        )
-    return _of_q(fit, score)
+    return _of_q(fit, waic_score(fit.log_density_blocks(X), len(X)))
 
 
 def make_folds(n_obs: int, folds: int, seed: int) -> list[np.ndarray]:
@@ -153,11 +129,6 @@ def relative_efficiency(draws: MixtureParams) -> float:
         for values in (draws.weights, draws.means, draws.covariances)
     ]
     return float(np.mean(np.concatenate([np.ravel(size) for size in sizes]))) / int(np.prod(draws.draw_shape))
-
-
-def pareto_k_limit(n_draws: int) -> float:
-    """Largest Pareto k at which the importance sampling estimate of `n_draws` draws is reliable."""
-    return min(1.0 - 1.0 / np.log10(n_draws), 0.7) if n_draws > 1 else 0.0
 
 
 def _predict_fold(fit: Fit, X: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Status]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp, softmax
 
+from bayesgmm.core.combination import log_mixture, stacking_weights
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
@@ -75,7 +75,7 @@ def stack_chains(fit: Fit) -> ChainStack:
     if fit.X is None:
         raise NotApplicableError("this fit was saved without its data, which the weights come from.")
     pointwise, pareto_k = leave_one_out(fit.params, fit.X)
-    weights = stacking_weights(pointwise)
+    weights = stacking_weights(pointwise, PRIOR)
     draws = fit.estimate.as_drawn()
     n_draws = int(np.prod(draws.draw_shape))
     shares = whole_shares(weights, n_draws)
@@ -93,7 +93,7 @@ def stack_chains(fit: Fit) -> ChainStack:
     )
     diagnostics: Any = diagnose(invariant_quantities(stacked, fit.X))
     new = replace(fit, estimate=Draws(stacked, stats), status=status, diagnostics=diagnostics)
-    elpd_stacked = float(logsumexp(pointwise + np.log(np.maximum(weights, 1e-300))[:, None], axis=0).sum())
+    elpd_stacked = float(log_mixture(pointwise, weights).sum())
     return ChainStack(new, weights, pointwise.sum(1), elpd_stacked, pareto_k)
 
 
@@ -114,23 +114,6 @@ def leave_one_out(draws: MixtureParams, X: np.ndarray) -> tuple[np.ndarray, np.n
             found = stats.loo(block[None], chain_axis=0, draw_axis=1, r_eff=r_eff)
             pointwise[c, rows], pareto_k[c, rows] = found[0], found[1]
     return pointwise, pareto_k
-
-
-def stacking_weights(pointwise: np.ndarray) -> np.ndarray:
-    """(chain,) weights that maximise the sum over points of the log of the weighted density; a concave problem."""
-    from scipy.optimize import minimize  # slow to import
-
-    n_chains = len(pointwise)
-    density = np.exp(pointwise - pointwise.max(0))
-
-    def negative(free: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = softmax(free)
-        mixture = weights @ density
-        value = np.log(mixture).sum() + (PRIOR - 1.0) * np.log(weights).sum()
-        gradient = (density / mixture).sum(1) + (PRIOR - 1.0) / weights
-        return -value, -weights * (gradient - weights @ gradient)
-
-    return softmax(minimize(negative, np.zeros(n_chains), jac=True, method="L-BFGS-B", options={"ftol": 1e-14}).x)
 
 
 def whole_shares(weights: np.ndarray, total: int) -> np.ndarray:

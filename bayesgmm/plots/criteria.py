@@ -107,7 +107,7 @@ def _series(comparison: Comparison, column: str) -> list[Series]:
     for name, row in comparison.rows.items():
         score = comparison.scores[name][column]
         is_shown = score.is_ranked or not COLUMNS[column].has_differences
-        if np.isfinite(score.value) and is_shown:
+        if np.isfinite(score.value) and is_shown and row.size > 0:  # a row from elsewhere has no place on the axis
             lines.setdefault((row.method, row.covariance, row.model), []).append(name)
     series = []
     for (method, covariance, model), names in lines.items():

@@ -54,7 +54,7 @@ def write_report(
     ArgumentError
         There is no fit with a usable result.
     """
-    usable = {name: fit for name, fit in fits.items() if fit.kind != "none"}
+    usable = {name: fit for name, fit in fits.items() if fit.kind not in ("none", "stacked")}
     if not usable:
         raise ArgumentError("a report needs at least one fit with a usable result.")
     groups = None if labels is None else np.asarray(labels)

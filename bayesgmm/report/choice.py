@@ -42,7 +42,7 @@ class Choice:
 
 def choose(comparison: Comparison, fits: Mapping[str, Fit]) -> Choice:
     """The fewest components that predict within a small difference of the best."""
-    usable = {name: fit for name, fit in fits.items() if fit.kind != "none"}
+    usable = {name: fit for name, fit in fits.items() if fit.kind in ("draws", "point", "variational")}
     kinds = ("draws", "point", "variational")
     ordered = dict(sorted(usable.items(), key=lambda item: kinds.index(item[1].kind)))
     models = {fit.model.label: fit.model for fit in ordered.values()}

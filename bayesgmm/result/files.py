@@ -16,6 +16,7 @@ from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import ChainState, Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
+from bayesgmm.result.stacked import StackedEstimate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT = "bayesgmm-fit-2"
 STATE = "state_"  # begins the names of a chain's state
+MEMBER = "member_"  # begins the names of the groups of a stack's members
 ALIGNMENT = ("order", "draws", "components", "is_occupied")
 
 
@@ -63,8 +65,15 @@ def save(fit: Fit, path: str | Path, data: bool) -> None:
     path = Path(path)
     if not path.parent.is_dir():
         raise DataError(f"There is no folder {str(path.parent)!r}: make it before saving there.")
+    tree = xr.DataTree.from_dict(_groups(fit, data))
+    tree.attrs.update(fit.provenance)
+    tree.to_netcdf(path, engine="h5netcdf")
+
+
+def _groups(fit: Fit, data: bool) -> dict[str, xr.Dataset]:
+    """What is written of a fit, by the name of its group."""
     kind, arrays, texts = _state(fit.estimate)
-    if kind == "none":
+    if kind in ("none", "stacked"):
         groups = {"constant_data": convert.constants_dataset(_prior_constants(fit))}
         if fit.X is not None:
             groups["observed_data"] = convert.observed_dataset(fit.X, fit.feature_names)
@@ -73,6 +82,8 @@ def save(fit: Fit, path: str | Path, data: bool) -> None:
         groups = {name: child.to_dataset() for name, child in tree.children.items()}
     if not data:
         groups.pop("observed_data", None)
+    for i, member in enumerate(members_of(fit.estimate)):
+        groups |= {f"{MEMBER}{i}/{name}": group for name, group in _groups(member, data=False).items()}
     state = convert.array_group(arrays | {"history": np.asarray(fit.history, float)})
     facts = {
         "model": fit.model,
@@ -84,9 +95,7 @@ def save(fit: Fit, path: str | Path, data: bool) -> None:
         "provenance": fit.provenance,
     }
     state.attrs.update({name: convert.to_json(value) for name, value in facts.items()} | {"format": FORMAT})
-    tree = xr.DataTree.from_dict(groups | {"fit": state})
-    tree.attrs.update(fit.provenance)
-    tree.to_netcdf(path, engine="h5netcdf")
+    return groups | {"fit": state}
 
 
 def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
@@ -104,17 +113,27 @@ def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
     with opened as tree:
         if "fit" not in tree.children or tree["fit"].attrs.get("format") != FORMAT:
             raise DataError(foreign)
-        attrs = tree["fit"].attrs
-        arrays = {str(name): value.values for name, value in tree["fit"].data_vars.items()}
         observed = tree["observed_data"].data_vars["x"].values if "observed_data" in tree.children else None
-        draws = _stored_draws(tree, arrays)
-        alignment = _stored_alignment(tree)
+        return _read(tree, types, build, observed)
+
+
+def _read(tree: xr.DataTree, types: dict[str, type], build: type[Fit], observed: np.ndarray | None) -> Fit:
+    """The fit of one group, with its members', which were made on the same data."""
+    attrs = tree["fit"].attrs
+    arrays = {str(name): value.values for name, value in tree["fit"].data_vars.items()}
+    draws = _stored_draws(tree, arrays)
+    alignment = _stored_alignment(tree)
     parts = {
         name: convert.from_json(attrs[name], types)
         for name in ("model", "method", "status", "diagnostics", "estimate", "facts", "provenance")
     }
     facts, model = parts["facts"], parts["model"]
-    estimate = _estimate(parts["estimate"], arrays, draws, model, alignment)
+    n_members = sum(name.startswith(MEMBER) for name in tree.children)
+    members = tuple(_read(tree.children[f"{MEMBER}{i}"], types, build, observed) for i in range(n_members))
+    if members:
+        estimate = StackedEstimate(parts["estimate"]["names"], members, arrays["weights"])
+    else:
+        estimate = _estimate(parts["estimate"], arrays, draws, model, alignment)
     return build(
         model, parts["method"], estimate, parts["status"], parts["diagnostics"], arrays["history"], facts["seconds"],
         facts["seed"], observed, facts["n_obs"], facts["feature_names"], parts["provenance"],
@@ -143,8 +162,15 @@ def _state(estimate: Estimate) -> tuple[str, dict[str, np.ndarray], dict]:
         center, arrays = estimate.center, {"precision_chol": estimate.sampled.precision_chol}
         arrays |= {"center_weights": center.weights, "center_means": center.means, "center_chol": center.precision_chol}
         return "approximation", arrays, {"is_aligned": estimate.is_aligned}
+    if isinstance(estimate, StackedEstimate):
+        return "stacked", {"weights": estimate.weights}, {"names": estimate.names}
     assert isinstance(estimate, NoEstimate)
     return "none", {}, {"reason": estimate.reason}
+
+
+def members_of(estimate: Estimate) -> tuple[Fit, ...]:
+    """The fits that a stack is made of; none of any other."""
+    return estimate.members if isinstance(estimate, StackedEstimate) else ()
 
 
 def _stored_draws(tree: xr.DataTree, arrays: dict[str, np.ndarray]) -> tuple[MixtureParams, dict] | None:

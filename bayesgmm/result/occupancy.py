@@ -152,7 +152,7 @@ def with_remarks(fit: Fit) -> Fit:
 
 def remarks(fit: Fit) -> list[str]:
     """What the status adds about components without points; nothing where the prior does not ask for them."""
-    if fit.kind in ("none", "point") or not is_sparse(fit):
+    if fit.kind not in ("draws", "variational") or not is_sparse(fit):
         return []
     said, is_read = [], fit.X is None and isinstance(fit.diagnostics, StreamDiagnostics)
     is_named = fit.kind == "variational" and fit.estimate.is_aligned and isinstance(fit.model, GaussianMixture)

@@ -12,6 +12,7 @@ from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities
 from bayesgmm.result.estimates import UNALIGNED, Draws
+from bayesgmm.result.stacked import StackedEstimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,8 @@ MIN_PRESENT = 10  # draws of a chain, below which R-hat means nothing
 
 def summary(fit: Fit, components: bool | None) -> pd.DataFrame:
     """The table of ``Fit.summary``."""
+    if isinstance(fit.estimate, StackedEstimate):
+        return fit.estimate.table()
     is_unaligned = not fit.estimate.is_aligned and fit.model.n_components > 1
     if components is None:
         components = not is_unaligned

@@ -9,13 +9,13 @@ from scipy.special import polygamma
 from scipy.stats import multivariate_t, t
 
 import bayesgmm as bg
+from bayesgmm.criteria.pointwise import pareto_k_limit
 from bayesgmm.criteria.predictive import (
     elpd_holdout,
     elpd_kfold,
     elpd_loo,
     elpd_waic,
     make_folds,
-    pareto_k_limit,
     relative_efficiency,
 )
 from bayesgmm.result.estimates import Draws, NoEstimate

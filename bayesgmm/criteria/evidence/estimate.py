@@ -94,6 +94,8 @@ def _estimated(kind: str, fit: Fit, estimate: tuple[float, float]) -> Score:
 
 def _data_and_prior(fit: Fit):
     model = fit.model
+    if fit.kind == "stacked":
+        raise NotApplicableError("a stack of fits is no model with a prior, and has no evidence: ask its members.")
     if not isinstance(model, GaussianMixture):
         raise NotApplicableError(
             f"a {type(model).__name__} has no estimate of its evidence here; fit.occupied() gives the posterior of the "
