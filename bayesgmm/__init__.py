@@ -41,6 +41,14 @@ from bayesgmm.priors.independent import HierarchicalScale, IndependentNormalInve
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.fit import Fit
+from bayesgmm.uncertainty import (
+    IntervalComparison,
+    Intervals,
+    LikelihoodRatioTest,
+    compare_intervals,
+    intervals,
+    likelihood_ratio_test,
+)
 
 if TYPE_CHECKING:
     from bayesgmm.ppl.build import pymc_model
@@ -52,10 +60,12 @@ __all__ = [
     "ADVI", "EM", "MAP", "NUTS", "VB", "Alignment", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial",
     "ChainStack", "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit",
     "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart",
-    "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
-    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical",
-    "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit",
-    "labels", "load", "load_dataset", "log_evidence", "partition", "pymc_model", "relabel", "stack_chains",
+    "IntervalComparison", "Intervals", "Isotropic", "LikelihoodRatioTest", "MixtureOfFiniteMixtures", "MixtureParams",
+    "MvNormalMixture", "NormalInverseWishart", "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition",
+    "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB", "Tied", "TruncationWarning", "Uniform",
+    "clustering_quality", "compare", "compare_intervals", "data_source", "fit", "intervals", "labels",
+    "likelihood_ratio_test", "load", "load_dataset", "log_evidence", "partition", "pymc_model", "relabel",
+    "stack_chains",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.
