@@ -40,15 +40,25 @@ from .priors.independent import HierarchicalScale, IndependentNormalInverseWisha
 from .priors.weights import Dirichlet
 from .result.alignment import Alignment
 from .result.fit import Fit
+from .uncertainty import (
+    IntervalComparison,
+    Intervals,
+    LikelihoodRatioTest,
+    compare_intervals,
+    intervals,
+    likelihood_ratio_test,
+)
 
 __all__ = [
     "ADVI", "EM", "MAP", "NUTS", "VB", "Alignment", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial",
-    "ChainStack", "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit",
-    "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart",
-    "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
-    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical",
-    "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit",
-    "labels", "load", "load_dataset", "log_evidence", "partition", "pymc_model", "relabel", "stack_chains",
+    "ChainStack", "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture",
+    "Fit", "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale",
+    "IndependentNormalInverseWishart", "IntervalComparison", "Intervals", "Isotropic", "LikelihoodRatioTest",
+    "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
+    "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB",
+    "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "compare_intervals", "data_source",
+    "fit", "intervals", "labels", "likelihood_ratio_test", "load", "load_dataset", "log_evidence", "partition",
+    "pymc_model", "relabel", "stack_chains",
 ]  # fmt: skip
 
 __version__: str

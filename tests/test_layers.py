@@ -25,8 +25,9 @@ MAY_IMPORT = {
     "criteria": FOUNDATION | {"result"},
     "comparison": FOUNDATION | {"result", "criteria"},
     "labels": FOUNDATION | {"result"},
-    "plots": FOUNDATION | {"result", "criteria", "comparison", "labels"},
-    "report": FOUNDATION | {"result", "criteria", "comparison", "labels", "plots"},
+    "uncertainty": FOUNDATION | {"result", "methods", "labels"},
+    "plots": FOUNDATION | {"result", "criteria", "comparison", "labels", "uncertainty"},
+    "report": FOUNDATION | {"result", "criteria", "comparison", "labels", "uncertainty", "plots"},
 }
 TOP = {"__init__", "__main__", "cli", "testing"}  # these may import anything
 

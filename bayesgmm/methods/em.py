@@ -73,11 +73,7 @@ class EM:
         """Climb from every start and return the best."""
         whitening = strict_whitening(model, data)
         readout = MaximumLikelihood(model.covariance, whitening, self.floor)
-        center, spread = moments(data.values, model.covariance.is_diagonal)
-        vague = NormalInverseWishart().resolve(model.covariance, model.n_components, center, spread)
-        prior = ConjugateMixture(
-            Dirichlet(np.full(model.n_components, 2.0)), vague.conjugate(model.covariance, model.n_components)
-        )
+        prior = vague_prior(model, data)
         return climb_to_point(self, readout, prior, whitening, model, data, rng, progress)
 
 
@@ -209,6 +205,14 @@ def climb_to_point(
         best, status, diagnostics = climb_all(data.values, readout, starts(), options.n_init, stopping, progress)
     likelihood = best.stats.log_likelihood
     return MethodResult(PointEstimate(best.state, likelihood), status, diagnostics, best.history)
+
+
+def vague_prior(model: GaussianMixture, data: DataMatrix) -> ConjugateMixture:
+    """What turns the statistics of a start into well-posed parameters where there is no prior."""
+    center, spread = moments(data.values, model.covariance.is_diagonal)
+    components = NormalInverseWishart().resolve(model.covariance, model.n_components, center, spread)
+    weights = Dirichlet(np.full(model.n_components, 2.0))
+    return ConjugateMixture(weights, components.conjugate(model.covariance, model.n_components))
 
 
 def whitened_change(old: MixtureParams, new: MixtureParams, whitening: np.ndarray) -> float:

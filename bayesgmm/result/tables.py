@@ -53,7 +53,7 @@ def _component_rows(fit: Fit) -> pd.DataFrame:
     import pandas as pd
 
     draws = fit.estimate.draws()
-    columns = _component_values(draws, fit.feature_names)
+    columns = component_values(draws, fit.feature_names)
     if isinstance(fit.estimate, Draws):
         return _sampled_rows(columns, fit.estimate.alignment)
     if draws.draw_shape == (1, 1):
@@ -73,7 +73,7 @@ def _sampled_rows(columns: dict[tuple[int, str], np.ndarray], alignment: Alignme
 
     rows = {}
     for (k, name), values in columns.items():
-        present = values if alignment is None else _present(values, alignment.is_occupied[..., k])
+        present = values if alignment is None else present_draws(values, alignment.is_occupied[..., k])
         if present is None:
             continue
         found = diagnose({name: present}).quantities[0]
@@ -86,7 +86,7 @@ def _sampled_rows(columns: dict[tuple[int, str], np.ndarray], alignment: Alignme
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
 
 
-def _present(values: np.ndarray, is_occupied: np.ndarray) -> np.ndarray | None:
+def present_draws(values: np.ndarray, is_occupied: np.ndarray) -> np.ndarray | None:
     """(chain, fewer draws) values of the draws that have the component, chains cut to the shortest.
 
     Where a chain would have fewer than `MIN_PRESENT`, all of them stand in one chain; None where that is too few too.
@@ -103,7 +103,7 @@ def _interval(values: np.ndarray) -> dict[str, float]:
     return {f"q{100 * level:g}": q for level, q in zip(INTERVAL, np.quantile(values, INTERVAL), strict=True)}
 
 
-def _component_values(draws: MixtureParams, names: tuple[str, ...]) -> dict[tuple[int, str], np.ndarray]:
+def component_values(draws: MixtureParams, names: tuple[str, ...]) -> dict[tuple[int, str], np.ndarray]:
     """(chain, draw) values of every weight, mean, standard deviation and correlation, by component and name."""
     covariances = draws.covariances
     sd = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
