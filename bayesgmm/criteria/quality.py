@@ -203,5 +203,5 @@ def _points(fit: Fit, X: ArrayLike | None) -> np.ndarray:
     if X is not None:
         return matching_columns(X, fit.feature_names)
     if fit.X is None:
-        raise NotApplicableError("this fit was saved without its data: pass X= to see its clustering.")
+        raise NotApplicableError("this fit is without its data: pass X= to see its clustering.")
     return fit.X

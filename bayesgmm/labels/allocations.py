@@ -88,7 +88,7 @@ def from_fit(fit: Fit, X: ArrayLike | None, max_draws: int, seed: int) -> tuple[
         )
     draws = fit.estimate.draws().spaced(max_draws)
     if X is None and fit.X is None:
-        raise NotApplicableError("this fit was saved without its data: pass X= to partition them.")
+        raise NotApplicableError("this fit is without its data: pass X= to partition them.")
     values = fit.X if X is None else matching_columns(X, fit.feature_names)
     assert values is not None
     check_size(len(values))

@@ -53,7 +53,7 @@ def relabel(fit: Fit, method: str = "ecr", *, pivot: int | ArrayLike | None = No
     Raises
     ------
     NotApplicableError
-        The fit has no draws, its components are aligned by their nature, or it was saved without its data.
+        The fit has no draws, its components are aligned by their nature, or is without its data.
     ArgumentError
         An argument cannot be used.
 
@@ -102,7 +102,7 @@ def _check_fit(fit: Any) -> None:
     if isinstance(fit.estimate, ApproximateDraws) and fit.estimate.is_aligned and fit.estimate.alignment is None:
         raise NotApplicableError("this approximation has one mode, in which the components have one order already.")
     if fit.X is None:
-        raise NotApplicableError("this fit was saved without its data, whose points say which components are alike.")
+        raise NotApplicableError("this fit is without its data, whose points say which components are alike.")
     fit.check_data()
 
 

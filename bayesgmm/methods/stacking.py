@@ -62,7 +62,7 @@ def stack_chains(fit: Fit) -> ChainStack:
     ArgumentError
         It is no fit.
     NotApplicableError
-        The fit has no such draws, or was saved without its data.
+        The fit has no such draws, or is without its data.
 
     References
     ----------
@@ -73,7 +73,7 @@ def stack_chains(fit: Fit) -> ChainStack:
     if not isinstance(fit.estimate, Draws) or fit.params.draw_shape[0] < 2:
         raise NotApplicableError("only the draws of two or more chains can be stacked; this fit has none.")
     if fit.X is None:
-        raise NotApplicableError("this fit was saved without its data, which the weights come from.")
+        raise NotApplicableError("this fit is without its data, which the weights come from.")
     pointwise, pareto_k = leave_one_out(fit.params, fit.X)
     weights = stacking_weights(pointwise, PRIOR)
     draws = fit.estimate.as_drawn()

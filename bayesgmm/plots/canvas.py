@@ -88,7 +88,7 @@ def points_of(fit: Fit, X: Any | None) -> np.ndarray:
     """The (n, d) data to show: those given, else those of the fit."""
     if X is None:
         if fit.X is None:
-            raise NotApplicableError("this fit was saved without its data: pass X= to see them.")
+            raise NotApplicableError("this fit is without its data: pass X= to see them.")
         return fit.X
     values = as_matrix(X).values
     if values.shape[1] != len(fit.feature_names):

@@ -42,7 +42,7 @@ def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool) -> x
     if log_likelihood:
         if fit.X is None:
             raise NotApplicableError(
-                "this fit was saved without its data; pass log_likelihood=False, or refit it on the data."
+                "this fit is without its data; pass log_likelihood=False, or refit it on the data."
             )
         values = fit.log_density_draws(fit.X).reshape(*draws.draw_shape, -1)
         groups["log_likelihood"] = convert.sample_dataset({"x": values}, ("obs",))

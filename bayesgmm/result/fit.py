@@ -266,7 +266,7 @@ class Fit:
         ArgumentError
             `draws` is out of range.
         NotApplicableError
-            The fit has no chains, or was saved without its data.
+            The fit has no chains, or is without its data.
         DataError
             X was changed after the fit was made on it.
         FitError

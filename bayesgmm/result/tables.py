@@ -41,7 +41,7 @@ def _invariant_rows(fit: Fit) -> pd.DataFrame:
     if isinstance(fit.diagnostics, SamplerDiagnostics):
         return pd.DataFrame([asdict(q) for q in fit.diagnostics.quantities]).set_index("name")
     if fit.X is None:
-        raise NotApplicableError("this fit was saved without its data, which label-invariant rows need.")
+        raise NotApplicableError("this fit is without its data, which label-invariant rows need.")
     draws = fit.estimate.draws()
     quantities = invariant_quantities(draws, fit.X)
     if draws.draw_shape[1] > 1:

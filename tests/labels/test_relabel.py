@@ -228,7 +228,7 @@ def test_bad_input(pair):
             bg.relabel(fit, **arguments)
     with pytest.raises(bg.ArgumentError, match=r"must be a Fit; .* bg\.labels\.permutations"):
         bg.relabel(fit.params.weights)
-    with pytest.raises(bg.NotApplicableError, match="saved without its data"):
+    with pytest.raises(bg.NotApplicableError, match="without its data"):
         bg.relabel(replace(fit, X=None))
     with pytest.raises(bg.DataError, match="X was changed"):
         bg.relabel(replace(fit, X=X + 1))

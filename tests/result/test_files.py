@@ -68,7 +68,7 @@ def test_without_data_everything_is_answered_that_needs_none(kind, tmp_path):
     assert again.X is None and again.n_obs == 60
     assert_same_answers(fit, again)
     assert "observed_data" not in again.to_datatree(log_likelihood=False).children
-    with pytest.raises(bg.NotApplicableError, match="saved without its data; pass log_likelihood=False"):
+    with pytest.raises(bg.NotApplicableError, match="without its data; pass log_likelihood=False"):
         again.to_datatree()
     with xr.open_datatree(tmp_path / "fit.nc", engine="h5netcdf") as tree:
         sizes = {size for group in tree.subtree for size in group.sizes.values()}

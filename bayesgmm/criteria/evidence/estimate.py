@@ -49,7 +49,7 @@ def log_evidence(fit: Fit, method: str = "bridge", rng: np.random.Generator | in
     ArgumentError
         There is no such method.
     NotApplicableError
-        The fit has no draws or too few, or they are stacked; it was saved without its data, or has another model or
+        The fit has no draws or too few, or they are stacked; it is without its data, or has another model or
         prior; it has too many components, or too many labellings.
 
     References
@@ -106,7 +106,7 @@ def _data_and_prior(fit: Fit):
             f"the evidence needs a conjugate prior, and this model has {type(model.prior).__name__}."
         )
     if fit.X is None:
-        raise NotApplicableError("this fit was saved without its data, which its evidence is about.")
+        raise NotApplicableError("this fit is without its data, which its evidence is about.")
     return np.asarray(fit.X), model.conjugate()
 
 
