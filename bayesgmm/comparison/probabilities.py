@@ -23,7 +23,8 @@ def model_probabilities(comparison: Comparison, column: str, prior: Mapping[str,
     import pandas as pd
 
     groups = _models(comparison, _evidences(comparison, column))
-    estimates = {names[0]: _pooled([score for _, score in found]) for names, found in groups}
+    pooled = _largest if COLUMNS[column].is_approximate else _pooled
+    estimates = {names[0]: pooled([score for _, score in found]) for names, found in groups}
     value, se = np.array(list(estimates.values())).T
     prior_mass = _prior(prior, [names for names, _ in groups])
     probability = softmax(value + np.log(prior_mass))
@@ -84,19 +85,20 @@ def _pooled(scores: list[Score]) -> tuple[float, float]:
     """One evidence and its error from the estimates of several engines.
 
     They are weighted by their inverse variances, and where they disagree by more than their errors the error is raised
-    by Birge's ratio.  Of numbers without an error (BIC, bounds) the largest stands: the higher likelihood, the better
-    bound.
+    by Birge's ratio.
     """
     value, se = (np.array([getattr(score, part) for score in scores]) for part in ("value", "se"))
-    if np.isnan(se).any():
-        best = int(value.argmax())
-        return float(value[best]), float(se[best])
     if (se == 0).any():
         return float(value[se == 0].mean()), 0.0
     precision = se**-2
     mean = float(precision @ value / precision.sum())
     excess = float(precision @ (value - mean) ** 2) / max(1, len(value) - 1)
     return mean, float(np.sqrt(max(1.0, excess) / precision.sum()))
+
+
+def _largest(scores: list[Score]) -> tuple[float, float]:
+    """Of BIC and bounds: the higher likelihood, the better bound.  How far that is from the evidence is not known."""
+    return max(score.value for score in scores), np.nan
 
 
 def _probability_error(probability: np.ndarray, se: np.ndarray) -> np.ndarray:

@@ -102,11 +102,15 @@ class Column:
         For a reader of the table.
     suffixes : tuple of str
         The columns that it fills in a table.
+    is_approximate : bool
+        Whether it differs from its estimand by more than its standard error tells, as BIC and the ELBO do, which may be
+        exact numbers and are no exact evidences.
     """
 
     estimand: str
     note: str
     suffixes: tuple[str, ...] = ("", "_se", "_diff", "_diff_se")
+    is_approximate: bool = False
 
     @property
     def has_differences(self) -> bool:
@@ -164,12 +168,14 @@ COLUMNS = {
         EVIDENCE,
         "-BIC/2: the log likelihood at the point estimate less (number of parameters)/2 log n; at a MAP estimate as in "
         f"Fraley and Raftery (2007). {SINGULAR} It is exact: a number of these data.",
+        is_approximate=True,
     ),
     "elbo": Column(
         EVIDENCE,
         "The evidence lower bound of VB, with every normaliser. It is about one of the K! orders of the labels, so "
         "that up to log K! nats are missing for the others; how much more is missing is not known. That of VB "
         "is exact; that of ADVI and Pathfinder is a mean over draws of q, with its Monte Carlo error.",
+        is_approximate=True,
     ),
     "elbo_orders": Column(
         EVIDENCE,
