@@ -26,6 +26,7 @@ from bayesgmm.labels.partition import Partition, partition
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
+from bayesgmm.methods.imported import from_datatree
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.online import OnlineEM
 from bayesgmm.methods.pathfinder import Pathfinder
@@ -55,7 +56,8 @@ __all__ = [
     "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
     "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical",
     "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit",
-    "labels", "load", "load_dataset", "log_evidence", "partition", "pymc_model", "relabel", "stack_chains",
+    "from_datatree", "labels", "load", "load_dataset", "log_evidence", "partition", "pymc_model", "relabel",
+    "stack_chains",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.
