@@ -42,6 +42,7 @@ from bayesgmm.priors.independent import HierarchicalScale, IndependentNormalInve
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.fit import Fit
+from bayesgmm.result.prior import PriorDraws, sample_prior
 
 if TYPE_CHECKING:
     from bayesgmm.ppl.build import pymc_model
@@ -54,10 +55,10 @@ __all__ = [
     "ChainStack", "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit",
     "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart",
     "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
-    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical",
-    "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit",
-    "from_datatree", "labels", "load", "load_dataset", "log_evidence", "partition", "pymc_model", "relabel",
-    "stack_chains",
+    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PriorDraws", "RobbinsMonro",
+    "Spherical", "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source",
+    "fit", "from_datatree", "labels", "load", "load_dataset", "log_evidence", "partition", "pymc_model", "relabel",
+    "sample_prior", "stack_chains",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.
