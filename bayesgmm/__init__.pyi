@@ -23,6 +23,7 @@ from .labels.partition import Partition, partition
 from .methods.advi import ADVI
 from .methods.em import EM, MAP
 from .methods.gibbs import Gibbs
+from .methods.imported import from_datatree
 from .methods.nuts import NUTS
 from .methods.online import OnlineEM
 from .methods.pathfinder import Pathfinder
@@ -40,6 +41,7 @@ from .priors.independent import HierarchicalScale, IndependentNormalInverseWisha
 from .priors.weights import Dirichlet
 from .result.alignment import Alignment
 from .result.fit import Fit
+from .result.prior import PriorDraws, sample_prior
 from .uncertainty import (
     IntervalComparison,
     Intervals,
@@ -55,10 +57,10 @@ __all__ = [
     "Fit", "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale",
     "IndependentNormalInverseWishart", "IntervalComparison", "Intervals", "Isotropic", "LikelihoodRatioTest",
     "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
-    "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical", "StochasticVB",
-    "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "compare_intervals", "data_source",
-    "fit", "intervals", "labels", "likelihood_ratio_test", "load", "load_dataset", "log_evidence", "partition",
-    "pymc_model", "relabel", "stack_chains",
+    "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PriorDraws", "RobbinsMonro", "Spherical",
+    "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "compare_intervals",
+    "data_source", "fit", "from_datatree", "intervals", "labels", "likelihood_ratio_test", "load", "load_dataset",
+    "log_evidence", "partition", "pymc_model", "relabel", "sample_prior", "stack_chains",
 ]  # fmt: skip
 
 __version__: str

@@ -15,6 +15,7 @@ from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableErr
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
+from bayesgmm.methods.imported import Imported
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.online import OnlineEM
 from bayesgmm.methods.pathfinder import Pathfinder
@@ -22,12 +23,14 @@ from bayesgmm.methods.stream import RobbinsMonro, Streaming
 from bayesgmm.methods.svb import StochasticVB
 from bayesgmm.methods.vb import VB
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
+from bayesgmm.models.unspecified import UnspecifiedMixture
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.counts import BetaNegativeBinomial, Uniform
 from bayesgmm.priors.independent import HierarchicalScale, IndependentNormalInverseWishart
 from bayesgmm.priors.process import StickPosterior
 from bayesgmm.priors.sticks import StickBreaking
+from bayesgmm.priors.unknown import UNKNOWN, UnknownPrior
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result import diagnostics, files, status
 from bayesgmm.result.approximation import ApproximationDiagnostics
@@ -67,7 +70,10 @@ TYPES = {
         RobbinsMonro,
         diagnostics.SamplerDiagnostics,
         diagnostics.QuantityDiagnostics,
+        Imported,
         StackedModel,
+        UnspecifiedMixture,
+        UnknownPrior,
         Stacking,
     )
 }
@@ -199,6 +205,8 @@ def check_applicable(model: Model, method: Method) -> None:
         raise NotApplicableError(
             f"{type(method).__name__} cannot fit a {type(model).__name__}; {' and '.join(able)} can."
         )
+    if isinstance(model.prior, UnknownPrior):
+        raise NotApplicableError(f"{UNKNOWN}; to fit here, state a model of this package.")
     if not isinstance(model.prior, _priors_of(method)):
         able = [kind.__name__ for kind in METHODS if issubclass(type(model.prior), _priors_of(kind))]
         raise NotApplicableError(

@@ -14,6 +14,7 @@ from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.models import GaussianMixture
 from bayesgmm.priors.components import NormalInverseWishart
+from bayesgmm.priors.unknown import UNKNOWN, UnknownPrior
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit, as_seed
 
@@ -101,6 +102,8 @@ def _data_and_prior(fit: Fit):
             f"a {type(model).__name__} has no estimate of its evidence here; fit.occupied() gives the posterior of the "
             "number of components."
         )
+    if isinstance(model.prior, UnknownPrior):
+        raise NotApplicableError(f"{UNKNOWN}.")
     if not isinstance(model.prior, NormalInverseWishart):
         raise NotApplicableError(
             f"the evidence needs a conjugate prior, and this model has {type(model.prior).__name__}."

@@ -1,0 +1,201 @@
+"""`from_datatree`: draws of a mixture that another program made, as a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.data import DataMatrix, as_matrix, data_hash
+from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.methods.chains import judge
+from bayesgmm.methods.named_draws import NamedDraws, Names, as_params, group_of, means_of, scatter_of, weights_of
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
+from bayesgmm.models.unspecified import UnspecifiedMixture
+from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities
+from bayesgmm.result.estimates import Draws
+from bayesgmm.result.fit import Fit
+from bayesgmm.result.method import MethodResult, Progress
+from bayesgmm.result.occupancy import with_remarks
+from bayesgmm.result.provenance import provenance
+from bayesgmm.result.status import Status
+
+# Two structures that are one and the same in one column.
+ALIKE_IN_ONE_COLUMN = {"diagonal": "full", "spherical": "full", "isotropic": "tied"}
+STATS = ("diverging", "energy", "tree_depth", "n_occupied", "concentration", "n_components")
+CHECKED_DRAWS = 50
+LIKELIHOOD_ERROR = 1e-3  # nats and relative: what float32 and decimal files leave
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Stands where a method does in a fit whose draws come from another program; it cannot be run.
+
+    Parameters
+    ----------
+    program : str
+    draws, chains : int
+    """
+
+    program: str
+    draws: int
+    chains: int
+
+    def run(self, model: Model, data: DataMatrix, rng: np.random.Generator, progress: Progress) -> MethodResult:
+        raise NotApplicableError(
+            f"these draws come from {self.program}, which bayesgmm cannot run again on other data: fit there, or with "
+            "one of the methods here."
+        )
+
+
+def from_datatree(
+    dt: Any,
+    X: ArrayLike,
+    weights: Names | None = "weights",
+    means: Names = "means",
+    *,
+    covariances: Names | None = None,
+    chol: Names | None = None,
+    precision_chol: Names | None = None,
+    sd: Names | None = None,
+    corr: Names | None = None,
+    model: Model | None = None,
+    program: str = "another program",
+    group: str = "posterior",
+) -> Fit:
+    """Draws of a mixture from a hand-written PyMC, Stan or NumPyro model, as a fit of kind "draws".
+
+    What can be known from draws works: densities, LOO, WAIC, `compare`, `relabel`, `partition`, plots and files.
+    What needs the model to be run again (K-fold) or its prior (evidence) says so.
+
+    Parameters
+    ----------
+    dt : DataTree, InferenceData, Dataset, or dict of arrays with axes (chain, draw, ...)
+    X : (n, d) array or frame
+        The data that the draws were made from, in the same units.
+    weights, means : str
+        Names of the variables, or a list with one for each component: (K,) weights and (K, D) means, for one column
+        also (K,).  ``weights=None`` for one component.
+    covariances, chol, precision_chol, sd : str
+        Exactly one: (K, D, D) covariances, or lower triangles C with ``Sigma = C C^T`` (also packed, as PyMC's
+        LKJCholeskyCov), or upper triangles P with ``inv(Sigma) = P P^T``; (D, D) is one for all components, and for
+        one column (K,) will do.  Standard deviations are (K, D), (K,), or one number in all.  A list of names has one
+        for each component.
+    corr : str, optional
+        Correlations (K, D, D) or (D, D), with the standard deviations ``sd`` of each column.
+    model : GaussianMixture, DirichletProcessMixture or MixtureOfFiniteMixtures, optional
+        Only if the draws were made under exactly its prior; the evidence and the prior's sensitivity then work.
+        Constants left at None are those that `fit` takes from X.  Components of a Dirichlet process must be in the
+        order of its sticks.
+    program : str
+        What the status and the errors call the origin.
+    group : str
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ArgumentError
+        A variable is not there, has an unexpected shape, or a draw is no mixture; the message names the draw.  Or the
+        tree has pointwise log likelihoods and they are not those of the mixture that was read (standard deviations
+        taken for variances, other units): the message says where.
+    DataError
+        X cannot be used.
+    """
+    data = as_matrix(X)
+    named = NamedDraws.of(dt, group)
+    centers = means_of(named, means, data.values.shape[1])
+    shape: Any = centers.shape
+    options = {"covariances": covariances, "chol": chol, "precision_chol": precision_chol, "sd": sd, "corr": corr}
+    scatter = scatter_of(named, {name: value for name, value in options.items() if value is not None}, shape)
+    shares = weights_of(named, weights, shape[2])
+    if shares.shape[:2] != shape[:2]:
+        raise ArgumentError(f"weights have axes (chain, draw) of {shares.shape[:2]} and the means {shape[:2]}.")
+    described = _model(model, scatter.structure, shape, data)
+    params = as_params(shares, centers, scatter.factor)
+    _check_log_likelihood(dt, params, data.values)
+    return _fit(described, params, _stats(dt, described, params), data, str(program))
+
+
+def _model(model: Model | None, structure: str, shape: tuple[int, ...], data: DataMatrix) -> Model:
+    k, d = shape[2], shape[3]
+    if model is None:
+        return UnspecifiedMixture(k, structure)  # pyright: ignore[reportArgumentType]
+    if not isinstance(model, (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)):
+        raise ArgumentError(f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2).")
+    if model.n_components != k:
+        raise ArgumentError(f"the model has {model.n_components} components and the draws have {k}.")
+    theirs = ALIKE_IN_ONE_COLUMN.get(model.covariance.name, model.covariance.name) if d == 1 else model.covariance.name
+    if theirs != structure:
+        raise ArgumentError(
+            f"the model has covariance={model.covariance.name!r} and the draws are {structure}: name the variable that "
+            "holds them as the model has them."
+        )
+    return model.resolve(data)
+
+
+def _stats(dt: Any, model: Model, params: MixtureParams) -> dict[str, np.ndarray]:
+    """What the sampler said of itself, where it is known here by the same name."""
+    found = group_of(dt, "sample_stats")
+    stats = {}
+    if found is not None:
+        arrays = NamedDraws.of(found, "sample_stats").arrays
+        stats = {name: arrays[name] for name in STATS if name in arrays and arrays[name].shape == params.draw_shape}
+    if isinstance(model, MixtureOfFiniteMixtures):
+        stats.setdefault("n_components", (params.weights > 0).sum(-1))
+    return stats
+
+
+def _fit(model: Model, params: MixtureParams, stats: dict[str, np.ndarray], data: DataMatrix, program: str) -> Fit:
+    if model.covariance.is_diagonal and not params.is_diagonal:  # of one column
+        params = as_params(params.weights, params.means, params.precision_chol[..., 0])
+    n_divergent = int(stats["diverging"].sum()) if "diverging" in stats else 0
+    diagnostics = _diagnosed(params, data.values, n_divergent)
+    chains, draws = params.draw_shape
+    method = Imported(program, draws, chains)
+    notes = [f"{n_divergent} divergent transitions were reported."] if n_divergent else []
+    status = judge(
+        diagnostics, (chains, draws), method, False, "Run them longer, or look for several modes.",
+        "run the chains longer.", notes,
+    )  # fmt: skip
+    sentence = f"Draws from {program}. {status.sentence}"
+    fit = Fit(
+        model, method, Draws(params, stats), Status(status.outcome, sentence), diagnostics, np.empty(0), float("nan"),
+        0, data.values, len(data.values), data.feature_names, provenance(data_hash(data.values)),
+    )  # fmt: skip
+    return with_remarks(fit)
+
+
+def _diagnosed(params: MixtureParams, X: np.ndarray, n_divergent: int) -> SamplerDiagnostics:
+    if params.draw_shape[1] < 4:
+        raise ArgumentError(f"there are {params.draw_shape[1]} draws of each chain: at least 4 are needed.")
+    found = diagnose(invariant_quantities(params, X), n_divergent)
+    return replace(found, n_divergent=n_divergent)
+
+
+def _check_log_likelihood(dt: Any, params: MixtureParams, X: np.ndarray) -> None:
+    """Compare with the pointwise log likelihoods of the tree, where it has one for every point."""
+    found = group_of(dt, "log_likelihood")
+    if found is None:
+        return
+    arrays = [a.reshape(*a.shape[:2], -1) for a in NamedDraws.of(found, "log_likelihood").arrays.values()]
+    if len(arrays) != 1 or arrays[0].shape != (*params.draw_shape, len(X)):
+        return
+    from bayesgmm.core.density import log_density
+
+    draws = np.unique(np.linspace(0, params.draw_shape[1] - 1, CHECKED_DRAWS).astype(int))
+    theirs = arrays[0][:, draws].astype(float)
+    ours = log_density(params[:, draws], X)
+    wrong = ~(np.abs(ours - theirs) <= LIKELIHOOD_ERROR * (1.0 + np.abs(ours)))
+    if wrong.any():
+        chain, draw, row = np.argwhere(wrong)[0]
+        raise ArgumentError(
+            f"the log likelihood in these draws is {theirs[chain, draw, row]:.4g} at draw {draws[draw]} of chain "
+            f"{chain}, row {row}, and that of the mixture read from them {ours[chain, draw, row]:.4g}: is a variable "
+            "mapped wrongly (variances for standard deviations), or are these other data or other units?"
+        )
