@@ -21,6 +21,8 @@ from bayesgmm.plots import (
     plot_credible_ball,
     plot_criteria,
     plot_density,
+    plot_intervals,
+    plot_likelihood_ratio,
     plot_partition,
     plot_ranks,
     plot_responsibilities,
@@ -284,6 +286,45 @@ def test_responsibilities_are_stacked_to_one(d):
         np.testing.assert_allclose(np.sort(heights, axis=0), np.sort(expected, axis=0), atol=1e-12)
     with pytest.raises(NotApplicableError, match="not aligned"):
         plot_responsibilities(draws_fit(d))
+
+
+# ---- intervals ----
+
+
+def test_every_interval_is_the_tables():
+    together = bg.compare_intervals({"em": point_fit(2, 2), "vb": variational_fit(2, 2)})
+    figure = plot_intervals(together, families=("weight", "mean"))
+    panels = visible(figure)
+    assert [ax.get_title() for ax in panels] == ["weight", "mean of eruptions", "mean of waiting"]
+    table, origin = together.table, point_fit(2, 2).params.means
+    for ax, name in zip(panels, ("weight[{}]", "mean[{}, eruptions]", "mean[{}, waiting]"), strict=True):
+        for fit, dots, lines in zip(("em", "vb"), ax.lines, lines_of(ax), strict=False):
+            rows = table.loc[[(name.format(k), fit) for k in range(2)]]
+            base = 0.0 if "weight" in name else origin[:, panels.index(ax) - 1]
+            np.testing.assert_allclose(dots.get_xdata(), rows["estimate"] - base)
+            np.testing.assert_allclose(
+                [segment[:, 0] for segment in lines.get_segments()], rows[["lower", "upper"]].to_numpy() - np.c_[base]
+            )
+            np.testing.assert_array_equal(np.round(dots.get_ydata()), [0, 1])
+
+
+@pytest.mark.parametrize("d", [1, 4])
+def test_intervals_of_one_and_of_many_columns(d, tmp_path):
+    figure = plot_intervals({"em": point_fit(d, 2), "vb": variational_fit(d, 2)})
+    figure.savefig(tmp_path / "figure.png")
+    titles = [ax.get_title() for ax in visible(figure)]
+    assert len(titles) == 1 + 2 * d and not any("correlation" in title for title in titles)
+    with pytest.raises(ArgumentError, match="skewness"):
+        plot_intervals({"em": point_fit(d, 2)}, families=("skewness",))
+
+
+def test_a_likelihood_ratio_stands_among_those_of_its_null():
+    test = bg.likelihood_ratio_test(point_fit(1, 1), replicates=20, rng=0)
+    ax = plot_likelihood_ratio(test).axes[0]
+    assert sum(bar.get_height() for bar in ax.patches) == 20
+    assert ax.lines[0].get_xdata()[0] == test.statistic and f"p = {test.p_value:.3f}" in ax.get_title()
+    with pytest.raises(ArgumentError, match="likelihood_ratio_test"):
+        plot_likelihood_ratio(3.0)
 
 
 # ---- criteria ----

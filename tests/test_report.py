@@ -21,8 +21,8 @@ from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.status import Outcome, Status
 
 CHAPTERS = [
-    "summary", "criteria", "comparison", "components", "density", "co-clustering", "responsibilities", "convergence",
-    "origin",
+    "summary", "criteria", "comparison", "components", "density", "co-clustering", "responsibilities", "intervals",
+    "convergence", "origin",
 ]  # fmt: skip
 
 
@@ -169,6 +169,33 @@ def test_draws_of_several_modes_have_no_responsibilities_and_a_report(others, tm
     write_report(tmp_path / "report.html", *compared(fits | {"modes": modes}, 2))
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "The draws of Pathfinder, K = 3 have components that are not aligned" in page.texts["responsibilities"]
+
+
+def test_the_engines_stand_beside_each_other(tmp_path):
+    apart = {"em": point_fit(2, 2), "vb": variational_fit(2, 2), "nuts": draws_fit(2, 2)}
+    write_report(tmp_path / "report.html", *compared(apart, 2))
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    said = page.texts["intervals"]
+    table = bg.compare_intervals({"em": apart["em"], "vb": apart["vb"], "nuts": bg.relabel(apart["nuts"])}).table
+    for fit in apart:
+        row = table.loc[("mean[1, waiting]", fit)]
+        assert f"{row.lower:.4g} to {row.upper:.4g}" in said and "left out" not in said
+
+
+def test_engines_that_cannot_follow_a_component_say_why(tmp_path):
+    draws, rng = draws_fit(2, 2), np.random.default_rng(0)
+    p, X = draws.params, data(2).to_numpy()
+    means = X.mean(0) + X.std(0) * rng.normal(0, 0.1, p.means.shape)
+    alike = bg.MixtureParams.trusted(np.full_like(p.weights, 0.5), means, p.precision_chol[:, :, [0, 0]])
+    doubtful = replace(draws, estimate=replace(draws.estimate, params=alike))
+    with pytest.warns(bg.NotConvergedWarning):
+        early = bg.fit(bg.GaussianMixture(2), data(2), bg.EM(max_iter=1), rng=0)
+    for fits in ({"nuts": doubtful, "vb": variational_fit(2, 2)}, {"nuts": doubtful, "em": early}):
+        write_report(tmp_path / "report.html", *compared(fits, 2))
+        said = Page((tmp_path / "report.html").read_text(encoding="utf-8")).texts["intervals"]
+        assert "nuts is left out: its components overlap so much" in said
+        assert ("em is left out: the fit is not at an optimum" in said) == ("em" in fits)
+        assert ("As numbers" in said) == ("vb" in fits)
 
 
 def test_a_failed_fit_is_named_with_its_reason_and_not_shown(tmp_path):

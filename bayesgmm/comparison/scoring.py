@@ -14,7 +14,7 @@ from bayesgmm.comparison.table import Comparison, Row
 from bayesgmm.criteria.baseline import N_STARTS, baseline_scores, kmeans_baseline
 from bayesgmm.criteria.clustering import ari, known_groups, rand_index
 from bayesgmm.criteria.evidence import elbo, elbo_orders, log_evidence
-from bayesgmm.criteria.information import aic, bic, icl
+from bayesgmm.criteria.information import aic, aicc, bic, icl
 from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elpd_waic, make_folds
 from bayesgmm.criteria.score import COLUMNS, Score
 from bayesgmm.data import matching_columns
@@ -26,7 +26,8 @@ from bayesgmm.result.method import Progress, silent
 from bayesgmm.result.status import Outcome, Status
 
 IN_SAMPLE = {
-    "elpd_loo": elpd_loo, "elpd_waic": elpd_waic, "aic": aic, "bic": bic, "elbo": elbo, "elbo_orders": elbo_orders,
+    "elpd_loo": elpd_loo, "elpd_waic": elpd_waic, "aic": aic, "aicc": aicc, "bic": bic,
+    "elbo": elbo, "elbo_orders": elbo_orders,
     "log_evidence_bridge": lambda fit, X: log_evidence(fit, "bridge"),
     "log_evidence_chib": lambda fit, X: log_evidence(fit, "chib"),
     "log_evidence_exact": lambda fit, X: log_evidence(fit, "exact"), "icl": icl,

@@ -13,6 +13,11 @@ from bayesgmm.result.status import Outcome
 
 COLLAPSED = "at a suspicious optimum the likelihood can be as high as one likes, so this is left out of comparisons: "
 
+AT_MODE = (
+    "at a MAP estimate: the log likelihood at the mode of the posterior stands in the place of the maximum (Fraley and "
+    "Raftery 2007), so that it depends on the prior, and is below the BIC of EM"
+)
+
 
 def aic(fit: Fit, X: np.ndarray) -> Score:
     """-AIC/2, the log likelihood at the point estimate less its number of parameters.
@@ -28,10 +33,32 @@ def aic(fit: Fit, X: np.ndarray) -> Score:
     return _guarded(fit, Score.summed("aic", fit.log_density(X) - fit.n_parameters / len(X)))
 
 
+def aicc(fit: Fit, X: np.ndarray) -> Score:
+    """-AICc/2: `aic` with its small-sample correction, less p (p + 1) / (n - p - 1) for p parameters and n points.
+
+    Hurvich and Tsai (1989), Biometrika 76, 297-307, doi:10.1093/biomet/76.2.297.
+
+    Raises
+    ------
+    NotApplicableError
+        The fit is not a point estimate, or n is at most p + 1.
+    """
+    _need_point(fit, "AICc")
+    n, p = len(X), fit.n_parameters
+    if n - p - 1 <= 0:
+        raise NotApplicableError(
+            f"AICc divides by n - p - 1, and with {n} points and {p} parameters there is nothing left: fewer "
+            "components or a simpler covariance."
+        )
+    penalty = p + p * (p + 1) / (n - p - 1)
+    return _guarded(fit, Score.summed("aicc", fit.log_density(X) - penalty / n))
+
+
 def bic(fit: Fit, X: np.ndarray) -> Score:
     """-BIC/2 (mclust's BIC / 2), an approximation of the log evidence.
 
-    Schwarz (1978), Annals of Statistics 6, 461-464, doi:10.1214/aos/1176344136.
+    Schwarz (1978), Annals of Statistics 6, 461-464, doi:10.1214/aos/1176344136.  At the mode of a posterior: Fraley and
+    Raftery (2007), Journal of Classification 24, 155-181, doi:10.1007/s00357-007-0004-5.
 
     Raises
     ------
@@ -39,7 +66,8 @@ def bic(fit: Fit, X: np.ndarray) -> Score:
         The fit is not a point estimate.
     """
     _need_point(fit, "BIC")
-    return _guarded(fit, Score("bic", _bic(fit, X), 0.0))
+    score = Score("bic", _bic(fit, X), 0.0)
+    return _guarded(fit, score.noted(AT_MODE) if getattr(fit.method, "is_regularised", False) else score)
 
 
 def icl(fit: Fit, X: np.ndarray) -> Score:

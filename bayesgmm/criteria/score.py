@@ -154,6 +154,11 @@ COLUMNS = {
     "aic": Column(
         PREDICTION, f"-AIC/2: the log likelihood at the point estimate less the number of parameters. {SINGULAR}"
     ),
+    "aicc": Column(
+        PREDICTION,
+        "-AICc/2: aic less p (p + 1) / (n - p - 1), which matters below some 40 points for each of the p parameters. "
+        "The correction is exact for linear regression, and a convention here.",
+    ),
     "log_evidence_bridge": Column(
         EVIDENCE,
         "Bridge sampling from the draws, made symmetric over all orders of the labels. Its standard error is that of "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -92,6 +93,8 @@ class MAP:
     ----------
     Fraley and Raftery (2007), Journal of Classification 24, 155-181, doi:10.1007/s00357-007-0004-5.
     """
+
+    is_regularised: ClassVar = True  # what is maximised is not the likelihood
 
     max_iter: int = 1000
     tol: float | None = 1e-8

@@ -10,10 +10,12 @@ from bayesgmm.plots.clusters import plot_credible_ball, plot_partition
 from bayesgmm.plots.components import plot_components
 from bayesgmm.plots.criteria import plot_criteria
 from bayesgmm.plots.density import plot_density
+from bayesgmm.plots.intervals import plot_intervals, plot_likelihood_ratio
 from bayesgmm.plots.partition import plot_co_clustering, plot_responsibilities
 from bayesgmm.plots.prior import plot_prior
 
 __all__ = [
-    "plot_co_clustering", "plot_components", "plot_credible_ball", "plot_criteria", "plot_density", "plot_partition",
-    "plot_prior", "plot_ranks", "plot_responsibilities", "plot_traces",
+    "plot_co_clustering", "plot_components", "plot_credible_ball", "plot_criteria", "plot_density",
+    "plot_intervals", "plot_likelihood_ratio", "plot_partition", "plot_prior", "plot_ranks",
+    "plot_responsibilities", "plot_traces",
 ]  # fmt: skip

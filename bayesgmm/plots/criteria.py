@@ -22,6 +22,7 @@ LOOK = {  # marker, filled or not, and line of each column
     "elpd_loo": ("s", False, "--"),
     "elpd_waic": ("^", False, ":"),
     "aic": ("v", False, "-."),
+    "aicc": ("v", True, ":"),
     "bic": ("o", True, "-"),
     "elbo": ("s", False, "--"),
     "log_evidence_bridge": ("D", True, "-"),

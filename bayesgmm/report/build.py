@@ -19,6 +19,7 @@ from bayesgmm.plots.canvas import even_rows, name_of, points_of
 from bayesgmm.report import origin, pictures, tables
 from bayesgmm.report.choice import Choice, choose
 from bayesgmm.report.content import Fold, Picture, Section, Table
+from bayesgmm.report.intervals import interval_section
 
 if TYPE_CHECKING:
     from bayesgmm.comparison import Comparison
@@ -85,6 +86,7 @@ def _sections(
         _density(choice),
         _partition(choice, labels),
         _responsibilities(choice),
+        interval_section(choice),
         _convergence(choice, fits),
         Section(
             "origin", "Origin", (),

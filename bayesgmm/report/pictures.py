@@ -17,6 +17,7 @@ from bayesgmm.plots import (
     plot_credible_ball,
     plot_criteria,
     plot_density,
+    plot_intervals,
     plot_partition,
     plot_ranks,
     plot_responsibilities,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bayesgmm.comparison import Comparison
     from bayesgmm.labels.partition import Partition
     from bayesgmm.result.fit import Fit
+    from bayesgmm.uncertainty import IntervalComparison
 
 DPI, TRACE_DPI = 140, 110  # of what is drawn as pixels inside a vector figure; noise does not compress
 N_TRACES = 4
@@ -137,6 +139,18 @@ def responsibilities(fits: list[Fit]) -> Picture:
         f"Stacked bars of each point's component probabilities under {', '.join(name_of(fit) for fit in fits)}.",
         "Each point is a thin bar, divided by its probabilities of belonging to each component: one colour from bottom "
         "to top is a certain point, mixed colours are a doubtful one.",
+    )
+
+
+def intervals(together: IntervalComparison) -> Picture:
+    """What each engine knows of each parameter."""
+    names = ", ".join(together.rows)
+    return _picture(
+        lambda: plot_intervals(together),
+        f"Intervals of every parameter of every component, by {names}, one colour for each.",
+        "Dots are estimates and lines their intervals, one panel for each parameter, components below each other in "
+        f"the order of {next(iter(together.rows))}. Means are differences from its estimate, which stands beside "
+        "the component. Lines of one length are engines that agree on how much the data say.",
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import bayesgmm as bg
-from bayesgmm.criteria.information import aic, bic, icl
+from bayesgmm.criteria.information import aic, aicc, bic, icl
 from bayesgmm.result.status import Outcome
 
 STRUCTURES = {"EII": "isotropic", "VII": "spherical", "EEE": "tied", "VVI": "diagonal", "VVV": "full", "E": "tied"}
@@ -53,7 +53,26 @@ def test_at_the_mode_of_a_posterior_the_likelihood_there_counts():
     assert bic(mode, X).value < bic(em, X).value
 
 
-@pytest.mark.parametrize("criterion", [aic, bic, icl])
+def test_the_small_sample_correction():
+    X = bg.load_dataset("acidity").X[:20]
+    fit = bg.fit(bg.GaussianMixture(2), X, bg.EM(), rng=0)
+    p, n = 5, 20
+    usual = -2 * fit.log_likelihood + 2 * p * n / (n - p - 1)  # as Burnham and Anderson write it
+    assert aicc(fit, X).value == pytest.approx(-usual / 2, rel=1e-12)
+    assert aicc(fit, X).se == pytest.approx(aic(fit, X).se, rel=1e-9)  # a constant does not vary
+    with pytest.raises(bg.NotApplicableError, match="6 points and 5 parameters"):
+        aicc(fit, X[:6])
+    table = bg.compare({"em": fit}, folds=0).table
+    assert table.at["em", "aicc"] == pytest.approx(-usual / 2) and "aicc_diff_se" in table
+
+
+def test_bic_at_a_mode_says_what_it_is():
+    X = bg.load_dataset("faithful").X
+    em, mode = (bg.fit(bg.GaussianMixture(2), X, method, rng=0) for method in (bg.EM(), bg.MAP()))
+    assert any("Fraley and Raftery 2007" in note for note in bic(mode, X).notes) and not bic(em, X).notes
+
+
+@pytest.mark.parametrize("criterion", [aic, aicc, bic, icl])
 def test_only_of_point_estimates(criterion):
     X = bg.load_dataset("faithful").X
     fit = bg.fit(bg.GaussianMixture(1), X, bg.VB(), rng=0)
@@ -66,6 +85,6 @@ def test_a_suspicious_optimum_is_shown_and_not_ranked():
     with pytest.warns(bg.NotConvergedWarning, match="suspicious"):
         fit = bg.fit(bg.GaussianMixture(2), X, bg.EM(), rng=0)
     assert fit.status.outcome is Outcome.COLLAPSED
-    for criterion in (aic, bic, icl):
+    for criterion in (aic, aicc, bic, icl):
         score = criterion(fit, X)
         assert np.isfinite(score.value) and not score.is_ranked and "suspicious" in score.notes[0]

@@ -32,7 +32,7 @@ def test_the_null_statistics_are_those_of_fits_to_the_simulated_data():
             warnings.simplefilter("ignore", bg.NotConvergedWarning)  # one component cut in two is slow to climb
             fits = [bg.fit(bg.GaussianMixture(k, "isotropic"), Y, method, rng=0) for k in (1, 2)]
         found.append(2 * (fits[1].log_likelihood - fits[0].log_likelihood))
-    # Where EM settles it is within 1e-8 nats a point of the optimum; four starts may miss the best optimum here and there.
+    # Where EM settles it is within 1e-8 nats a point of the optimum; four starts may miss the best one.
     assert np.isclose(test.null, found, atol=1e-3).mean() >= 0.8
 
 
