@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import gammaln, logsumexp
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.models import GaussianMixture
+from bayesgmm.models import GaussianMixture, Model
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.result.estimates import Draws
@@ -107,35 +107,47 @@ def has_closed_form(fit: Fit) -> bool:
     """Whether the fit holds draws of a posterior that is conjugate given the labels."""
     if not isinstance(fit.estimate, Draws) or STACKED in fit.estimate.sample_stats:
         return False
+    return has_conjugate_prior(fit)
+
+
+def has_conjugate_prior(fit: Fit) -> bool:
+    """Whether means and covariances can be integrated out given the labels."""
     return isinstance(fit.model.prior, NormalInverseWishart)
 
 
-def log_density_left_out(fit: Fit, X: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(draws, m) log p(x_i | labels and values of the others) for each of the m `rows`."""
+def as_drawn(fit: Fit) -> MixtureParams:
+    """All draws of a fit with one leading axis, in the order that the model gives its components."""
+    assert isinstance(fit.estimate, Draws)
+    draws = fit.estimate.as_drawn()
+    return draws.reshaped(int(np.prod(draws.draw_shape)))
+
+
+def log_density_left_out(
+    model: Model, draws: MixtureParams, X: np.ndarray, rows: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """(S, m) log p(x_i | labels and values of the others) for each of the m `rows` and (S,) draws."""
     return np.concatenate(
-        [np.stack([part.log_density(X[i], i) for i in rows], axis=1) for part in _labelled(fit, X, rng)]
+        [np.stack([part.log_density(X[i], i) for i in rows], axis=1) for part in _labelled(model, draws, X, rng)]
     )
 
 
 def log_density_given_labels(fit: Fit, X: np.ndarray, x: np.ndarray, rng: np.random.Generator) -> float:
     """Log predictive density of a new point (D,), of a fit to X: the mean over labels, not over parameters."""
-    values = np.concatenate([part.log_density(x, None) for part in _labelled(fit, X, rng)])
+    values = np.concatenate([part.log_density(x, None) for part in _labelled(fit.model, as_drawn(fit), X, rng)])
     return float(logsumexp(values) - np.log(len(values)))
 
 
-def _labelled(fit: Fit, X: np.ndarray, rng: np.random.Generator) -> Iterator[Labelled]:
+def _labelled(model: Model, draws: MixtureParams, X: np.ndarray, rng: np.random.Generator) -> Iterator[Labelled]:
     """The labels of a block of draws at a time, drawn given the parameters."""
-    assert isinstance(fit.estimate, Draws)
-    draws, model, X = fit.estimate.as_drawn(), fit.model, np.asarray(X, float)
+    X = np.asarray(X, float)
     prior, center = model.conjugate().components, X.mean(0)
     moved = ConjugateComponents(prior.structure, prior.mean - center, prior.mean_precision, prior.dof, prior.scale)
     concentration = np.asarray(model.weights.concentration) if isinstance(model, GaussianMixture) else None
     offset = X - center
     squares = _square(offset, prior.structure.is_diagonal)
-    flat = draws.reshaped(int(np.prod(draws.draw_shape)))
     step = max(1, BLOCK_BYTES // (8 * X.size * draws.n_components))
-    for begin in range(0, len(flat.weights), step):
-        some = flat[begin : begin + step]
+    for begin in range(0, len(draws.weights), step):
+        some = draws[begin : begin + step]
         ones = _draw_labels(some, X, rng)
         turned = np.swapaxes(ones, 1, 2)
         second = turned @ squares.reshape(len(X), -1)

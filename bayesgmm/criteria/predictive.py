@@ -10,8 +10,10 @@ import numpy as np
 import scipy
 
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.criteria.approximate import corrected_loo
 from bayesgmm.criteria.recomputation import recomputed
 from bayesgmm.criteria.score import Score
+from bayesgmm.criteria.smoothing import pareto_k_limit
 from bayesgmm.data import check_enough_points
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.result.fit import Fit
@@ -42,7 +44,9 @@ def elpd_loo(
     Where a point's Pareto k is too high it is computed again.  With a conjugate prior that is done from labels, with
     the parameters integrated out: importance sampling of labels, whose ratios are bounded.  Where that has a Monte
     Carlo error above `accuracy`, or there is no closed form, the fit is made again without the point, the worst
-    first.  The draws x points array is never whole in memory.
+    first.  Of a variational fit, draws of q are weighed by the posterior over q (Magnusson et al. 2019); where q is too
+    far from the posterior for that, the score is of q itself and not ranked.  The draws x points array is never whole
+    in memory.
 
     Parameters
     ----------
@@ -60,12 +64,13 @@ def elpd_loo(
 
     References
     ----------
-    Vehtari, Simpson, Gelman, Yao and Gabry (2024), Journal of Machine Learning Research 25(72), 1-58.
+    Vehtari, Simpson, Gelman, Yao and Gabry (2024), Journal of Machine Learning Research 25(72), 1-58.  Magnusson,
+    Andersen, Jonasson and Vehtari (2019), ICML, PMLR 97, 4244-4253.
     """
     _need_posterior(fit, "leave-one-out by importance sampling")
-    score = _by_importance(fit, X)
     if fit.kind == "variational":
-        return _of_q(fit, score if not score.n_unreliable else score.noted(_unreliable(score)))
+        return _of_approximation(fit, X)
+    score = _by_importance(fit, X)
     return recomputed(fit, X, score, max_refits, accuracy, on_refit) if score.n_unreliable else score
 
 
@@ -80,6 +85,14 @@ def _by_importance(fit: Fit, X: np.ndarray) -> Score:
         pointwise[rows], pareto_k[rows], _ = array_stats.loo(by_chain, chain_axis=0, draw_axis=1, r_eff=r_eff)
     limit = pareto_k_limit(int(np.prod(draws.draw_shape)))
     return replace(Score.summed("elpd_loo", pointwise), reliability=pareto_k, limit=limit, n_recomputed=0)
+
+
+def _of_approximation(fit: Fit, X: np.ndarray) -> Score:
+    try:
+        score = corrected_loo(fit, X)
+    except NotApplicableError as reason:
+        score = _of_q(fit, _by_importance(fit, X)).noted(str(reason))
+    return score.noted(_unreliable(score)) if score.n_unreliable else score
 
 
 def _unreliable(score: Score) -> str:
@@ -186,11 +199,6 @@ def relative_efficiency(draws: MixtureParams) -> float:
         for values in (draws.weights, draws.means, draws.covariances)
     ]
     return float(np.mean(np.concatenate([np.ravel(size) for size in sizes]))) / int(np.prod(draws.draw_shape))
-
-
-def pareto_k_limit(n_draws: int) -> float:
-    """Largest Pareto k at which the importance sampling estimate of `n_draws` draws is reliable."""
-    return min(1.0 - 1.0 / np.log10(n_draws), 0.7) if n_draws > 1 else 0.0
 
 
 def _predict_fold(fit: Fit, X: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Status]:

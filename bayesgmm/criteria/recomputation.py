@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesgmm.criteria.collapsed import has_closed_form, log_density_given_labels, log_density_left_out
+from bayesgmm.criteria.collapsed import as_drawn, has_closed_form, log_density_given_labels, log_density_left_out
 from bayesgmm.criteria.score import Score
+from bayesgmm.criteria.smoothing import tail_length
 from bayesgmm.data import check_enough_points
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.fit import Fit
@@ -62,8 +63,8 @@ def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray
     """Log densities of `rows` left out, their Monte Carlo errors in nats, and the Pareto k of their ratios."""
     from arviz_stats.base import array_stats
 
-    shape = fit.estimate.draws().draw_shape
-    values = log_density_left_out(fit, X, rows, np.random.default_rng([fit.seed, len(X)])).reshape(*shape, -1)
+    shape, rng = fit.estimate.draws().draw_shape, np.random.default_rng([fit.seed, len(X)])
+    values = log_density_left_out(fit.model, as_drawn(fit), X, rows, rng).reshape(*shape, -1)
     found = np.empty((3, len(rows)))
     for j in range(len(rows)):
         chains = values[..., j]
@@ -72,18 +73,13 @@ def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray
         n_eff = ratios.size if is_constant else array_stats.ess(ratios, chain_axis=0, draw_axis=1, method="mean")
         share = min(float(np.asarray(n_eff)) / ratios.size, 1.0)
         error = ratios.std() / ratios.mean() / np.sqrt(share * ratios.size)
-        tail = np.sort(ratios, axis=None)[-_tail_length(ratios.size) :]
+        tail = np.sort(ratios, axis=None)[-tail_length(ratios.size) :]
         if len(np.unique(tail)) < ALIKE * len(tail):  # few labellings, each many times: a bounded discrete law
             found[:, j] = np.log(ratios.size) - logsumexp(-chains), error, -np.inf
         else:
             value, shape_k, _ = array_stats.loo(chains, chain_axis=0, draw_axis=1, r_eff=share)
             found[:, j] = value, error, shape_k
     return found[0], found[1], found[2]
-
-
-def _tail_length(n_draws: int) -> int:
-    """As PSIS takes it: Vehtari et al. (2024), appendix H."""
-    return int(np.ceil(min(0.2 * n_draws, 3.0 * np.sqrt(n_draws))))
 
 
 def _by_refits(

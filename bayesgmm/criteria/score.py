@@ -132,8 +132,9 @@ COLUMNS = {
         PREDICTION,
         "Leave-one-out by Pareto-smoothed importance sampling. Points whose Pareto k is above min(1 - 1/log10(S), 0.7) "
         "for S draws are computed again, from labels with the parameters integrated out or by refits without the "
-        "point, and counted as recomputed; those left are counted as unreliable. For VB, ADVI and Pathfinder it is of "
-        "q, uncorrected: it errs where q is too narrow, and is not ranked.",
+        "point, and counted as recomputed; those left are counted as unreliable. For VB and ADVI draws of q are "
+        "weighed by the posterior over q, where q is near enough; else it is of q, uncorrected, errs where q is too "
+        "narrow, and is not ranked.",
         RECOMPUTED,
     ),
     "elpd_waic": Column(
