@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,13 +10,12 @@ import scipy
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.approximate import corrected_loo
+from bayesgmm.criteria.folds import refit_folds
 from bayesgmm.criteria.recomputation import recomputed
 from bayesgmm.criteria.score import Score
 from bayesgmm.criteria.smoothing import pareto_k_limit
-from bayesgmm.data import check_enough_points
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.result.fit import Fit
-from bayesgmm.result.status import Outcome, Status
 
 WAIC_LIMIT = 0.4  # Vehtari, Gelman and Gabry (2017), section 2.2
 MAX_REFITS = (
@@ -150,7 +148,12 @@ def make_folds(n_obs: int, folds: int, seed: int) -> list[np.ndarray]:
 
 
 def elpd_kfold(
-    fit: Fit, X: np.ndarray, held_out: list[np.ndarray], seed: int, on_fold: Callable[[int], None] = lambda fold: None
+    fit: Fit,
+    X: np.ndarray,
+    held_out: list[np.ndarray],
+    seed: int,
+    on_fold: Callable[[int], None] = lambda fold: None,
+    workers: int = 1,
 ) -> Score:
     """Every point predicted by a refit to the other folds, with this fit's prior constants.
 
@@ -161,7 +164,9 @@ def elpd_kfold(
     seed : int
         Of the refits; a fold's refit depends on nothing else.
     on_fold : callable
-        Told each fold before it begins.
+        Told each fold before it begins, or before it is waited for.
+    workers : int
+        Processes that refit at the same time; the numbers are the same with any.
 
     Returns
     -------
@@ -169,18 +174,13 @@ def elpd_kfold(
         Missing, with the reason, where a refit has no usable result.  What the refits warned of is in its notes.
     """
     pointwise, remarks = np.empty(len(X)), {}
-    for fold, test in enumerate(held_out):
-        on_fold(fold)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                pointwise[test], status = _predict_fold(fit, X, test, np.random.default_rng([seed, fold]))
-            except Exception as error:  # a fold that fails must not end the comparison
-                reason = str(error) or type(error).__name__
-                return Score.missing("elpd_kfold", f"fold {fold + 1} of {len(held_out)} failed: {reason}")
-        if not status.is_converged:
-            remarks.setdefault(f"refits ended {status.outcome.value}", []).append((fold, status.sentence))
-        for message in dict.fromkeys(str(warning.message) for warning in caught):
+    for fold, found in enumerate(refit_folds(fit, X, held_out, seed, on_fold, workers)):
+        if found.status is None:
+            return Score.missing("elpd_kfold", f"fold {fold + 1} of {len(held_out)} failed: {found.failure}")
+        pointwise[held_out[fold]] = found.log_density
+        if not found.status.is_converged:
+            remarks.setdefault(f"refits ended {found.status.outcome.value}", []).append((fold, found.status.sentence))
+        for message in found.warned:
             remarks.setdefault(f"refits warned: {message}", []).append((fold, ""))
     return Score.summed("elpd_kfold", pointwise).noted(*(_remark(*item, len(held_out)) for item in remarks.items()))
 
@@ -199,18 +199,6 @@ def relative_efficiency(draws: MixtureParams) -> float:
         for values in (draws.weights, draws.means, draws.covariances)
     ]
     return float(np.mean(np.concatenate([np.ravel(size) for size in sizes]))) / int(np.prod(draws.draw_shape))
-
-
-def _predict_fold(fit: Fit, X: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Status]:
-    """Log densities of the rows `test` under a refit to the others, and how that ended."""
-    train = np.delete(X, test, axis=0)
-    check_enough_points(len(train), fit.model.min_points)
-    refit = fit.refit(train, rng=rng)
-    if refit.status.outcome is Outcome.INTERRUPTED:
-        raise KeyboardInterrupt  # the method kept what it had; a fold cut short is no fold
-    if not refit.status.is_usable:
-        raise NotApplicableError(refit.status.sentence)
-    return refit.log_density(X[test]), refit.status
 
 
 def _remark(what: str, folds: list[tuple[int, str]], n_folds: int) -> str:

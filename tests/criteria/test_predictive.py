@@ -315,6 +315,24 @@ class Fragile:
         return replace(result, estimate=NoEstimate("planted"), status=Status(Outcome.FAILED, "planted failure"))
 
 
+@pytest.mark.parametrize("method", [bg.EM(n_init=2), bg.Gibbs(draws=200, tune=100, chains=2)])
+def test_any_number_of_processes_gives_the_same_bits(method):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a short run
+        fit = bg.fit(bg.GaussianMixture(2), faithful[:80], method, rng=0)
+    folds, seen = make_folds(80, 3, 0), []
+    one = elpd_kfold(fit, fit.X, folds, seed=1)
+    two = elpd_kfold(fit, fit.X, folds, seed=1, on_fold=seen.append, workers=2)
+    np.testing.assert_array_equal(one.pointwise, two.pointwise)
+    assert one.notes == two.notes and seen == [0, 1, 2]
+
+
+def test_a_fold_that_fails_in_another_process_is_a_reason():
+    fit = bg.fit(bg.GaussianMixture(5), bg.load_dataset("galaxies").X[:5], bg.MAP(), rng=0)
+    score = elpd_kfold(fit, fit.X, make_folds(5, 5, 0), 0, workers=2)
+    assert "fold 1 of 5 failed: 5 components need at least 5 points" in score.notes[0]
+
+
 @pytest.mark.parametrize("how", ["raise", "fail"])
 def test_a_fold_that_fails_is_a_reason(how):
     fit = bg.fit(bg.GaussianMixture(2), faithful, Fragile(tuple(faithful[7]), how), rng=0)
