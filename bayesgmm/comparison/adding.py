@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.comparison.table import Comparison, Row
 from bayesgmm.core.params import as_numbers
-from bayesgmm.criteria.pointwise import loo_score, waic_score
+from bayesgmm.criteria.pointwise import cautioned, loo_score, waic_score
 from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.result.status import Outcome, Status
@@ -38,7 +38,7 @@ def added(
     r_eff = _relative_efficiency(values) if relative_efficiency is None else _positive(relative_efficiency)
     blocks = [(slice(0, comparison.n_obs), flat)]
     found = {
-        "elpd_loo": loo_score(blocks, comparison.n_obs, shape, r_eff),
+        "elpd_loo": cautioned(loo_score(blocks, comparison.n_obs, shape, r_eff)),
         "elpd_waic": waic_score(blocks, comparison.n_obs),
     }
     scores = {kind: found.get(kind, Score.missing(kind, GIVEN)) for kind in comparison.columns}

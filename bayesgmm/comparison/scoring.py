@@ -18,7 +18,7 @@ from bayesgmm.criteria.information import aic, aicc, bic, icl
 from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elpd_waic, make_folds
 from bayesgmm.criteria.score import COLUMNS, Score
 from bayesgmm.data import matching_columns
-from bayesgmm.errors import ArgumentError
+from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.fit import Fit, as_seed
@@ -42,6 +42,7 @@ def compare(
     labels: ArrayLike | None = None,
     rng: np.random.Generator | int | None = 0,
     progress: Progress = silent,
+    workers: int = 1,
 ) -> Comparison:
     """Compare fits to the same data, with a k-means baseline for every number of components among them.
 
@@ -51,13 +52,19 @@ def compare(
     X_new : (m, d) array or frame, optional
         Points that no fit has seen: adds the column ``elpd_holdout``.
     folds : int
-        Of K-fold cross-validation, which refits every fit as often; 0 leaves it out.
+        Of K-fold cross-validation, which refits every fit as often; 0 leaves it out.  Leave-one-out refits a fit at
+        most five times more, without the points of the highest Pareto k, where nothing cheaper will do.
     labels : (n,) array, optional
         Known groups of the points: adds the column ``ari``.
     rng : numpy Generator, int seed or None
         Of the folds, which are the same for all fits, of the refits and of k-means.
     progress : callable
         ``progress(done, total, note)``.
+    workers : int
+        Processes that make the refits of the folds; the numbers are the same with any.  Each starts Python and
+        imports the package anew, some seconds, and the methods use all processors by themselves: more than one
+        pays for slow fits on many processors.  A script that asks for them must be guarded by
+        ``if __name__ == "__main__":``.
 
     Returns
     -------
@@ -72,6 +79,8 @@ def compare(
         X_new cannot be used.
     """
     X = _common_data(fits)
+    if isinstance(workers, bool) or not isinstance(workers, (int, np.integer)) or workers < 1:
+        raise ArgumentError(f"workers={shown(workers)} must be a number of processes: an integer of at least 1.")
     seed = as_seed(rng)
     shared = Shared(
         X,
@@ -79,6 +88,7 @@ def compare(
         None if labels is None else known_groups(labels, len(X)),
         make_folds(len(X), folds, seed),
         seed,
+        int(workers),
     )
     rows = {name: row_of(fit) for name, fit in fits.items()}
     sizes = sorted({row.size for row in rows.values()})
@@ -86,7 +96,8 @@ def compare(
     scores: dict[str, dict[str, Score]] = {}
     for name, fit in fits.items():
         steps.next(f"{name}: scores")
-        scores[name] = _scores(fit, shared, steps.named(name, len(shared.held_out)))
+        on_refit = steps.refits(name)
+        scores[name] = _scores(fit, shared, steps.named(name, len(shared.held_out)), on_refit)
     for k in sizes:
         name = f"kmeans K={k}"
         steps.next(name)
@@ -104,6 +115,7 @@ class Shared:
     groups: np.ndarray | None
     held_out: list[np.ndarray]
     seed: int
+    workers: int
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -130,20 +142,31 @@ class _Steps:
         self.begun += n_folds  # all of them, also where a fold fails and the rest are not run
         return on_fold
 
+    def refits(self, name: str) -> Callable[[int, int], None]:
+        begun = self.begun - 1
+
+        def on_refit(done: int, total: int) -> None:
+            self.progress(begun, self.total, f"{name}: refit {done + 1} of {total} without a point")
+
+        return on_refit
+
     def end(self) -> None:
         self.progress(self.total, self.total, "compared")
 
 
-def _scores(fit: Fit, shared: Shared, on_fold: Callable[[int], None]) -> dict[str, Score]:
+def _scores(
+    fit: Fit, shared: Shared, on_fold: Callable[[int], None], on_refit: Callable[[int, int], None]
+) -> dict[str, Score]:
     if isinstance(fit.estimate, NoEstimate):
         reason = f"this fit has no usable result: {fit.estimate.reason}"
         return {kind: Score.missing(kind, reason) for kind in shared.columns}
     functions: dict[str, Callable[[Fit], Score]] = {
         kind: partial(function, X=shared.X) for kind, function in IN_SAMPLE.items()
     }
+    functions["elpd_loo"] = partial(elpd_loo, X=shared.X, on_refit=on_refit)
     functions["elpd_holdout"] = partial(elpd_holdout, X_new=shared.new)
     functions["elpd_kfold"] = partial(
-        elpd_kfold, X=shared.X, held_out=shared.held_out, seed=shared.seed, on_fold=on_fold
+        elpd_kfold, X=shared.X, held_out=shared.held_out, seed=shared.seed, on_fold=on_fold, workers=shared.workers
     )
     functions["ari"] = partial(ari, X=shared.X, labels=shared.groups)
     scores = {kind: _attempt(kind, partial(functions[kind], fit)) for kind in shared.columns if kind != "inertia"}

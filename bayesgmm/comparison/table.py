@@ -94,7 +94,8 @@ class Comparison:
         Of each column c there are c, its standard error ``c_se``, the difference to the best fit ``c_diff`` (zero
         or negative) and the standard error of that difference ``c_diff_se``, from paired pointwise differences.  A
         standard error of 0 means that the number is exact;
-        ``elpd_loo_unreliable`` and ``elpd_waic_unreliable`` count points.  NaN has its reason in `reasons`.
+        ``elpd_loo_unreliable`` and ``elpd_waic_unreliable`` count points, and so does ``elpd_loo_recomputed``, of
+        those that importance sampling could not do.  NaN has its reason in `reasons`.
         """
         import pandas as pd
 
@@ -183,6 +184,8 @@ class Comparison:
             values = {"": score.value, "_se": score.se}
             if score.n_unreliable is not None:
                 values["_unreliable"] = score.n_unreliable
+            if score.n_recomputed is not None:
+                values["_recomputed"] = score.n_recomputed
             if differences is not None and name in differences.index:
                 values |= {"_diff": differences.at[name, "diff"], "_diff_se": differences.at[name, "diff_se"]}
             rows[name] = {kind + suffix: float(values.get(suffix, np.nan)) for suffix in suffixes}

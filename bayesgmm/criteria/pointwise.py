@@ -10,13 +10,14 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesgmm.criteria.score import Score
+from bayesgmm.criteria.smoothing import pareto_k_limit
 
 WAIC_LIMIT = 0.4  # Vehtari, Gelman and Gabry (2017), section 2.2
 Blocks = Iterable[tuple[slice, np.ndarray]]  # rows, and (draws, rows) log densities, chains one after the other
 
 
 def loo_score(blocks: Blocks, n_obs: int, draw_shape: tuple[int, ...], relative_efficiency: float) -> Score:
-    """Leave-one-out by Pareto-smoothed importance sampling."""
+    """Leave-one-out by Pareto-smoothed importance sampling, with the Pareto k of each point."""
     from arviz_stats import base
 
     array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
@@ -26,12 +27,16 @@ def loo_score(blocks: Blocks, n_obs: int, draw_shape: tuple[int, ...], relative_
         found = array_stats.loo(by_chain, chain_axis=0, draw_axis=1, r_eff=relative_efficiency)
         pointwise[rows], pareto_k[rows] = found[0], found[1]
     limit = pareto_k_limit(int(np.prod(draw_shape)))
-    score = replace(Score.summed("elpd_loo", pointwise), reliability=pareto_k, limit=limit)
-    if not score.n_unreliable:
+    return replace(Score.summed("elpd_loo", pointwise), reliability=pareto_k, limit=limit, n_recomputed=0)
+
+
+def cautioned(score: Score) -> Score:
+    """The same, which says how many points of `elpd_loo` are unreliable, if any are."""
+    if score.reliability is None or not score.n_unreliable:
         return score
     return score.noted(
-        f"{score.n_unreliable} of {n_obs} points have a Pareto k above {limit:.2f} (largest {pareto_k.max():.2f}): the "
-        "sum is unreliable, and elpd_kfold is to be preferred"
+        f"{score.n_unreliable} of {len(score.reliability)} points have a Pareto k above {score.limit:.2f} (largest "
+        f"{score.reliability.max():.2f}): the sum is unreliable, and elpd_kfold is to be preferred"
     )
 
 
@@ -48,8 +53,3 @@ def waic_score(blocks: Blocks, n_obs: int) -> Score:
         f"the log density of {score.n_unreliable} of {n_obs} points has a posterior variance above {WAIC_LIMIT}: the "
         "sum is unreliable"
     )
-
-
-def pareto_k_limit(n_draws: int) -> float:
-    """Largest Pareto k at which the importance sampling estimate of `n_draws` draws is reliable."""
-    return min(1.0 - 1.0 / np.log10(n_draws), 0.7) if n_draws > 1 else 0.0

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.criteria.pointwise import loo_score, waic_score
+from bayesgmm.criteria.approximate import corrected_loo
+from bayesgmm.criteria.folds import refit_folds
+from bayesgmm.criteria.pointwise import cautioned, loo_score, waic_score
+from bayesgmm.criteria.recomputation import recomputed
 from bayesgmm.criteria.score import Score
-from bayesgmm.data import check_enough_points
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.result.fit import Fit
-from bayesgmm.result.status import Outcome, Status
 
+MAX_REFITS = (
+    5  # as many as elpd_kfold makes by default, so that leave-one-out at most doubles the cost of a fit's scores
+)
+ACCURACY = 0.05  # nats a point: ten such points add 0.16 nats, far below the standard error of any sum
 OF_Q = "of q, uncorrected (draws of the approximation stand for those of the posterior), so not ranked"
 
 
@@ -24,10 +28,30 @@ def elpd_holdout(fit: Fit, X_new: np.ndarray) -> Score:
     return Score.summed("elpd_holdout", fit.log_density(X_new))
 
 
-def elpd_loo(fit: Fit, X: np.ndarray) -> Score:
+def elpd_loo(
+    fit: Fit,
+    X: np.ndarray,
+    max_refits: int = MAX_REFITS,
+    accuracy: float = ACCURACY,
+    on_refit: Callable[[int, int], None] = lambda done, total: None,
+) -> Score:
     """Leave-one-out by Pareto-smoothed importance sampling, as ``arviz_stats.loo(fit.to_datatree())``.
 
-    The draws x points array is never whole in memory.
+    Where a point's Pareto k is too high it is computed again.  With a conjugate prior that is done from labels, with
+    the parameters integrated out: importance sampling of labels, whose ratios are bounded.  Where that has a Monte
+    Carlo error above `accuracy`, or there is no closed form, the fit is made again without the point, the worst
+    first.  Of a variational fit, draws of q are weighed by the posterior over q (Magnusson et al. 2019); where q is too
+    far from the posterior for that, the score is of q itself and not ranked.  The draws x points array is never whole
+    in memory.
+
+    Parameters
+    ----------
+    max_refits : int
+        Of one fit, so that the cost is bounded; points beyond it stay as they are, and are counted as unreliable.
+    accuracy : float
+        In nats per point.
+    on_refit : callable
+        Told the number of refits done and their total, before each.
 
     Raises
     ------
@@ -36,11 +60,28 @@ def elpd_loo(fit: Fit, X: np.ndarray) -> Score:
 
     References
     ----------
-    Vehtari, Simpson, Gelman, Yao and Gabry (2024), Journal of Machine Learning Research 25(72), 1-58.
+    Vehtari, Simpson, Gelman, Yao and Gabry (2024), Journal of Machine Learning Research 25(72), 1-58.  Magnusson,
+    Andersen, Jonasson and Vehtari (2019), ICML, PMLR 97, 4244-4253.
     """
     _need_posterior(fit, "leave-one-out by importance sampling")
+    if fit.kind == "variational":
+        return _of_approximation(fit, X)
+    score = _by_importance(fit, X)
+    return recomputed(fit, X, score, max_refits, accuracy, on_refit) if score.n_unreliable else score
+
+
+def _by_importance(fit: Fit, X: np.ndarray) -> Score:
+    """By PSIS, with the Pareto k of each point."""
     draws = fit.estimate.draws()
-    return _of_q(fit, loo_score(fit.log_density_blocks(X), len(X), draws.draw_shape, relative_efficiency(draws)))
+    return loo_score(fit.log_density_blocks(X), len(X), draws.draw_shape, relative_efficiency(draws))
+
+
+def _of_approximation(fit: Fit, X: np.ndarray) -> Score:
+    try:
+        score = corrected_loo(fit, X)
+    except NotApplicableError as reason:
+        score = _of_q(fit, _by_importance(fit, X)).noted(str(reason))
+    return cautioned(score)
 
 
 def elpd_waic(fit: Fit, X: np.ndarray) -> Score:
@@ -80,7 +121,12 @@ def make_folds(n_obs: int, folds: int, seed: int) -> list[np.ndarray]:
 
 
 def elpd_kfold(
-    fit: Fit, X: np.ndarray, held_out: list[np.ndarray], seed: int, on_fold: Callable[[int], None] = lambda fold: None
+    fit: Fit,
+    X: np.ndarray,
+    held_out: list[np.ndarray],
+    seed: int,
+    on_fold: Callable[[int], None] = lambda fold: None,
+    workers: int = 1,
 ) -> Score:
     """Every point predicted by a refit to the other folds, with this fit's prior constants.
 
@@ -91,7 +137,9 @@ def elpd_kfold(
     seed : int
         Of the refits; a fold's refit depends on nothing else.
     on_fold : callable
-        Told each fold before it begins.
+        Told each fold before it begins, or before it is waited for.
+    workers : int
+        Processes that refit at the same time; the numbers are the same with any.
 
     Returns
     -------
@@ -99,18 +147,13 @@ def elpd_kfold(
         Missing, with the reason, where a refit has no usable result.  What the refits warned of is in its notes.
     """
     pointwise, remarks = np.empty(len(X)), {}
-    for fold, test in enumerate(held_out):
-        on_fold(fold)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                pointwise[test], status = _predict_fold(fit, X, test, np.random.default_rng([seed, fold]))
-            except Exception as error:  # a fold that fails must not end the comparison
-                reason = str(error) or type(error).__name__
-                return Score.missing("elpd_kfold", f"fold {fold + 1} of {len(held_out)} failed: {reason}")
-        if not status.is_converged:
-            remarks.setdefault(f"refits ended {status.outcome.value}", []).append((fold, status.sentence))
-        for message in dict.fromkeys(str(warning.message) for warning in caught):
+    for fold, found in enumerate(refit_folds(fit, X, held_out, seed, on_fold, workers)):
+        if found.status is None:
+            return Score.missing("elpd_kfold", f"fold {fold + 1} of {len(held_out)} failed: {found.failure}")
+        pointwise[held_out[fold]] = found.log_density
+        if not found.status.is_converged:
+            remarks.setdefault(f"refits ended {found.status.outcome.value}", []).append((fold, found.status.sentence))
+        for message in found.warned:
             remarks.setdefault(f"refits warned: {message}", []).append((fold, ""))
     return Score.summed("elpd_kfold", pointwise).noted(*(_remark(*item, len(held_out)) for item in remarks.items()))
 
@@ -129,18 +172,6 @@ def relative_efficiency(draws: MixtureParams) -> float:
         for values in (draws.weights, draws.means, draws.covariances)
     ]
     return float(np.mean(np.concatenate([np.ravel(size) for size in sizes]))) / int(np.prod(draws.draw_shape))
-
-
-def _predict_fold(fit: Fit, X: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Status]:
-    """Log densities of the rows `test` under a refit to the others, and how that ended."""
-    train = np.delete(X, test, axis=0)
-    check_enough_points(len(train), fit.model.min_points)
-    refit = fit.refit(train, rng=rng)
-    if refit.status.outcome is Outcome.INTERRUPTED:
-        raise KeyboardInterrupt  # the method kept what it had; a fold cut short is no fold
-    if not refit.status.is_usable:
-        raise NotApplicableError(refit.status.sentence)
-    return refit.log_density(X[test]), refit.status
 
 
 def _remark(what: str, folds: list[tuple[int, str]], n_folds: int) -> str:

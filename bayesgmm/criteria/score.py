@@ -34,6 +34,8 @@ class Score:
         A point above this in `reliability` makes the score unreliable.
     is_ranked : bool
         False where the number is shown, and must not be compared with others.
+    n_recomputed : int or None
+        Number of points of `elpd_loo` that were not done by importance sampling from the posterior; None elsewhere.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Score:
     reliability: np.ndarray | None = None
     limit: float = np.inf
     is_ranked: bool = True
+    n_recomputed: int | None = None
 
     @classmethod
     def summed(cls, kind: str, pointwise: np.ndarray) -> Score:
@@ -123,6 +126,7 @@ class Column:
 
 
 COUNTED = ("", "_se", "_diff", "_diff_se", "_unreliable")
+RECOMPUTED = (*COUNTED, "_recomputed")
 SINGULAR = (
     "A mixture with more components than the data have is a singular model, for which its penalty is not justified "
     "(Watanabe 2009): take it as a convention."
@@ -141,9 +145,11 @@ COLUMNS = {
     "elpd_loo": Column(
         PREDICTION,
         "Leave-one-out by Pareto-smoothed importance sampling. Points whose Pareto k is above min(1 - 1/log10(S), 0.7) "
-        "for S draws are counted as unreliable. For VB, ADVI and Pathfinder it is of q, uncorrected: it errs where q "
-        "is too narrow, and is not ranked.",
-        COUNTED,
+        "for S draws are computed again, from labels with the parameters integrated out or by refits without the "
+        "point, and counted as recomputed; those left are counted as unreliable. For VB and ADVI draws of q are "
+        "weighed by the posterior over q, where q is near enough; else it is of q, uncorrected, errs where q is too "
+        "narrow, and is not ranked.",
+        RECOMPUTED,
     ),
     "elpd_waic": Column(
         PREDICTION,

@@ -113,9 +113,10 @@ class ADVI:
         with one_blas_thread():
             x = q.draw(rng, self.draws)
             log_q = q.log_density(x)
-        found = Weighing.of(log_densities(posterior, x) - log_q)
+        log_ratio = log_densities(posterior, x) - log_q
+        found = Weighing.of(log_ratio)
         params = posterior.coordinates.expand(np.vstack([q.mean[None], x]))
-        estimate = ApproximateDraws(params[0], params[1:][None], is_aligned=True)
+        estimate = ApproximateDraws(params[0], params[1:][None], is_aligned=True, log_ratio=log_ratio)
         diagnostics = ApproximationDiagnostics(found.pareto_k, found.elbo, found.elbo_se, len(history), (found.elbo,))
         trouble = self._trouble(history, is_interrupted)
         status = verdict(diagnostics, trouble, is_interrupted, f"Converged after {len(history)} steps.")

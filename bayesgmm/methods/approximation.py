@@ -46,7 +46,8 @@ class Weighing:
 
         finite = np.isfinite(log_ratio)
         lowest = log_ratio[finite].min() - 100.0 if finite.any() else 0.0  # of no weight, but a number
-        log_weights, pareto_k = array_stats.psislw(np.where(finite, log_ratio, lowest))
+        # ArviZ takes minus the log ratios, as it is made for log likelihoods in leave-one-out.
+        log_weights, pareto_k = array_stats.psislw(-np.where(finite, log_ratio, lowest))
         elbo_se = log_ratio.std(ddof=1) / np.sqrt(len(log_ratio)) if finite.all() else np.inf
         return cls(np.asarray(log_weights), float(pareto_k), float(log_ratio.mean()), float(elbo_se))
 

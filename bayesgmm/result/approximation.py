@@ -29,12 +29,16 @@ class ApproximateDraws:
         Whether component k is the same in all draws, as it is where q has one mode.
     alignment : Alignment or None
         How it was made so, where q has several.
+    log_ratio : (draw,) array or None
+        log p(X, theta) - log q(theta) but for a constant, in coordinates without bounds; None where the draws are no
+        longer those of q but resampled.
     """
 
     center: MixtureParams
     sampled: MixtureParams
     is_aligned: bool
     alignment: Alignment | None = None
+    log_ratio: np.ndarray | None = None
     kind: ClassVar[str] = "variational"
 
     @property

@@ -161,6 +161,7 @@ def _state(estimate: Estimate) -> tuple[str, dict[str, np.ndarray], dict]:
     if isinstance(estimate, ApproximateDraws):
         center, arrays = estimate.center, {"precision_chol": estimate.sampled.precision_chol}
         arrays |= {"center_weights": center.weights, "center_means": center.means, "center_chol": center.precision_chol}
+        arrays |= {} if estimate.log_ratio is None else {"log_ratio": estimate.log_ratio}
         return "approximation", arrays, {"is_aligned": estimate.is_aligned}
     if isinstance(estimate, StackedEstimate):
         return "stacked", {"weights": estimate.weights}, {"names": estimate.names}
@@ -212,7 +213,7 @@ def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model, alignmen
         return Draws(params, stats, states, alignment)
     if facts["kind"] == "approximation":
         center = MixtureParams.trusted(*(arrays[f"center_{name}"] for name in ("weights", "means", "chol")))
-        return ApproximateDraws(center, draws[0], facts["is_aligned"], alignment)
+        return ApproximateDraws(center, draws[0], facts["is_aligned"], alignment, arrays.get("log_ratio"))
     if facts["kind"] == "variational":
         hyper = (arrays[name] for name in ("mean", "mean_precision", "dof", "scale"))
         components = ConjugateComponents(model.covariance, *hyper)

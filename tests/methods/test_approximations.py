@@ -11,6 +11,7 @@ import bayesgmm as bg
 from bayesgmm.criteria.predictive import elpd_loo
 from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotApplicableError, NotConvergedWarning
+from bayesgmm.methods.approximation import Weighing
 from bayesgmm.result.fit import fit_once
 from bayesgmm.result.method import silent
 from bayesgmm.result.status import Outcome
@@ -166,3 +167,14 @@ def test_sparse_weights_do_not_trip_the_remarks():
 def test_options(make):
     with pytest.raises(ArgumentError, match="must be"):
         make()
+
+
+def test_draws_are_weighed_by_p_over_q_and_not_by_its_inverse():
+    x = np.random.default_rng(0).standard_normal(4000)  # q is the standard normal, and p is N(1, 1)
+    found = Weighing.of(x - 0.5)
+    # 4,000 draws, exp(1) times fewer in effect: the error of the mean is about 0.03.
+    assert np.exp(found.log_weights) @ x == pytest.approx(1.0, abs=0.15)
+    assert found.pareto_k < 0.5
+    # A q that is too narrow is known by its heavy tail, one that is too wide has none.
+    narrow, wide = (0.5 * (1 - 1 / scale**2) * x**2 for scale in (3.0, 0.5))
+    assert Weighing.of(narrow).pareto_k > 0.7 > Weighing.of(wide).pareto_k

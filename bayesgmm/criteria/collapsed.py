@@ -1,0 +1,180 @@
+"""Predictive densities given the labels of the other points, with means and covariances integrated out.
+
+Importance sampling from the posterior to the one without a point fails where that point holds a component's parameters
+in place.  Labels are held far less tightly: with z drawn from p(z | X), the ratio of p(z_-i | X_-i) to p(z_-i | X) is
+``p(x_i | X_-i) / p(x_i | z_-i, X_-i)``, whose denominator is a mixture of Student-t densities in closed form.  It takes
+finitely many values, so every moment of the ratio exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaln, logsumexp
+
+from bayesgmm.core.params import MixtureParams
+from bayesgmm.models import GaussianMixture, Model
+from bayesgmm.priors.components import NormalInverseWishart
+from bayesgmm.priors.conjugate import ConjugateComponents
+from bayesgmm.result.estimates import Draws
+from bayesgmm.result.fit import Fit
+
+BLOCK_BYTES = 32 * 2**20  # of the scores of all points under some draws
+STACKED = "source_chain"  # a statistic of the draws of `stack_chains`, which are no sample of the posterior
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Some draws of all labels, and the moments of what each component got.
+
+    Parameters
+    ----------
+    prior : ConjugateComponents
+        With its means relative to `center`, as `first` and `second` are.
+    concentration : (K,) array or None
+        Of a Dirichlet that the weights are integrated out of; None takes those of the draws.
+    weights : (S, K) array
+    ones : (S, n, K) array
+        Ones at the labels, zeros elsewhere.
+    counts, first, second : arrays (S, K), (S, K, D) and (S, K, D, D) or, where diagonal, (S, K, D)
+    center : (D,) array
+    """
+
+    prior: ConjugateComponents
+    concentration: np.ndarray | None
+    weights: np.ndarray
+    ones: np.ndarray
+    counts: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    center: np.ndarray
+
+    def log_density(self, x: np.ndarray, row: int | None) -> np.ndarray:
+        """(S,) log densities of x given the labels of the others: of all but `row`, where x is that row."""
+        is_diagonal, x = self.prior.structure.is_diagonal, x - self.center
+        counts, first, second = self.counts, self.first, self.second
+        if row is not None:
+            one, square = self.ones[:, row], _square(x, is_diagonal)
+            counts, first = counts - one, first - one[..., None] * x
+            second = second - _column(one, second.ndim) * square
+        precision = self.prior.mean_precision + counts
+        pull = self.prior.mean_precision[:, None] * self.prior.mean
+        mean = (pull + first) / precision[..., None]
+        own = _square(self.prior.mean, is_diagonal) * _column(self.prior.mean_precision, second.ndim - 1)
+        scatter = second + own - _square(mean, is_diagonal) * _column(precision, second.ndim)
+        with np.errstate(divide="ignore"):  # a component that a draw does not have
+            share = np.log(self._share(counts))
+        return logsumexp(share + self._student_t(x - mean, scatter, counts, precision), axis=1)
+
+    def _share(self, counts: np.ndarray) -> np.ndarray:
+        """(S, K) probabilities of the next point's label."""
+        if self.concentration is None:
+            return self.weights
+        excess = self.concentration + counts
+        return excess / excess.sum(1, keepdims=True)
+
+    def _student_t(
+        self, offset: np.ndarray, scatter: np.ndarray, counts: np.ndarray, precision: np.ndarray
+    ) -> np.ndarray:
+        """(S, K) log densities at an offset from the means, each structure by its own pooling of the moments."""
+        structure, d = self.prior.structure, offset.shape[-1]
+        if structure.is_round:
+            scatter = scatter.sum(2, keepdims=True)
+        if structure.is_shared:
+            scatter, counts = scatter.sum(1, keepdims=True), counts.sum(1, keepdims=True)
+        scale, ratio = self.prior.scale + scatter, precision / (precision + 1.0)
+        dof = self.prior.dof + structure.residuals_per_point(d) * counts
+        if not structure.is_diagonal:
+            solved = np.linalg.solve(np.broadcast_to(scale, (*offset.shape, d)), offset[..., None])[..., 0]
+            quadratic, log_det = (offset * solved).sum(-1), np.linalg.slogdet(scale)[1]
+            return _log_t(dof + 1.0 - d, d, ratio, log_det, quadratic)
+        if structure.is_round:
+            scale = scale[..., 0]
+            return _log_t(dof, d, ratio, d * np.log(scale), (offset**2).sum(-1) / scale)
+        columns = _log_t(dof[..., None], 1, ratio[..., None], np.log(scale), offset**2 / scale)
+        return columns.sum(-1)
+
+
+def _log_t(dof: np.ndarray, d: int, ratio: np.ndarray, log_det: np.ndarray, quadratic: np.ndarray) -> np.ndarray:
+    """Log multivariate t, `dof` degrees, matrix ``scale / (ratio dof)``; `quadratic` is that of the scale."""
+    constant = gammaln(0.5 * (dof + d)) - gammaln(0.5 * dof) - 0.5 * d * np.log(np.pi)
+    return constant + 0.5 * d * np.log(ratio) - 0.5 * log_det - 0.5 * (dof + d) * np.log1p(ratio * quadratic)
+
+
+def has_closed_form(fit: Fit) -> bool:
+    """Whether the fit holds draws of a posterior that is conjugate given the labels."""
+    if not isinstance(fit.estimate, Draws) or STACKED in fit.estimate.sample_stats:
+        return False
+    return has_conjugate_prior(fit)
+
+
+def has_conjugate_prior(fit: Fit) -> bool:
+    """Whether means and covariances can be integrated out given the labels."""
+    return isinstance(fit.model.prior, NormalInverseWishart)
+
+
+def as_drawn(fit: Fit) -> MixtureParams:
+    """All draws of a fit with one leading axis, in the order that the model gives its components."""
+    assert isinstance(fit.estimate, Draws)
+    draws = fit.estimate.as_drawn()
+    return draws.reshaped(int(np.prod(draws.draw_shape)))
+
+
+def log_density_left_out(
+    model: Model, draws: MixtureParams, X: np.ndarray, rows: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """(S, m) log p(x_i | labels and values of the others) for each of the m `rows` and (S,) draws."""
+    return np.concatenate(
+        [np.stack([part.log_density(X[i], i) for i in rows], axis=1) for part in _labelled(model, draws, X, rng)]
+    )
+
+
+def log_density_given_labels(fit: Fit, X: np.ndarray, x: np.ndarray, rng: np.random.Generator) -> float:
+    """Log predictive density of a new point (D,), of a fit to X: the mean over labels, not over parameters."""
+    values = np.concatenate([part.log_density(x, None) for part in _labelled(fit.model, as_drawn(fit), X, rng)])
+    return float(logsumexp(values) - np.log(len(values)))
+
+
+def _labelled(model: Model, draws: MixtureParams, X: np.ndarray, rng: np.random.Generator) -> Iterator[Labelled]:
+    """The labels of a block of draws at a time, drawn given the parameters."""
+    X = np.asarray(X, float)
+    prior, center = model.conjugate().components, X.mean(0)
+    moved = ConjugateComponents(prior.structure, prior.mean - center, prior.mean_precision, prior.dof, prior.scale)
+    concentration = np.asarray(model.weights.concentration) if isinstance(model, GaussianMixture) else None
+    offset = X - center
+    squares = _square(offset, prior.structure.is_diagonal)
+    step = max(1, BLOCK_BYTES // (8 * X.size * draws.n_components))
+    for begin in range(0, len(draws.weights), step):
+        some = draws[begin : begin + step]
+        ones = _draw_labels(some, X, rng)
+        turned = np.swapaxes(ones, 1, 2)
+        second = turned @ squares.reshape(len(X), -1)
+        shape = (*turned.shape[:2], *squares.shape[1:])
+        yield Labelled(
+            moved, concentration, some.weights, ones, ones.sum(1), turned @ offset, second.reshape(shape), center
+        )
+
+
+def _draw_labels(params: MixtureParams, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(S, n, K) ones at labels drawn in proportion to the parts of each point's density."""
+    offset = X[None, :, None, :] - params.means[:, None]
+    if params.is_diagonal:
+        white = offset * params.precision_chol[:, None]
+    else:
+        white = np.einsum("snkd,skde->snke", offset, params.precision_chol)
+    parts = params.log_weight()[:, None] - 0.5 * (white**2).sum(-1)
+    parts = np.exp(parts - parts.max(-1, keepdims=True)).cumsum(-1)
+    threshold = rng.random((*parts.shape[:2], 1)) * parts[..., -1:]
+    labels = (threshold >= parts[..., :-1]).sum(-1)
+    return (labels[..., None] == np.arange(parts.shape[-1])).astype(float)
+
+
+def _square(values: np.ndarray, is_diagonal: bool) -> np.ndarray:
+    """Outer products of the last axis with itself, or its squares."""
+    return values**2 if is_diagonal else values[..., :, None] * values[..., None, :]
+
+
+def _column(values: np.ndarray, ndim: int) -> np.ndarray:
+    return values.reshape(values.shape + (1,) * (ndim - values.ndim))

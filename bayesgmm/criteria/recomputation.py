@@ -1,0 +1,129 @@
+"""Leave-one-out at the points where importance sampling on the scale of the parameters fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import logsumexp
+
+from bayesgmm.criteria.collapsed import as_drawn, has_closed_form, log_density_given_labels, log_density_left_out
+from bayesgmm.criteria.score import Score
+from bayesgmm.criteria.smoothing import tail_length
+from bayesgmm.data import check_enough_points
+from bayesgmm.errors import NotApplicableError
+from bayesgmm.result.fit import Fit
+from bayesgmm.result.status import Outcome
+
+FEW = (
+    50  # points that are computed from labels in any case: of few points the Pareto k is no sure guide; takes a second
+)
+ALIKE = 0.5  # share of different values in a tail below which no Pareto distribution can be fitted to it
+
+
+def recomputed(
+    fit: Fit, X: np.ndarray, score: Score, max_refits: int, accuracy: float, on_refit: Callable[[int, int], None]
+) -> Score:
+    """`score`, of `elpd_loo`, with its doubtful points done otherwise.
+
+    First given the labels of the other points, where that has a closed form, and where its Monte Carlo error and Pareto
+    k allow; then by refits without the point, the worst first.
+    """
+    assert score.pointwise is not None and score.reliability is not None
+    pointwise, k, notes = score.pointwise.copy(), score.reliability.copy(), []
+    bad = np.flatnonzero(k > score.limit)
+    done = np.empty(0, int)
+    if has_closed_form(fit):
+        rows = np.argsort(-k, kind="stable")[: max(FEW, len(bad))]
+        values, errors, shapes = _given_labels(fit, X, rows)
+        good = (errors <= accuracy) & (shapes <= score.limit)
+        done = rows[good]
+        pointwise[done], k[done] = values[good], shapes[good]
+        if len(done):
+            notes.append(_closed_form_note(len(done), len(bad), score, float(errors[good].max())))
+    left = [i for i in bad[np.argsort(-score.reliability[bad])] if i not in set(done)]
+    refitted, trouble = _by_refits(fit, X, left[:max_refits], on_refit)
+    for i, value in refitted.items():
+        pointwise[i], k[i] = value, -np.inf
+    if refitted:
+        notes.append(f"{_points(len(refitted))} of high Pareto k predicted by refits without them{trouble}")
+    remaining = len(left) - len(refitted)
+    if remaining:
+        notes.append(
+            f"{remaining} of {len(X)} points keep a Pareto k above {score.limit:.2f} (largest "
+            f"{k[k > score.limit].max():.2f}){'' if refitted or not trouble else trouble}: the sum is unreliable, and "
+            "elpd_kfold is to be preferred"
+        )
+    made = Score.summed("elpd_loo", pointwise).noted(*notes)
+    return replace(made, reliability=k, limit=score.limit, n_recomputed=len(done) + len(refitted))
+
+
+def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log densities of `rows` left out, their Monte Carlo errors in nats, and the Pareto k of their ratios."""
+    from arviz_stats.base import array_stats
+
+    shape, rng = fit.estimate.draws().draw_shape, np.random.default_rng([fit.seed, len(X)])
+    values = log_density_left_out(fit.model, as_drawn(fit), X, rows, rng).reshape(*shape, -1)
+    found = np.empty((3, len(rows)))
+    for j in range(len(rows)):
+        chains = values[..., j]
+        ratios = np.exp(chains.min() - chains)
+        is_constant = np.ptp(ratios) == 0
+        n_eff = ratios.size if is_constant else array_stats.ess(ratios, chain_axis=0, draw_axis=1, method="mean")
+        share = min(float(np.asarray(n_eff)) / ratios.size, 1.0)
+        error = ratios.std() / ratios.mean() / np.sqrt(share * ratios.size)
+        tail = np.sort(ratios, axis=None)[-tail_length(ratios.size) :]
+        if len(np.unique(tail)) < ALIKE * len(tail):  # few labellings, each many times: a bounded discrete law
+            found[:, j] = np.log(ratios.size) - logsumexp(-chains), error, -np.inf
+        else:
+            value, shape_k, _ = array_stats.loo(chains, chain_axis=0, draw_axis=1, r_eff=share)
+            found[:, j] = value, error, shape_k
+    return found[0], found[1], found[2]
+
+
+def _by_refits(
+    fit: Fit, X: np.ndarray, rows: list[int], on_refit: Callable[[int, int], None]
+) -> tuple[dict[int, float], str]:
+    """Log densities of rows under refits to the others, and what went wrong."""
+    found, stopped = {}, []
+    for count, i in enumerate(rows):
+        on_refit(count, len(rows))
+        try:
+            found[i], sentence = _refitted(fit, X, i)
+        except KeyboardInterrupt:
+            raise
+        except Exception as error:  # a refit that fails leaves its point as it was
+            stopped.append(str(error) or type(error).__name__)
+            continue
+        if sentence:
+            stopped.append(sentence)
+    return found, f"; {len(stopped)} of {len(rows)} refits had trouble, the first: {stopped[0]}" if stopped else ""
+
+
+def _refitted(fit: Fit, X: np.ndarray, row: int) -> tuple[float, str]:
+    """Log density of one row under a refit to the others, and how that ended where it did not converge."""
+    others = np.delete(X, row, axis=0)
+    check_enough_points(len(others), fit.model.min_points)
+    refit = fit.refit(others, rng=np.random.default_rng([fit.seed, row]))
+    if refit.status.outcome is Outcome.INTERRUPTED:
+        raise KeyboardInterrupt  # the method kept what it had; a refit cut short is none
+    if not refit.status.is_usable:
+        raise NotApplicableError(refit.status.sentence)
+    sentence = "" if refit.status.is_converged else refit.status.sentence
+    if has_closed_form(refit):
+        return log_density_given_labels(refit, others, X[row], np.random.default_rng([fit.seed, row, 1])), sentence
+    return float(refit.log_density(X[[row]])[0]), sentence
+
+
+def _closed_form_note(n_done: int, n_bad: int, score: Score, error: float) -> str:
+    assert score.reliability is not None
+    return (
+        f"{n_bad} of {len(score.reliability)} points have a Pareto k above {score.limit:.2f} (largest "
+        f"{score.reliability.max():.2f}); {_points(n_done)} of the highest computed from labels with the parameters "
+        f"integrated out (Monte Carlo error at most {max(error, 0.001):.3f} nats a point)"
+    )
+
+
+def _points(count: int) -> str:
+    return "1 point" if count == 1 else f"{count} points"
