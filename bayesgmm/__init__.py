@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayesgmm import labels
 from bayesgmm.comparison import Comparison, compare
+from bayesgmm.comparison.sensitivity import PriorSensitivity, prior_sensitivity
 from bayesgmm.core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.evidence import log_evidence
@@ -55,10 +56,10 @@ __all__ = [
     "ChainStack", "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit",
     "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart",
     "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
-    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PriorDraws", "RobbinsMonro",
-    "Spherical", "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source",
-    "fit", "from_datatree", "labels", "load", "load_dataset", "log_evidence", "partition", "pymc_model", "relabel",
-    "sample_prior", "stack_chains",
+    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PriorDraws",
+    "PriorSensitivity", "RobbinsMonro", "Spherical", "StochasticVB", "Tied", "TruncationWarning", "Uniform",
+    "clustering_quality", "compare", "data_source", "fit", "from_datatree", "labels", "load", "load_dataset",
+    "log_evidence", "partition", "prior_sensitivity", "pymc_model", "relabel", "sample_prior", "stack_chains",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.
