@@ -2,6 +2,7 @@
 
 from . import labels
 from .comparison import Comparison, compare
+from .comparison.sensitivity import PriorSensitivity, prior_sensitivity
 from .core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from .core.params import MixtureParams
 from .criteria.evidence import log_evidence
@@ -57,10 +58,11 @@ __all__ = [
     "Fit", "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale",
     "IndependentNormalInverseWishart", "IntervalComparison", "Intervals", "Isotropic", "LikelihoodRatioTest",
     "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
-    "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PriorDraws", "RobbinsMonro", "Spherical",
-    "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "compare_intervals",
-    "data_source", "fit", "from_datatree", "intervals", "labels", "likelihood_ratio_test", "load", "load_dataset",
-    "log_evidence", "partition", "pymc_model", "relabel", "sample_prior", "stack_chains",
+    "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PriorDraws", "PriorSensitivity", "RobbinsMonro",
+    "Spherical", "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare",
+    "compare_intervals", "data_source", "fit", "from_datatree", "intervals", "labels", "likelihood_ratio_test",
+    "load", "load_dataset", "log_evidence", "partition", "prior_sensitivity", "pymc_model", "relabel",
+    "sample_prior", "stack_chains",
 ]  # fmt: skip
 
 __version__: str

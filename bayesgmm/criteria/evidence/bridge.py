@@ -17,15 +17,29 @@ def bridge(posterior: Posterior, rng: np.random.Generator) -> tuple[float, float
     The optimal bridge of Meng and Wong (1996), Statistica Sinica 6, 831-860, iterated to its fixed point, with the
     draws counted by their effective number; its error as in Frühwirth-Schnatter (2004), section 3.3.
     """
-    from arviz_stats.base import array_stats
-
     law, draws = posterior.halves(N_LAWS, N_DRAWS, rng)
     shape, flat = draws.draw_shape, draws.reshaped(-1)
     theirs = law.sample(N_DRAWS, rng)
     at_draws = posterior.log_joint(flat) - law.log_density(flat)  # log p / q, the evidence but for noise
     at_law = posterior.log_joint(theirs) - law.log_density(theirs)
-    effective = _effective(array_stats, at_draws.reshape(shape))
-    n_ours, n_theirs = effective, float(len(at_law))
+    return optimal_bridge(at_draws.reshape(shape), at_law[None], is_independent=True)
+
+
+def optimal_bridge(ours: np.ndarray, theirs: np.ndarray, is_independent: bool = False) -> tuple[float, float]:
+    """Log of the ratio of two normalisers, and its standard error.
+
+    Parameters
+    ----------
+    ours, theirs : (chain, draw) arrays
+        log p / q, both unnormalised, at draws from p and from q.
+    is_independent : bool
+        Whether the draws from q are.
+    """
+    from arviz_stats.base import array_stats
+
+    at_draws, at_law = ours.ravel(), theirs.ravel()
+    n_ours = _effective(array_stats, ours)
+    n_theirs = float(len(at_law)) if is_independent else _effective(array_stats, theirs)
     log_ours, log_theirs = np.log(n_ours / (n_ours + n_theirs)), np.log(n_theirs / (n_ours + n_theirs))
     value = float(np.median(at_draws))
     for _ in range(STEPS):
@@ -36,8 +50,10 @@ def bridge(posterior: Posterior, rng: np.random.Generator) -> tuple[float, float
             break
         value = float(new)
     above, below = np.exp(above - above.max()), np.exp(below - below.max())
+    if not is_independent:
+        n_theirs = _effective(array_stats, above.reshape(theirs.shape))
     variance = above.var() / above.mean() ** 2 / n_theirs
-    variance += below.var() / below.mean() ** 2 / _effective(array_stats, below.reshape(shape))
+    variance += below.var() / below.mean() ** 2 / _effective(array_stats, below.reshape(ours.shape))
     return value, float(np.sqrt(variance))
 
 
