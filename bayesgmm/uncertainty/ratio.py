@@ -117,7 +117,10 @@ def likelihood_ratio_test(
     options = _with_starts(method)
     data = DataMatrix(fit.X, fit.feature_names)
     alternative = fit_once(larger, data, options, seed)
-    if alternative.status.outcome is not Outcome.CONVERGED:
+    outcome = alternative.status.outcome
+    if outcome is Outcome.INTERRUPTED:
+        raise KeyboardInterrupt
+    if outcome is Outcome.COLLAPSED:  # one that has not converged is slow along a ridge, and so are the replicates
         raise NotApplicableError(
             f"K = {larger.n_components} has no sound optimum to compare with: {alternative.status}"
         )

@@ -17,6 +17,8 @@ def test_two_eruptions_are_seen_at_once():
     test = bg.likelihood_ratio_test(fit, replicates=39, rng=1)
     assert test.alternative.model.n_components == 2
     assert test.statistic == pytest.approx(2 * (test.alternative.log_likelihood - fit.log_likelihood), rel=1e-12)
+    mclust = 2 * (1289.79674505 - 1130.26396019)  # of its VVV fits; see reference/mclust.csv
+    assert test.statistic == pytest.approx(mclust, abs=1e-4)
     assert test.statistic > 5 * test.null.max()  # 319 nats against some 20
     assert test.p_value == 1 / 40 and test.p_value_se == pytest.approx(np.sqrt(1 / 40 * 39 / 40 / 40))
 
@@ -64,7 +66,7 @@ def test_interrupts_threads_and_refusals(monkeypatch):
 def test_p_values_are_uniform_under_the_null():
     truth, p_values = bg.MixtureParams([1.0], [[0.0]], [[[1.0]]]), []
     model, method = bg.GaussianMixture(1, "isotropic"), bg.EM(n_init=3)
-    for s in range(200):
+    for s in range(120):
         X = sample(truth, 60, np.random.default_rng([s, 11]))[0]
         fit = bg.fit(model, X, method, rng=s)
         p_values.append(bg.likelihood_ratio_test(fit, replicates=39, rng=s).p_value)
@@ -72,5 +74,5 @@ def test_p_values_are_uniform_under_the_null():
     # On the grid 1/40, ..., 1 a p-value is uniform; spread over its cell it is so on (0, 1).  Level 1e-4.
     spread = p_values - np.random.default_rng(0).random(len(p_values)) / 40
     assert stats.kstest(spread, "uniform").pvalue > 1e-4
-    # Rejections at 10%: 200 Bernoulli trials, standard error 0.021; four of them.
-    assert abs((p_values <= 0.1).mean() - 0.1) < 0.085
+    # Rejections at 10%: 120 Bernoulli trials, standard error 0.027; four of them.
+    assert abs((p_values <= 0.1).mean() - 0.1) < 0.11
