@@ -7,6 +7,7 @@ from bayesgmm import labels
 from bayesgmm.comparison import Comparison, compare
 from bayesgmm.core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.criteria.calibration import LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
 from bayesgmm.criteria.evidence import log_evidence
 from bayesgmm.criteria.quality import clustering_quality
 from bayesgmm.data import DataSource, data_source
@@ -52,10 +53,11 @@ __all__ = [
     "ADVI", "EM", "MAP", "NUTS", "VB", "Alignment", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial",
     "ChainStack", "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit",
     "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart",
-    "Isotropic", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
-    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "RobbinsMonro", "Spherical",
-    "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare", "data_source", "fit",
-    "labels", "load", "load_dataset", "log_evidence", "partition", "pymc_model", "relabel", "stack_chains",
+    "Isotropic", "LooPit", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
+    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PredictiveCheck",
+    "RobbinsMonro", "Spherical", "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality",
+    "compare", "data_source", "fit", "labels", "load", "load_dataset", "log_evidence", "loo_pit", "partition",
+    "posterior_predictive_check", "pymc_model", "relabel", "stack_chains",
 ]  # fmt: skip
 
 # These two import PyMC, which takes seconds; the rest of the package does not need it.
