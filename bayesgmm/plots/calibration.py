@@ -109,6 +109,7 @@ def plot_predictive_check(
     for ax, (name, observed) in zip(axes, check.observed.items(), strict=True):
         difference = check.replicated[name] - observed
         ax.hist(difference, bins=30, color=ink, alpha=0.55, edgecolor="white", linewidth=0.4)
+        ax.locator_params(axis="x", nbins=5)
         ax.axvline(0.0, color=INK, linewidth=1.2, linestyle="--")
         ax.set_title(f"{name} (p = {check.p_values[name]:.2f})", fontsize=TITLE)
         ax.set_xlabel("replicated - observed")
