@@ -5,6 +5,7 @@ from .comparison import Comparison, compare
 from .comparison.sensitivity import PriorSensitivity, prior_sensitivity
 from .core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from .core.params import MixtureParams
+from .criteria.calibration import LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
 from .criteria.evidence import log_evidence
 from .criteria.quality import clustering_quality
 from .data import DataSource, data_source
@@ -57,12 +58,12 @@ __all__ = [
     "ChainStack", "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture",
     "Fit", "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale",
     "IndependentNormalInverseWishart", "IntervalComparison", "Intervals", "Isotropic", "LikelihoodRatioTest",
-    "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
-    "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PriorDraws", "PriorSensitivity", "RobbinsMonro",
-    "Spherical", "StochasticVB", "Tied", "TruncationWarning", "Uniform", "clustering_quality", "compare",
-    "compare_intervals", "data_source", "fit", "from_datatree", "intervals", "labels", "likelihood_ratio_test",
-    "load", "load_dataset", "log_evidence", "partition", "prior_sensitivity", "pymc_model", "relabel",
-    "sample_prior", "stack_chains",
+    "LooPit", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
+    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PredictiveCheck",
+    "PriorDraws", "PriorSensitivity", "RobbinsMonro", "Spherical", "StochasticVB", "Tied", "TruncationWarning",
+    "Uniform", "clustering_quality", "compare", "compare_intervals", "data_source", "fit", "from_datatree",
+    "intervals", "labels", "likelihood_ratio_test", "load", "load_dataset", "log_evidence", "loo_pit", "partition",
+    "posterior_predictive_check", "prior_sensitivity", "pymc_model", "relabel", "sample_prior", "stack_chains",
 ]  # fmt: skip
 
 __version__: str

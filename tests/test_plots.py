@@ -23,7 +23,9 @@ from bayesgmm.plots import (
     plot_density,
     plot_intervals,
     plot_likelihood_ratio,
+    plot_loo_pit,
     plot_partition,
+    plot_predictive_check,
     plot_ranks,
     plot_responsibilities,
     plot_traces,
@@ -478,3 +480,45 @@ def test_a_fit_without_its_data_needs_them(plot, fit):
 def test_components_are_told_apart_by_more_than_eight_colours_without_an_error():
     fit = bg.fit(bg.GaussianMixture(9, "spherical"), data(2), bg.VB(n_init=1), rng=0)
     assert len(lines_of(visible(plot_components(fit, n_draws=2))[0])[0].get_segments()) == 18
+
+
+# ---- calibration ----
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_the_loo_pit_line_is_the_distribution_of_the_values_inside_its_band(d):
+    fit = draws_fit(d)
+    pit = bg.loo_pit(fit)
+    figure = plot_loo_pit(fit, pit=pit)
+    assert [ax.get_title() for ax in figure.axes] == list(fit.feature_names)
+    for j, ax in enumerate(figure.axes):
+        line = max(ax.lines, key=lambda one: len(one.get_xdata()))
+        expected = [(pit.values[:, j] <= x).mean() - x for x in line.get_xdata()]
+        np.testing.assert_allclose(line.get_ydata(), expected, atol=1e-12)
+        band = ax.collections[0].get_paths()[0].vertices[:, 1]
+        assert band.min() < line.get_ydata().min() and line.get_ydata().max() < band.max()
+
+
+def test_a_wrong_model_leaves_the_band():
+    figure = plot_loo_pit(variational_fit(2, 1))
+    band, line = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1], figure.axes[0].lines[0].get_ydata()
+    assert np.abs(line).max() > band.max()
+
+
+@pytest.mark.parametrize(("d", "n_panels"), [(1, 3), (2, 6)])
+@pytest.mark.parametrize("made", [point_fit, variational_fit, draws_fit])
+def test_the_predictive_check_has_a_histogram_and_a_p_value_per_discrepancy(d, n_panels, made):
+    fit = made(d)
+    check = bg.posterior_predictive_check(fit, n_draws=40)
+    figure = plot_predictive_check(fit, check)
+    assert len(figure.axes) == n_panels
+    for ax, (name, p) in zip(figure.axes, check.p_values.items(), strict=True):
+        assert sum(patch.get_height() for patch in ax.patches) == 40
+        assert ax.get_title() == f"{name} (p = {p:.2f})"
+
+
+def test_calibration_plots_refuse_what_they_cannot_show():
+    with pytest.raises(NotApplicableError, match="draws of a posterior"):
+        plot_loo_pit(point_fit(2))
+    with pytest.raises(ArgumentError, match="level="):
+        plot_loo_pit(draws_fit(2), level=1.0)

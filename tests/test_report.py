@@ -21,8 +21,8 @@ from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.status import Outcome, Status
 
 CHAPTERS = [
-    "summary", "criteria", "comparison", "components", "density", "co-clustering", "responsibilities", "intervals",
-    "convergence", "origin",
+    "summary", "criteria", "comparison", "components", "density", "calibration", "co-clustering", "responsibilities",
+    "intervals", "convergence", "origin",
 ]  # fmt: skip
 
 

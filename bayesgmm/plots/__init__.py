@@ -5,6 +5,7 @@ picture), draws into it and returns it.  Without one it makes a figure of its ow
 it shows in a notebook, and ``figure.savefig("name.pdf")`` writes it.
 """
 
+from bayesgmm.plots.calibration import plot_loo_pit, plot_predictive_check
 from bayesgmm.plots.chains import plot_ranks, plot_traces
 from bayesgmm.plots.clusters import plot_credible_ball, plot_partition
 from bayesgmm.plots.components import plot_components
@@ -17,6 +18,6 @@ from bayesgmm.plots.sensitivity import plot_prior_sensitivity
 
 __all__ = [
     "plot_co_clustering", "plot_components", "plot_credible_ball", "plot_criteria", "plot_density",
-    "plot_intervals", "plot_likelihood_ratio", "plot_partition", "plot_prior", "plot_prior_sensitivity",
-    "plot_ranks", "plot_responsibilities", "plot_traces",
+    "plot_intervals", "plot_likelihood_ratio", "plot_loo_pit", "plot_partition", "plot_predictive_check",
+    "plot_prior", "plot_prior_sensitivity", "plot_ranks", "plot_responsibilities", "plot_traces",
 ]  # fmt: skip

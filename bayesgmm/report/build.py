@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.comparison import conclusions
+from bayesgmm.criteria.calibration import loo_pit
 from bayesgmm.criteria.score import ESTIMANDS
 from bayesgmm.errors import ArgumentError
 from bayesgmm.labels.partition import Partition, partition
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
 PARTITION_POINTS = 400  # more cannot be told apart in the picture
+PIT_POINTS = 500  # a second or two; the band is then as narrow as 0.06
 
 
 def write_report(
@@ -84,6 +86,7 @@ def _sections(
         _scores(comparison),
         _components(choice, labels),
         _density(choice),
+        _calibration(choice),
         _partition(choice, labels),
         _responsibilities(choice),
         interval_section(choice),
@@ -133,6 +136,23 @@ def _density(choice: Choice) -> Section:
     bands = choice.of_kind("draws") or choice.of_kind("variational")
     shown = [*list(bands.values())[:1], *list(choice.of_kind("point").values())[:1]]
     return Section("density", "Predictive density", (), _drawn([lambda: pictures.density(shown)]))
+
+
+def _calibration(choice: Choice) -> Section:
+    found = choice.of_kind("draws") or choice.of_kind("variational")
+    fit = next(iter((found or choice.fits).values()))
+    sentence = f"Of {name_of(fit)}: are its predictions of left-out points and of whole data sets like the data?"
+    parts = [lambda: pictures.predictive_check(fit)]
+    if found:
+        pit = loo_pit(fit, even_rows(fit.n_obs, PIT_POINTS))
+        if len(pit.values) < fit.n_obs:
+            sentence += f" Of the {fit.n_obs} points an even subsample of {len(pit.values)} is left out."
+        if pit.n_unreliable:
+            sentence += f" {pit.n_unreliable} of these have a Pareto k above {pit.limit:.2f}, and rough values."
+        parts = [lambda: pictures.calibration(fit, pit), *parts]
+    else:
+        sentence += " It takes its parameters as known, so that the p-values are nearer to 1/2 than they should be."
+    return Section("calibration", "Calibration", (sentence,), _drawn(parts))
 
 
 def _partition(choice: Choice, labels: np.ndarray | None) -> Section:

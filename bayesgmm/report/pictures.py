@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesgmm.criteria.calibration import LooPit, posterior_predictive_check
 from bayesgmm.plots import (
     plot_co_clustering,
     plot_components,
@@ -18,7 +19,9 @@ from bayesgmm.plots import (
     plot_criteria,
     plot_density,
     plot_intervals,
+    plot_loo_pit,
     plot_partition,
+    plot_predictive_check,
     plot_ranks,
     plot_responsibilities,
     plot_traces,
@@ -87,6 +90,27 @@ def density(fits: list[Fit]) -> Picture:
         f"{which} under {', '.join(name_of(fit) for fit in fits)} over a histogram of the data.",
         f"{which} that the fits predict for a new point. A band holds the densities of 90% of the draws at each value; "
         "a point estimate has no band, because it does not know how uncertain it is.",
+    )
+
+
+def calibration(fit: Fit, pit: LooPit) -> Picture:
+    """Whether each column is predicted with the right spread."""
+    return _picture(
+        lambda: plot_loo_pit(fit, pit=pit),
+        f"Empirical distribution of the leave-one-out probability transforms under {name_of(fit)}, less the uniform.",
+        "For each point, the probability that a new point would lie below it, from a fit without the point. Of a "
+        "calibrated fit these probabilities are uniform, and the line stays inside the band from end to end.",
+    )
+
+
+def predictive_check(fit: Fit) -> Picture:
+    """Whether the fit makes data like these."""
+    return _picture(
+        lambda: plot_predictive_check(fit, posterior_predictive_check(fit, n_draws=200)),
+        f"Histograms of discrepancies of data made by {name_of(fit)}, less those of the data.",
+        "Data that the fit makes, held against the data, by the mean and the lowest log density of the points and by "
+        "the Kolmogorov distance between points and mixture. Zero well inside a histogram is as it should be; p is the "
+        "share to the right of it.",
     )
 
 
