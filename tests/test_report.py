@@ -11,11 +11,12 @@ import pytest
 from pictured import CHAINS, DRAWS, data, draws_fit, labels, point_fit, variational_fit
 
 import bayesgmm as bg
-from bayesgmm.comparison import conclusions
-from bayesgmm.criteria.score import COLUMNS, ESTIMANDS
+from bayesgmm.comparison import Comparison, Row, conclusions
+from bayesgmm.criteria.score import COLUMNS, ESTIMANDS, Score
 from bayesgmm.errors import ArgumentError
 from bayesgmm.report import numbers, tables, write_report
 from bayesgmm.report.choice import choose
+from bayesgmm.report.probabilities import probabilities_table
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.status import Outcome, Status
@@ -225,6 +226,32 @@ def test_the_figures_show_the_fewest_components_that_predict_alike():
         assert list(choice.fits) == [f"em-K{expected}"] and set(choice.others) == {
             f"K={k}" for k in (1, 2, 3) if k != expected
         }
+
+
+def test_the_models_have_their_probabilities():
+    values = {"bridge": {"one": (-10.0, 0.0), "two": (-8.0, 0.1), "three": (-9.0, 0.2)}, "chib": {"two": (-8.1, 0.3)}}
+    kinds = [f"log_evidence_{method}" for method in values]
+    given = {"chib": values["chib"] | {"one": (-10.0, 0.0)}, "bridge": values["bridge"]}
+    scores = {
+        name: {
+            f"log_evidence_{method}": Score(f"log_evidence_{method}", *given[method].get(name, (np.nan, np.nan)))
+            for method in values
+        }
+        for name in values["bridge"]
+    }
+    rows = {
+        name: Row("Gibbs", k, "full", 3 * k, 1.0, Status(Outcome.CONVERGED, "Converged."))
+        for k, name in enumerate(scores, 1)
+    }
+    table = probabilities_table(Comparison(rows, scores, tuple(kinds), 50))
+    assert table.columns == ("fit", *kinds)
+    cells = {row[0].text: row[1:] for row in table.rows}
+    bridge, chib = (np.exp([given[method][name][0] for name in given[method]]) for method in values)
+    assert [cells[name][0].text for name in given["bridge"]] == [f"{p:.3f}" for p in bridge / bridge.sum()]
+    assert [cells[name][1].text for name in ("two", "one")] == [f"{p:.3f}" for p in chib / chib.sum()]
+    assert cells["three"][1].text == "n/a" and cells["two"][0].is_best and cells["two"][1].is_best
+    assert cells["one"][0].difference == "\N{MINUS SIGN}2.00 ± 0.10" and "all equally probable" in table.footnotes[0]
+    assert probabilities_table(Comparison(rows, scores, (), 50)) is None
 
 
 def test_differences_stand_beside_the_best_of_their_column(whole):

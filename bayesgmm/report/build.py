@@ -21,6 +21,7 @@ from bayesgmm.report import origin, pictures, tables
 from bayesgmm.report.choice import Choice, choose
 from bayesgmm.report.content import Fold, Picture, Section, Table
 from bayesgmm.report.intervals import interval_section
+from bayesgmm.report.probabilities import probabilities_table
 
 if TYPE_CHECKING:
     from bayesgmm.comparison import Comparison
@@ -108,7 +109,8 @@ def _scores(comparison: Comparison) -> Section:
         "difference to the best of the column, in bold, ± the standard error of that difference. Numbers of one column "
         "may be compared; numbers of different columns may not.",
     )
-    parts = (*(block for block in blocks if block is not None), tables.fits_table(comparison))
+    found = (*blocks, probabilities_table(comparison), tables.fits_table(comparison))
+    parts = tuple(table for table in found if table is not None)
     return Section("comparison", "Comparison", sentences, parts)
 
 

@@ -25,7 +25,7 @@ def fits_table(comparison: Comparison) -> Table:
     rows = tuple(
         (
             Cell(name), Cell(row.method), Cell(_size(row)), Cell(row.covariance),
-            Cell(str(row.n_parameters)), Cell(duration(row.seconds)), Cell(row.status.sentence),
+            Cell(whole(row.n_parameters)), Cell(duration(row.seconds)), Cell(row.status.sentence),
         )
         for name, row in comparison.rows.items()
     )  # fmt: skip
