@@ -51,7 +51,7 @@ def plot_partition(
         raise ArgumentError(f"labels have shape {groups.shape} and there are {n} points.")
     rows = even_rows(n, max_points)
     rows = rows[_order(partition, rows)]
-    figure = figure or new_figure(5.4, 5.2)
+    figure = figure or new_figure(5.4, 5.7)  # the matrix is square, and room is left above it and below
     ax = tidy(figure.subplots())
     above = ax.inset_axes((0, 1.03, 1, 0.18))  # as wide as the matrix, which is square
     show_matrix(ax, partition.similarity[np.ix_(rows, rows)], "probability of the same cluster")
