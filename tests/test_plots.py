@@ -340,7 +340,8 @@ def test_every_value_and_error_bar_is_the_tables(comparison):
     for ax in upper:
         for container in ax.containers:
             column, method = container.get_label().split(", ")
-            rows = table[(table["method"] == method) & table[column].notna()].sort_values("n_components")
+            is_shown = np.array([comparison.scores[name][column].is_ranked for name in table.index])
+            rows = table[(table["method"] == method).to_numpy() & is_shown].sort_values("n_components")
             line, _, (bars,) = container.lines
             np.testing.assert_allclose(line.get_ydata(), rows[column])
             np.testing.assert_array_equal(np.round(line.get_xdata()), rows["n_components"])

@@ -4,6 +4,7 @@ import base64
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import product
 
 import matplotlib
 import numpy as np
@@ -149,9 +150,14 @@ def test_convergence_is_reported_by_label_invariant_quantities(whole, page):
     assert "R-hat" in text and "nuts-K3" in text and "em-K3" in text
 
 
-@pytest.mark.parametrize("d", [1, 2, 3])
-@pytest.mark.parametrize("kinds", ["point", "draws", "variational", "point draws"])
-def test_any_selection_of_fits_makes_a_report(d, kinds, tmp_path):
+KINDS, QUICK = ("point", "draws", "variational", "point draws"), {("point", 1), ("variational", 1), ("point draws", 2)}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "d"),
+    [pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow) for case in product(KINDS, (1, 2, 3))],
+)
+def test_any_selection_of_fits_makes_a_report(kinds, d, tmp_path):
     makers = {"point": point_fit, "draws": draws_fit, "variational": variational_fit}
     fits = {kind: makers[kind](d) for kind in kinds.split()}
     write_report(tmp_path / "report.html", *compared(fits, d))
@@ -183,6 +189,7 @@ def test_the_engines_stand_beside_each_other(tmp_path):
         assert f"{row.lower:.4g} to {row.upper:.4g}" in said and "left out" not in said
 
 
+@pytest.mark.slow
 def test_engines_that_cannot_follow_a_component_say_why(tmp_path):
     draws, rng = draws_fit(2, 2), np.random.default_rng(0)
     p, X = draws.params, data(2).to_numpy()

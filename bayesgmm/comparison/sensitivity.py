@@ -40,8 +40,8 @@ class PriorSensitivity:
     table : DataFrame
         One row for each constant and factor.  By refitting: ``log_evidence`` (of a finite conjugate mixture) with its
         ``_se``, or the ``elbo``; ``log_evidence_change`` against the fit's own prior, by bridge sampling between
-        neighbouring refits, whatever the model; ``elpd_loo`` with ``_se`` and ``_unreliable`` points; the most
-        probable ``n_occupied``, its ``_probability`` and its ``_mean``, and ``n_components`` where that is unknown.
+        neighbouring refits, whatever the model; ``elpd_loo`` (without its refits of single points) with ``_se`` and
+        ``_unreliable`` points; the most probable ``n_occupied``, its ``_probability`` and its ``_mean``, and ``n_components`` where that is unknown.
         By weighting the fit's own draws: ``weighted_log_evidence_change``, ``weighted_elpd_loo`` and
         ``weighted_n_occupied_mean``, with the ``pareto_k`` of the weights; above ``pareto_k_limit`` they are not given.
     reasons : dict
@@ -164,7 +164,7 @@ class _Study:
             return self.own
         assert other.X is not None
         X = np.asarray(other.X)
-        loo = _attempt("elpd_loo", reasons, lambda: elpd_loo(other, X))
+        loo = _attempt("elpd_loo", reasons, lambda: elpd_loo(other, X, max_refits=0))
         row = {"elpd_loo": loo.value, "elpd_loo_se": loo.se, "elpd_loo_unreliable": float(loo.n_unreliable or 0)}
         if other.kind == "variational":
             row |= {"elbo": other.elbo}

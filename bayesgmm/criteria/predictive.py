@@ -16,9 +16,7 @@ from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.result.fit import Fit
 
-MAX_REFITS = (
-    5  # as many as elpd_kfold makes by default, so that leave-one-out at most doubles the cost of a fit's scores
-)
+MAX_REFITS = 5  # as many as elpd_kfold makes by default, so that leave-one-out at most doubles the cost of both
 ACCURACY = 0.05  # nats a point: ten such points add 0.16 nats, far below the standard error of any sum
 OF_Q = "of q, uncorrected (draws of the approximation stand for those of the posterior), so not ranked"
 

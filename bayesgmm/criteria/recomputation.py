@@ -16,9 +16,8 @@ from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.status import Outcome
 
-FEW = (
-    50  # points that are computed from labels in any case: of few points the Pareto k is no sure guide; takes a second
-)
+FEW = 50  # points that are computed from labels in any case, in a second: the Pareto k of few is no sure guide
+TIE = 1e-9  # relative: ratios of one labelling differ by rounding
 ALIKE = 0.5  # share of different values in a tail below which no Pareto distribution can be fitted to it
 
 
@@ -73,8 +72,10 @@ def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray
         n_eff = ratios.size if is_constant else array_stats.ess(ratios, chain_axis=0, draw_axis=1, method="mean")
         share = min(float(np.asarray(n_eff)) / ratios.size, 1.0)
         error = ratios.std() / ratios.mean() / np.sqrt(share * ratios.size)
-        tail = np.sort(ratios, axis=None)[-tail_length(ratios.size) :]
-        if len(np.unique(tail)) < ALIKE * len(tail):  # few labellings, each many times: a bounded discrete law
+        cutoff, *tail = np.sort(ratios, axis=None)[-tail_length(ratios.size, share) - 1 :]
+        # Few labellings, each many times: a bounded discrete law.  Pareto's is scaled by the first quartile above the
+        # cutoff, which must not be the cutoff itself.
+        if len(np.unique(tail)) < ALIKE * len(tail) or tail[len(tail) // 4] <= cutoff * (1.0 + TIE):
             found[:, j] = np.log(ratios.size) - logsumexp(-chains), error, -np.inf
         else:
             value, shape_k, _ = array_stats.loo(chains, chain_axis=0, draw_axis=1, r_eff=share)

@@ -21,9 +21,9 @@ def smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
     return np.asarray(log_weights), float(pareto_k)
 
 
-def tail_length(n_draws: int) -> int:
+def tail_length(n_draws: int, relative_efficiency: float = 1.0) -> int:
     """Number of the largest ratios that are smoothed: appendix H of the same."""
-    return int(np.ceil(min(0.2 * n_draws, 3.0 * np.sqrt(n_draws))))
+    return int(np.ceil(min(0.2 * n_draws, 3.0 * np.sqrt(n_draws / relative_efficiency))))
 
 
 def pareto_k_limit(n_draws: int) -> float:

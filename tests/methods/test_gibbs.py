@@ -233,6 +233,7 @@ def test_one_component_has_the_conjugate_posterior():
     assert np.abs((covariances.mean(0) - posterior_scale / (dof - 5)) / error).max() < Z_LIMIT
 
 
+@pytest.mark.slow  # the kernels are compiled for it
 def test_float32_data(quick):
     X = bg.load_dataset("faithful").X
     ours = run(quick, X=X.astype(np.float32)).estimate.params

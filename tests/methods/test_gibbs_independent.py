@@ -19,8 +19,12 @@ LAWS = {
     "MFM": lambda k: UnknownNumber((1 / k,) * k, 0.8),
 }
 CASES = [(law, "full", scale) for law in LAWS for scale in SCALES]
-CASES += [("finite", "spherical", "known")]
-LONG = [("finite", "diagonal", "hierarchical"), ("finite", "tied", "hierarchical"), ("DP", "tied", "known")]
+LONG = [
+    ("finite", "spherical", "known"),
+    ("finite", "diagonal", "hierarchical"),
+    ("finite", "tied", "hierarchical"),
+    ("DP", "tied", "known"),
+]
 LONG += [("MFM", "isotropic", "hierarchical")]
 CASES += [pytest.param(*case, marks=pytest.mark.slow) for case in LONG]
 
