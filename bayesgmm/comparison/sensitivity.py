@@ -41,9 +41,10 @@ class PriorSensitivity:
         One row for each constant and factor.  By refitting: ``log_evidence`` (of a finite conjugate mixture) with its
         ``_se``, or the ``elbo``; ``log_evidence_change`` against the fit's own prior, by bridge sampling between
         neighbouring refits, whatever the model; ``elpd_loo`` (without its refits of single points) with ``_se`` and
-        ``_unreliable`` points; the most probable ``n_occupied``, its ``_probability`` and its ``_mean``, and ``n_components`` where that is unknown.
-        By weighting the fit's own draws: ``weighted_log_evidence_change``, ``weighted_elpd_loo`` and
-        ``weighted_n_occupied_mean``, with the ``pareto_k`` of the weights; above ``pareto_k_limit`` they are not given.
+        ``_unreliable`` points; the most probable ``n_occupied``, its ``_probability`` and its ``_mean``, and
+        ``n_components`` where that is unknown.  By weighting the fit's own draws: ``weighted_log_evidence_change``,
+        ``weighted_elpd_loo`` and ``weighted_n_occupied_mean``, with the ``pareto_k`` of the weights; above
+        ``pareto_k_limit`` they are not given.
     reasons : dict
         ``reasons[constant, factor][column]``: why there is no number.
     fits : dict of (str, float) to Fit
