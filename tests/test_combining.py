@@ -20,7 +20,7 @@ from bayesgmm.core.combination import (
 from bayesgmm.criteria.pointwise import loo_score
 from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError, NotApplicableError
-from bayesgmm.plots import plot_criteria
+from bayesgmm.plots import plot_criteria, plot_density
 from bayesgmm.result.status import Outcome, Status
 
 X = bg.load_dataset("faithful").X[::4]
@@ -266,9 +266,21 @@ def test_what_a_stack_cannot_answer(stack):
         lambda: stack.predict(X), lambda: stack.to_datatree(), lambda: stack.occupied(), lambda: stack.elbo,
         lambda: stack.log_likelihood, lambda: stack.extend(10), lambda: bg.relabel(stack), lambda: bg.partition(stack),
         lambda: bg.log_evidence(stack), lambda: bg.log_evidence(stack, "exact"), lambda: stack.truncation(),
+        lambda: bg.intervals(stack), lambda: bg.intervals(stack, "ordinary"), lambda: bg.loo_pit(stack),
     ):  # fmt: skip
-        with pytest.raises(NotApplicableError):
+        with pytest.raises(NotApplicableError, match="(?i)stack|members|variational fits|point fit|only"):
             call()
+
+
+def test_the_density_of_a_stack_is_drawn(stack):
+    line = plot_density(stack).axes[0].lines[0]
+    grid = line.get_xdata()
+    second = np.linspace(X[:, 1].min() - 60, X[:, 1].max() + 60, 400)  # what is integrated out
+    step = second[1] - second[0]
+    for x, drawn in list(zip(grid, line.get_ydata(), strict=True))[::60]:
+        exact = np.exp(stack.log_density(np.column_stack([np.full(400, x), second]))).sum() * step
+        # Members with draws are drawn by a thinned sample of them, those of VB by draws of their Student-t mixture.
+        assert drawn == pytest.approx(exact, rel=0.1, abs=0.02 * line.get_ydata().max())
 
 
 def test_a_stack_stands_in_a_comparison_and_refits(faithful):

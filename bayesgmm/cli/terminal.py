@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from bayesgmm.comparison import conclusions
-from bayesgmm.criteria.predictive import OF_Q
 from bayesgmm.criteria.score import COLUMNS, ESTIMANDS
 from bayesgmm.report import tables
 from bayesgmm.report.content import Cell
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100  # of what is not written to a terminal
 N_WITH_DIFFERENCES = 2  # columns of a block that show errors and differences: with more of them a row would not fit
-MAX_TITLE = 14
+MAX_TITLE = 10
 ALWAYS_THERE = ("elpd_kfold", "elpd_holdout")  # every fit has these, so their absence needs its reason here
 
 
@@ -61,7 +60,7 @@ def _print_block(console: Console, table: Table) -> None:
     wide = [kind for kind in kinds if COLUMNS[kind].has_differences][:N_WITH_DIFFERENCES]
     for kind in kinds:
         # A long name is broken where its words meet, and not where the column ends.
-        title = kind if len(kind) <= MAX_TITLE else "\n_".join(kind.rsplit("_", 1))
+        title = kind if len(kind) <= MAX_TITLE else "\n_".join(kind.split("_"))
         rich_table.add_column(title, justify="right", overflow="fold")
         if kind in wide:
             rich_table.add_column("from best", justify="right", overflow="fold")
@@ -74,8 +73,6 @@ def _print_block(console: Console, table: Table) -> None:
         rich_table.add_row(*entries)
     console.print(rich_table)
     lines = notes.lines
-    if any(OF_Q in footnote for footnote in table.footnotes):
-        lines.append(f"elpd_loo and elpd_waic of VB, ADVI and Pathfinder are {OF_Q}.")
     for line in lines:
         console.print(Text(line, style="dim"))
     if lines:
@@ -91,9 +88,7 @@ class _Notes:
     def marks(self, cell: Cell, kind: str) -> str:
         if cell.text == tables.NOT_THERE and kind not in ALWAYS_THERE:
             return ""
-        marks = [
-            mark for mark in cell.marks if self._footnotes[mark - 1] != OF_Q
-        ]  # of every VB row alike: once is enough
+        marks = list(cell.marks)
         self._used += [mark for mark in marks if mark not in self._used]
         return " ".join(_raised(self._used.index(mark) + 1) for mark in marks)
 

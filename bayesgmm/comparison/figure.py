@@ -37,5 +37,6 @@ def plot_differences(comparison: Comparison) -> Figure:
         axes.set(title=kind, xlabel="number of components", ylabel="nats from the best")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.axhline(0.0, color="0.7", linewidth=0.8, zorder=0)
-        axes.legend(fontsize="small")
+        if lines:
+            axes.legend(fontsize="small")
     return figure

@@ -181,7 +181,7 @@ def _attempt(kind: str, function: Callable[[], Score]) -> Score:
             score = function()
         except Exception as error:  # one score that fails must not cost all the others
             return Score.missing(kind, str(error) or type(error).__name__)
-    if not score.is_missing and not np.isfinite(score.value):
+    if score.is_ranked and not np.isfinite(score.value):
         return Score.missing(kind, "some points have no finite log density under this fit")
     return score.noted(*dict.fromkeys(str(warning.message) for warning in caught))
 

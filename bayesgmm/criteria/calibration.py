@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import ndtr
@@ -41,6 +41,10 @@ class LooPit:
     reliability: np.ndarray
     limit: float
 
+    def __repr__(self) -> str:
+        n, d = self.values.shape
+        return f"<LOO-PIT of {n} points in {d} column{'s' if d > 1 else ''}, unreliable at {self.n_unreliable}>"
+
     @property
     def n_unreliable(self) -> int:
         return int((self.reliability > self.limit).sum())
@@ -60,6 +64,9 @@ class PredictiveCheck:
     observed: dict[str, np.ndarray]
     replicated: dict[str, np.ndarray]
     is_plug_in: bool
+
+    def __repr__(self) -> str:
+        return self.table.to_string()
 
     @property
     def p_values(self) -> dict[str, float]:
@@ -106,7 +113,7 @@ def loo_pit(fit: Fit, rows: np.ndarray | None = None) -> LooPit:
     Gelfand, Dey and Chang (1992), in Bayesian Statistics 4, 147-167.  Säilynoja, Bürkner and Vehtari (2022), Statistics
     and Computing 32, 32, doi:10.1007/s11222-022-10090-6: the bands of `plot_loo_pit`.
     """
-    X = _data(fit) if rows is None else _data(fit)[rows]
+    X = _data(fit) if rows is None else _data(fit)[_checked_rows(rows, fit.n_obs)]
     if fit.kind == "point":
         raise NotApplicableError("LOO-PIT needs draws of a posterior, and a point estimate has none.")
     draws = fit.estimate.draws()
@@ -119,6 +126,13 @@ def loo_pit(fit: Fit, rows: np.ndarray | None = None) -> LooPit:
             below = ndtr((X[i] - flat.means) / deviations)
             values[i] = np.einsum("s,sk,skd->d", np.exp(log_weights), flat.weights, below)
     return LooPit(np.clip(values, 0.0, 1.0), fit.feature_names, k, pareto_k_limit(len(flat.weights)))
+
+
+def _checked_rows(rows: Any, n_obs: int) -> np.ndarray:
+    found = np.asarray(rows)
+    if found.ndim != 1 or found.dtype.kind not in "iu" or (len(found) and not 0 <= found.min() <= found.max() < n_obs):
+        raise ArgumentError(f"rows={shown(rows)} must be row numbers from 0 to {n_obs - 1}.")
+    return found
 
 
 def posterior_predictive_check(

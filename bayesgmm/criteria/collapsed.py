@@ -131,10 +131,9 @@ def log_density_left_out(
     )
 
 
-def log_density_given_labels(fit: Fit, X: np.ndarray, x: np.ndarray, rng: np.random.Generator) -> float:
-    """Log predictive density of a new point (D,), of a fit to X: the mean over labels, not over parameters."""
-    values = np.concatenate([part.log_density(x, None) for part in _labelled(fit.model, as_drawn(fit), X, rng)])
-    return float(logsumexp(values) - np.log(len(values)))
+def log_density_given_labels(fit: Fit, X: np.ndarray, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(S,) log predictive densities of a new point (D,), of a fit to X: given labels, not parameters."""
+    return np.concatenate([part.log_density(x, None) for part in _labelled(fit.model, as_drawn(fit), X, rng)])
 
 
 def _labelled(model: Model, draws: MixtureParams, X: np.ndarray, rng: np.random.Generator) -> Iterator[Labelled]:

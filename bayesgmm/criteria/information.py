@@ -14,8 +14,8 @@ from bayesgmm.result.status import Outcome
 COLLAPSED = "at a suspicious optimum the likelihood can be as high as one likes, so this is left out of comparisons: "
 
 AT_MODE = (
-    "at a MAP estimate: the log likelihood at the mode of the posterior stands in the place of the maximum (Fraley and "
-    "Raftery 2007), so that it depends on the prior, and is below the BIC of EM"
+    "at a MAP estimate: the log likelihood at the mode of the posterior stands in the place of the maximum (for BIC: "
+    "Fraley and Raftery 2007), so that it depends on the prior, and is below that of EM"
 )
 
 
@@ -66,8 +66,7 @@ def bic(fit: Fit, X: np.ndarray) -> Score:
         The fit is not a point estimate.
     """
     _need_point(fit, "BIC")
-    score = Score("bic", _bic(fit, X), 0.0)
-    return _guarded(fit, score.noted(AT_MODE) if getattr(fit.method, "is_regularised", False) else score)
+    return _guarded(fit, Score("bic", _bic(fit, X), 0.0))
 
 
 def icl(fit: Fit, X: np.ndarray) -> Score:
@@ -97,6 +96,8 @@ def _need_point(fit: Fit, name: str) -> None:
 
 
 def _guarded(fit: Fit, score: Score) -> Score:
+    if getattr(fit.method, "is_regularised", False):
+        score = score.noted(AT_MODE)
     if fit.status.outcome is not Outcome.COLLAPSED:
         return score
     return replace(score, is_ranked=False).noted(COLLAPSED + fit.status.sentence)

@@ -31,22 +31,33 @@ def recomputed(
     """
     assert score.pointwise is not None and score.reliability is not None
     pointwise, k, notes = score.pointwise.copy(), score.reliability.copy(), []
+    doubtful: dict[int, tuple[float, float]] = {}
     bad = np.flatnonzero(k > score.limit)
     done = np.empty(0, int)
     if has_closed_form(fit):
         rows = np.argsort(-k, kind="stable")[: max(FEW, len(bad))]
         values, errors, shapes = _given_labels(fit, X, rows)
-        good = (errors <= accuracy) & (shapes <= score.limit)
+        good = np.isfinite(values) & (errors <= accuracy) & (shapes <= score.limit)
         done = rows[good]
         pointwise[done], k[done] = values[good], shapes[good]
         if len(done):
             notes.append(_closed_form_note(len(done), len(bad), score, float(errors[good].max())))
+        sound = np.isfinite(values) & (shapes <= score.limit)
+        doubtful = {
+            int(i): (float(v), float(e)) for i, v, e in zip(rows[sound], values[sound], errors[sound], strict=True)
+        }
     left = [i for i in bad[np.argsort(-score.reliability[bad])] if i not in set(done)]
     refitted, trouble = _by_refits(fit, X, left[:max_refits], on_refit)
-    for i, value in refitted.items():
+    # A refit has an error of its own, and may be no better than what it was made for.
+    best = {i: min(found, doubtful.get(int(i), found), key=lambda one: one[1]) for i, found in refitted.items()}
+    for i, (value, _) in best.items():
         pointwise[i], k[i] = value, -np.inf
     if refitted:
-        notes.append(f"{_points(len(refitted))} of high Pareto k predicted by refits without them{trouble}")
+        largest = max(error for _, error in best.values())
+        notes.append(
+            f"{_points(len(refitted))} of high Pareto k predicted by refits without them (Monte Carlo error at most "
+            f"{max(largest, 0.001):.3f} nats a point){trouble}"
+        )
     remaining = len(left) - len(refitted)
     if remaining:
         notes.append(
@@ -68,10 +79,7 @@ def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray
     for j in range(len(rows)):
         chains = values[..., j]
         ratios = np.exp(chains.min() - chains)
-        is_constant = np.ptp(ratios) == 0
-        n_eff = ratios.size if is_constant else array_stats.ess(ratios, chain_axis=0, draw_axis=1, method="mean")
-        share = min(float(np.asarray(n_eff)) / ratios.size, 1.0)
-        error = ratios.std() / ratios.mean() / np.sqrt(share * ratios.size)
+        share, error = _effective(ratios) / ratios.size, _relative_error(ratios)
         cutoff, *tail = np.sort(ratios, axis=None)[-tail_length(ratios.size, share) - 1 :]
         # Few labellings, each many times: a bounded discrete law.  Pareto's is scaled by the first quartile above the
         # cutoff, which must not be the cutoff itself.
@@ -85,25 +93,27 @@ def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray
 
 def _by_refits(
     fit: Fit, X: np.ndarray, rows: list[int], on_refit: Callable[[int, int], None]
-) -> tuple[dict[int, float], str]:
-    """Log densities of rows under refits to the others, and what went wrong."""
+) -> tuple[dict[int, tuple[float, float]], str]:
+    """Log densities of rows under refits to the others with their Monte Carlo errors, and what went wrong."""
     found, stopped = {}, []
     for count, i in enumerate(rows):
         on_refit(count, len(rows))
         try:
-            found[i], sentence = _refitted(fit, X, i)
+            value, error, sentence = _refitted(fit, X, i)
         except KeyboardInterrupt:
             raise
-        except Exception as error:  # a refit that fails leaves its point as it was
-            stopped.append(str(error) or type(error).__name__)
+        except Exception as reason:  # a refit that fails leaves its point as it was
+            stopped.append(str(reason) or type(reason).__name__)
             continue
+        found[i] = value, error
         if sentence:
             stopped.append(sentence)
-    return found, f"; {len(stopped)} of {len(rows)} refits had trouble, the first: {stopped[0]}" if stopped else ""
+    first = next(iter(stopped), "").rstrip(".")
+    return found, f"; {len(stopped)} of {len(rows)} refits had trouble, the first: {first}" if stopped else ""
 
 
-def _refitted(fit: Fit, X: np.ndarray, row: int) -> tuple[float, str]:
-    """Log density of one row under a refit to the others, and how that ended where it did not converge."""
+def _refitted(fit: Fit, X: np.ndarray, row: int) -> tuple[float, float, str]:
+    """Log density of one row under a refit to the others, its error, and how that ended where it did not converge."""
     others = np.delete(X, row, axis=0)
     check_enough_points(len(others), fit.model.min_points)
     refit = fit.refit(others, rng=np.random.default_rng([fit.seed, row]))
@@ -113,8 +123,27 @@ def _refitted(fit: Fit, X: np.ndarray, row: int) -> tuple[float, str]:
         raise NotApplicableError(refit.status.sentence)
     sentence = "" if refit.status.is_converged else refit.status.sentence
     if has_closed_form(refit):
-        return log_density_given_labels(refit, others, X[row], np.random.default_rng([fit.seed, row, 1])), sentence
-    return float(refit.log_density(X[[row]])[0]), sentence
+        values = log_density_given_labels(refit, others, X[row], np.random.default_rng([fit.seed, row, 1]))
+    else:
+        values = refit.log_density_draws(X[[row]])[:, 0]
+    log_mean = float(logsumexp(values) - np.log(len(values)))
+    ratios = np.exp(values - values.max()).reshape(refit.estimate.draws().draw_shape)
+    return log_mean, _relative_error(ratios), sentence
+
+
+def _relative_error(chains: np.ndarray) -> float:
+    """Monte Carlo error of the mean of (chain, draw) values, relative to it: that of its logarithm."""
+    return float(chains.std() / chains.mean() / np.sqrt(_effective(chains)))
+
+
+def _effective(chains: np.ndarray) -> float:
+    """Effective number of draws, at most as many as there are."""
+    from arviz_stats.base import array_stats
+
+    if np.ptp(chains) == 0:
+        return chains.size
+    n_eff = array_stats.ess(chains, chain_axis=0, draw_axis=1, method="mean")
+    return min(float(np.asarray(n_eff)), chains.size)
 
 
 def _closed_form_note(n_done: int, n_bad: int, score: Score, error: float) -> str:

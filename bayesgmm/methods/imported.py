@@ -184,8 +184,13 @@ def _check_log_likelihood(dt: Any, params: MixtureParams, X: np.ndarray) -> None
     if found is None:
         return
     arrays = [a.reshape(*a.shape[:2], -1) for a in NamedDraws.of(found, "log_likelihood").arrays.values()]
-    if len(arrays) != 1 or arrays[0].shape != (*params.draw_shape, len(X)):
+    if len(arrays) != 1 or arrays[0].shape[:2] != params.draw_shape:
         return
+    if arrays[0].shape[2] != len(X):
+        raise ArgumentError(
+            f"these draws have the log likelihoods of {arrays[0].shape[2]} points and X has {len(X)} rows: pass the "
+            "data that they were drawn for, or leave the group log_likelihood out of dt."
+        )
     from bayesgmm.core.density import log_density
 
     draws = np.unique(np.linspace(0, params.draw_shape[1] - 1, CHECKED_DRAWS).astype(int))

@@ -43,6 +43,7 @@ def plot_partition(
     ArgumentError
         `max_points` is below 2, or labels and points disagree in number.
     """
+    _check(partition)
     n = len(partition.labels)
     if max_points < 2:
         raise ArgumentError(f"max_points={max_points!r} must be at least 2.")
@@ -103,6 +104,7 @@ def plot_credible_ball(
     """
     if max_points < 2:
         raise ArgumentError(f"max_points={max_points!r} must be at least 2.")
+    _check(partition)
     ball, n = partition.credible_ball(level), len(partition.labels)
     figure = figure or new_figure(8.6, 2.8)
     left, right = figure.subplots(1, 2, width_ratios=(2, 3))
@@ -123,6 +125,11 @@ def plot_credible_ball(
     subsample = f"an even subsample of {len(rows)} of {n} points" if len(rows) < n else f"{n} points"
     right.set_title(f"bounds of the {level:.0%} ball, {subsample}", fontsize=TITLE)
     return figure
+
+
+def _check(partition: Partition) -> None:
+    if not isinstance(partition, Partition):
+        raise ArgumentError(f"{type(partition).__name__} is no Partition: pass bg.partition(fit).")
 
 
 def matched(labels: np.ndarray, reference: np.ndarray) -> np.ndarray:

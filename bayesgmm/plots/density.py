@@ -23,12 +23,12 @@ from bayesgmm.plots.canvas import (
     tidy,
 )
 from bayesgmm.plots.components import bin_count
+from bayesgmm.result.fit import Fit
+from bayesgmm.result.stacked import StackedEstimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import FigureBase
-
-    from bayesgmm.result.fit import Fit
 
 GRID = 300
 MAX_DRAWS = 2000  # of a band: its 5% and 95% points are then known to half a percentage point of probability
@@ -72,6 +72,9 @@ def plot_density(
     """
     if not fits:
         raise ArgumentError("plot_density needs at least one fit.")
+    for fit in fits:
+        if not isinstance(fit, Fit):
+            raise ArgumentError(f"plot_density takes fits one after the other, and {type(fit).__name__} is none.")
     if not 0 < level < 1:
         raise ArgumentError(f"level={level!r} must be between 0 and 1.")
     values, names = points_of(fits[0], X), fits[0].feature_names[:MAX_COLUMNS]
@@ -82,19 +85,26 @@ def plot_density(
     axes = figure.subplots(down, across, squeeze=False).flat
     for ax in axes[len(names) :]:
         ax.remove()
-    shown = [flat_draws(fit, MAX_DRAWS) for fit in fits]
     for j, ax in zip(range(len(names)), axes, strict=False):
         x = values[:, j]
         grid = np.linspace(*limits(x), GRID)
         tidy(ax).hist(x, bins=bin_count(x), density=True, color=PALE, edgecolor="white", linewidth=0.5, zorder=1)
-        for i, (fit, params) in enumerate(zip(fits, shown, strict=True)):
-            _draw(ax, fit, grid, marginal_densities(params, j, grid), level, DASHES[i % len(DASHES)])
+        for i, fit in enumerate(fits):
+            _draw(ax, fit, grid, _densities(fit, j, grid), level, DASHES[i % len(DASHES)])
         ax.set_xlim(grid[0], grid[-1])
         ax.set_xlabel(names[j])
         ax.set_ylabel("density")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=8, frameon=False, labelcolor=INK)
     return figure
+
+
+def _densities(fit: Fit, column: int, grid: np.ndarray) -> np.ndarray:
+    """(draws, m) density of one column under each draw; of stacked fits, which have no draws, their one mixture."""
+    if isinstance(fit.estimate, StackedEstimate):
+        of_members = [_densities(member, column, grid).mean(0) for member in fit.estimate.members]
+        return fit.estimate.weights[None] @ np.stack(of_members)
+    return marginal_densities(flat_draws(fit, MAX_DRAWS), column, grid)
 
 
 def marginal_densities(params: MixtureParams, column: int, grid: np.ndarray) -> np.ndarray:

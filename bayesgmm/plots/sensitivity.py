@@ -40,8 +40,9 @@ def plot_prior_sensitivity(sensitivity: PriorSensitivity, figure: FigureBase | N
     if figure is None:
         figure = new_figure(10.5, 3.6)
     table = _with_bound(sensitivity.table)
+    what = "evidence lower bound" if "elbo" in table else "log evidence"
     axes = figure.subplots(1, 3)
-    _lines(axes[0], table, "log_evidence_change", "nats from the fit's own prior", "log evidence")
+    _lines(axes[0], table, "log_evidence_change", "nats from the fit's own prior", what)
     _lines(axes[1], table, "elpd_loo", "nats", "leave-one-out prediction")
     _lines(axes[2], table, "n_occupied_mean", "components", "occupied components")
     _intervals(axes[2], sensitivity)

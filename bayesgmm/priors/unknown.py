@@ -25,5 +25,8 @@ class UnknownPrior:
     def constants(self) -> dict[str, np.ndarray]:
         return {}
 
+    def resolve(self, *arguments: object) -> None:
+        raise NotApplicableError(f"{UNKNOWN}.")
+
     def conjugate(self, *arguments: object) -> None:
         raise NotApplicableError(f"{UNKNOWN}.")

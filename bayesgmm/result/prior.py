@@ -59,6 +59,10 @@ class PriorDraws:
     observed: np.ndarray | None
     feature_names: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        draws, n, d = self.X.shape
+        return f"<{draws} draws from the prior of {self.model.label}, each with {n} points in {d} columns>"
+
     @property
     def n_occupied(self) -> np.ndarray:
         """(draws,) number of components that hold a point of the data set."""

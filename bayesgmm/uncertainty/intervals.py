@@ -158,6 +158,11 @@ METHODS: tuple[str, ...] = ("information", *SAMPLES, "posterior")
 def _checked_method(fit: Fit, method: str | None) -> str:
     if method is not None and method not in METHODS:
         raise ArgumentError(f"method={shown(method)} must be one of {', '.join(map(repr, METHODS))}.")
+    if fit.kind not in DEFAULTS:
+        raise NotApplicableError(
+            f"a fit of kind {fit.kind!r} has no parameters of its own to give intervals of: ask its members, "
+            "fit.estimate.members."
+        )
     name = DEFAULTS[fit.kind] if method is None else method
     if (name == "posterior") == (fit.kind == "point"):
         able = "'information' and the bootstraps" if fit.kind == "point" else "'posterior'"

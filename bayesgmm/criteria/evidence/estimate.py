@@ -114,6 +114,8 @@ def _data_and_prior(fit: Fit):
 
 
 def _posterior(fit: Fit) -> Posterior:
+    if fit.kind == "stacked":
+        _ = fit.params  # raises with the reason
     if not isinstance(fit.estimate, Draws):
         raise NotApplicableError("the log evidence is estimated from draws of the posterior: fit by Gibbs or NUTS.")
     if SOURCE_CHAIN in fit.estimate.sample_stats:
