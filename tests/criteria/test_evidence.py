@@ -132,6 +132,17 @@ def test_numbers_of_other_people(reference):
     assert len(errors) == 18 and np.abs(errors).max() < Z_LIMIT
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "k"), [("galaxies", 3), ("faithful", 1), ("faithful", 2), ("faithful", 3)])
+def test_the_estimators_agree(name, k):
+    fit = bg.fit(bg.GaussianMixture(k), bg.load_dataset(name).X, bg.Gibbs(), rng=1)
+    scores = [bg.log_evidence(fit, method) for method in ("bridge", "chib")]
+    difference, se = scores[0].minus(scores[1])
+    assert abs(difference) <= Z_LIMIT * se + 1e-9 and max(score.se for score in scores) < 0.1
+    if k == 1:
+        assert scores[0].value == pytest.approx(bg.log_evidence(fit, "exact").value, abs=1e-8)
+
+
 def test_the_bound_with_the_orders():
     fit = made("variational")
     k = fit.model.n_components
