@@ -37,7 +37,7 @@ class IntervalComparison:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per (parameter, fit): estimate, se, lower, upper."""
+        """One row for each parameter of each fit, with its estimate, se, lower and upper."""
         import pandas as pd
 
         names = dict.fromkeys(name for rows in self.rows.values() for name in rows)
