@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.errors import ArgumentError
+from bayesgmm.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -119,7 +119,7 @@ def _decode(value: Any, types: dict[str, type]) -> Any:
     if "enum" in value:
         return _known(value["enum"], types)(value["value"])
     if "array" in value:
-        return np.array(value["array"], value["dtype"])
+        return _array(value["array"], np.dtype(value["dtype"]))
     if "tuple" in value:
         return tuple(_decode(item, types) for item in value["tuple"])
     if "dict" in value:
@@ -130,7 +130,13 @@ def _decode(value: Any, types: dict[str, type]) -> Any:
     return _known(kind, types)(**fields)
 
 
+def _array(values: list, dtype: np.dtype) -> np.ndarray:
+    if dtype.kind not in "biufU":
+        raise DataError(f"the file holds an array of {dtype}, which bayesgmm does not write.")
+    return np.array(values, dtype)
+
+
 def _known(name: str, types: dict[str, type]) -> type:
     if name not in types:
-        raise ArgumentError(f"the file holds a {name}, which this version of bayesgmm does not know.")
+        raise DataError(f"the file holds a {name}, which this version of bayesgmm does not know.")
     return types[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from bayesgmm.priors.process import StickPosterior
 from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.priors.unknown import UNKNOWN, UnknownPrior
 from bayesgmm.priors.weights import Dirichlet
-from bayesgmm.result import diagnostics, files, status
+from bayesgmm.result import diagnostics, reading, status
 from bayesgmm.result.approximation import ApproximationDiagnostics
 from bayesgmm.result.checkpoint import Checkpoint, read_manifest
 from bayesgmm.result.fit import Fit, as_seed, fit_once, warned
@@ -144,9 +145,8 @@ def fit(
         result = fit_once(resolved, data, method, as_seed(rng), progress)
     else:
         seed = _seed_of(folder) if rng is None else as_seed(rng)
-        result = fit_once(
-            resolved, data, method, seed, progress, _open_checkpoint(folder, resolved, data, method, seed)
-        )
+        with closing(_open_checkpoint(folder, resolved, data, method, seed)) as opened:
+            result = fit_once(resolved, data, method, seed, progress, opened)
     if not result.status.is_usable and throw:
         raise FitError(result.status.sentence)
     return warned(result)
@@ -229,6 +229,6 @@ def load(path: str | Path) -> Fit:
     Raises
     ------
     DataError
-        There is no such file, or it was not written by ``Fit.save``.
+        There is no such file, it was not written by ``Fit.save``, or it is not as it was written.
     """
-    return files.load(path, TYPES, Fit)
+    return reading.load(path, TYPES, Fit)

@@ -56,7 +56,7 @@ def result(csv, tmp_path_factory):
 def test_a_run_writes_everything(result):
     ended, out = result
     assert ended.exit_code == 0, ended.output
-    names = ["em-K1.nc", "em-K2.nc", "vb-K1.nc", "vb-K2.nc"]
+    names = [f"{cell}.{end}" for cell in ("em-K1", "em-K2", "vb-K1", "vb-K2") for end in ("json", "nc")]
     assert sorted(path.name for path in out.iterdir()) == ["comparison.csv", "comparison.json", "fits", "report.html"]
     assert sorted(path.name for path in (out / "fits").iterdir()) == names
     assert "Report:" in ended.stderr and "report.html" in ended.stderr
@@ -119,9 +119,48 @@ def test_a_second_run_says_that_it_replaces_the_first(csv, tmp_path):
     options = ("--methods", "em", "--folds", 0, "--out", tmp_path)
     assert "Replaced" not in run("compare", csv, "--columns", "length,width", "--components", "1,2", *options).stderr
     again = run("compare", csv, "--columns", "width", "--components", "1", *options)
-    assert f"Replaced 4 files of an earlier run in {tmp_path}" in " ".join(again.stderr.split())
+    said = " ".join(again.stderr.split())
+    assert f"Replaced comparison.csv, comparison.json, report.html of an earlier run in {tmp_path}" in said
+    assert "taken up" not in said  # other columns are other data
     assert "em-K2.nc" in again.stderr
     assert bg.load(tmp_path / "fits" / "em-K1.nc").feature_names == ("width",)
+
+
+def test_a_run_that_is_started_again_takes_up_what_is_there(csv, tmp_path, monkeypatch):
+    """After a kill between two cells the fits made so far are taken up, with their scores: the result is the same."""
+    options = ("--columns", "length,width", "--components", "1:2", "--folds", 2)
+    whole = run("compare", csv, *options, "--methods", "em,vb", "--out", tmp_path / "whole")
+    run("compare", csv, *options, "--methods", "em", "--out", tmp_path / "cut")
+    before = (tmp_path / "cut" / "fits" / "em-K2.nc").read_bytes()
+    monkeypatch.setattr(bg.EM, "run", lambda *arguments: 1 / 0)  # neither a fit nor a fold is made again
+    again = run("compare", csv, *options, "--methods", "em,vb", "--out", tmp_path / "cut")
+    assert "2 fits of the same data, options and versions were there" in " ".join(again.stderr.split())
+    assert (tmp_path / "cut" / "fits" / "em-K2.nc").read_bytes() == before
+    tables = [pd.read_csv(tmp_path / name / "comparison.csv").drop(columns="seconds") for name in ("whole", "cut")]
+    pd.testing.assert_frame_equal(*tables)
+    assert whole.exit_code == again.exit_code == 0
+
+
+@pytest.mark.parametrize("changed", [("--seed", 1), ("--covariance", "tied"), ("--columns", "width"), "damage"])
+def test_what_was_made_otherwise_is_not_taken_up(changed, csv, tmp_path):
+    options = ("--components", "2", "--methods", "em", "--folds", 0, "--columns", "length,width", "--out", tmp_path)
+    run("compare", csv, *options)
+    if changed == "damage":
+        path = tmp_path / "fits" / "em-K2.nc"
+        path.write_bytes(path.read_bytes()[:-200])
+        changed = ()
+    again = run("compare", csv, *options, *changed)
+    assert again.exit_code == 0 and "taken up" not in again.stderr
+
+
+def test_text_from_the_data_does_nothing_in_a_terminal_or_a_spreadsheet(table, tmp_path):
+    path = tmp_path / "points.csv"
+    numbers = table[["length", "width"]].set_axis(["=1+1", "\x1b[31mred"], axis=1)
+    numbers.to_csv(path, index=False)
+    ended = run("compare", path, "--components", "1", "--methods", "em", "--folds", 0, "--out", tmp_path)
+    assert ended.exit_code == 0 and "\x1b" not in ended.output and r"\x1b[31mred" in ended.stderr
+    bad = run("compare", path, "--columns", "\x1b[2J", "--out", tmp_path)
+    assert bad.exit_code == 2 and "\x1b" not in bad.output
 
 
 @pytest.mark.parametrize("form", ["csv without header", "parquet", "semicolons"])
@@ -277,6 +316,15 @@ def test_an_interrupt_that_a_method_has_caught_is_remembered():
             os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             interrupts.check()
+
+
+def test_sigterm_is_heard_as_ctrl_c_is():
+    before = signal.getsignal(signal.SIGTERM)
+    with Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupts.is_raised
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_second_ctrl_c_exits_at_once():

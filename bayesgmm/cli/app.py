@@ -15,6 +15,7 @@ from bayesgmm import __version__
 from bayesgmm.cli.options import METHODS, parse_components, parse_methods, parse_models
 from bayesgmm.cli.study import Study, run_study
 from bayesgmm.data import read_table
+from bayesgmm.data.writing import printable
 from bayesgmm.datasets import load_dataset
 from bayesgmm.errors import BayesGMMError
 
@@ -40,7 +41,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except BayesGMMError as error:
-        typer.echo(f"bayesgmm: error: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"bayesgmm: error: {printable(' '.join(str(error).split()))}", err=True)
         raise typer.Exit(BAD_INPUT) from None
 
 
@@ -74,7 +75,13 @@ Truncation = Annotated[
     int, typer.Option(min=1, help="dp: where the sticks are cut off; mfm: the largest number of components.")
 ]
 Covariance = Annotated[str, typer.Option(help="full, tied, diagonal, spherical or isotropic.")]
-Out = Annotated[Path, typer.Option(help="Folder for the results; files of an earlier run are replaced.")]
+Out = Annotated[
+    Path,
+    typer.Option(
+        help="Folder for the results. Fits of the same data, options and versions that are there are taken up; other "
+        "files of an earlier run are replaced."
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Makes the run repeatable.")]
 Folds = Annotated[int, typer.Option(min=0, help="Folds of the cross-validation; 0 leaves it out.")]
 Draws = Annotated[int, typer.Option(help="NUTS and Gibbs: draws of each of the four chains.")]
@@ -107,7 +114,8 @@ def compare(
 
     Writes comparison.csv, comparison.json, report.html and fits/em-K2.nc, fits/gibbs-dp-T20.nc and so on.
 
-    Ctrl-C ends the grid and writes what is done; a second one exits at once.
+    Every fit is written when it is done. Ctrl-C, or SIGTERM, ends the grid and writes what is done; a second one exits
+    at once. The same command goes on where it was.
     """
     with plain_errors():
         wanted = None if columns is None else [name.strip() for name in columns.split(",")]

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from bayesgmm.cli.interrupts import Interrupts
+from bayesgmm.cli.kept import Kept
 from bayesgmm.comparison import Comparison, Row, compare
 from bayesgmm.criteria.score import COLUMNS, Score
 from bayesgmm.data import DataMatrix
@@ -40,10 +41,13 @@ class GridResults:
     comparison : Comparison
     fits : dict of str to Fit
         Those with a usable result.
+    taken_up : tuple of str
+        The cells that an earlier run had fitted.
     """
 
     comparison: Comparison
     fits: dict[str, Fit]
+    taken_up: tuple[str, ...] = ()
 
     @property
     def comparison_names(self) -> list[str]:
@@ -73,11 +77,13 @@ def run_grid(
     seed: int,
     watcher: Watcher,
     interrupts: Interrupts,
+    kept: Kept,
 ) -> GridResults | None:
-    """Fit and score every cell; None where no cell ended.
+    """Fit and score every cell, but for what was kept; None where no cell ended.
 
     Every cell has the same seed and therefore the same folds: it can be repeated alone.
     """
+    taken_up: list[str] = []
     parts: dict[str, Comparison | Status] = {}
     fits: dict[str, Fit] = {}
     for cell in cells:
@@ -85,10 +91,20 @@ def run_grid(
             break
         watcher.begin(cell.name)
         try:
-            fit = _fit(cell, data, seed, watcher)
+            model = cell.model.resolve(data)
+            fit = kept.fit(cell.name, model, cell.method)
+            if fit is not None:
+                taken_up.append(cell.name)
+            else:
+                fit = _fit(cell, model, data, seed, watcher)
+                kept.keep_fit(cell.name, fit)
             fits[cell.name] = fit
-            parts[cell.name] = _score(cell.name, fit, labels, folds, seed, watcher, interrupts)
-            status = fit.status
+            part = kept.scores(cell.name, fit)
+            if part is None:
+                part = _score(cell.name, fit, labels, folds, seed, watcher, interrupts)
+                if not interrupts.is_raised:
+                    kept.keep_scores(cell.name, fit, part)
+            parts[cell.name], status = part, fit.status
         except KeyboardInterrupt:
             break
         except Exception as error:  # whatever it is, it is this cell's own
@@ -99,13 +115,13 @@ def run_grid(
         watcher.end(cell.name, status)
     usable = {name: fit for name, fit in fits.items() if fit.kind != "none"}
     comparison = _joined(cells, parts, data)
-    return None if comparison is None else GridResults(comparison, usable)
+    return None if comparison is None else GridResults(comparison, usable, tuple(taken_up))
 
 
-def _fit(cell: Cell, data: DataMatrix, seed: int, watcher: Watcher) -> Fit:
+def _fit(cell: Cell, model: Model, data: DataMatrix, seed: int, watcher: Watcher) -> Fit:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit = fit_once(cell.model.resolve(data), data, cell.method, seed, watcher.fitting)
+        fit = fit_once(model, data, cell.method, seed, watcher.fitting)
     for message in dict.fromkeys(str(w.message) for w in caught if w.category is not NotConvergedWarning):
         watcher.say(f"{cell.name} warned: {message}")
     return fit

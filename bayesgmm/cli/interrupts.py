@@ -1,4 +1,4 @@
-"""Ctrl-C: the first ends the grid, the second the program."""
+"""Ctrl-C, or SIGTERM: the first ends the grid, the second the program."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import signal
 import sys
 import threading
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # the second is what schedulers send before they kill
+
 
 class Interrupts:
-    """While this context is open, the first Ctrl-C raises KeyboardInterrupt and is remembered; a second one exits.
+    """While this context is open, the first of `SIGNALS` raises KeyboardInterrupt and is remembered; the second exits.
 
     Methods catch the first to return what they have, so whoever runs several of them must ask `is_raised`.
     """
@@ -20,12 +22,13 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         self._has_handler = threading.current_thread() is threading.main_thread()
         if self._has_handler:
-            self._previous = signal.signal(signal.SIGINT, self._on_signal)
+            self._previous = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         return self
 
     def __exit__(self, *error) -> None:
         if self._has_handler:
-            signal.signal(signal.SIGINT, self._previous)
+            for number, handler in self._previous.items():
+                signal.signal(number, handler)
 
     def check(self) -> None:
         """Raise again where a method has caught the first one."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bayesgmm.cli.grid import GridResults
+from bayesgmm.data.writing import write_text
 from bayesgmm.errors import ArgumentError
 from bayesgmm.report import write_report
 from bayesgmm.result.fit import Fit
@@ -46,17 +47,20 @@ def write_results(
 ) -> bool:
     """Write everything, the report last; say where, and what was there before.  False where the report failed."""
     fit_files = [f"{fit_name}.nc" for fit_name in results.fits]
-    older = {path.name for path in (out / "fits").glob("*.nc")}
-    replaced = [file for file in FILES if (out / file).exists()] + sorted(older & set(fit_files))
+    others = sorted({path.name for path in (out / "fits").glob("*.nc")} - set(fit_files))
+    replaced = [file for file in FILES if (out / file).exists()]
     results.comparison.to_csv(out / "comparison.csv")
-    (out / "comparison.json").write_text(_json(results, facts) + "\n", encoding="utf-8")
-    for fit_name, fit in results.fits.items():
-        fit.save(out / "fits" / f"{fit_name}.nc")
+    write_text(out / "comparison.json", _json(results, facts) + "\n")
     is_reported = _report(out / "report.html", results, labels, name, facts, say)
     if replaced:
-        say(f"Replaced {len(replaced)} files of an earlier run in {out}.")
-    if older - set(fit_files):
-        say(f"Left in {out / 'fits'} from an earlier run: {', '.join(sorted(older - set(fit_files)))}.")
+        say(f"Replaced {', '.join(replaced)} of an earlier run in {out}.")
+    if results.taken_up:
+        say(
+            f"{len(results.taken_up)} fits of the same data, options and versions were there from an earlier run and "
+            f"were taken up: {', '.join(results.taken_up)}."
+        )
+    if others:
+        say(f"Left in {out / 'fits'} from an earlier run: {', '.join(others)}.")
     say(f"Written to {out}: comparison.csv, comparison.json, {len(fit_files)} fits in fits.")
     if is_reported:
         say(f"Report: {out / 'report.html'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from bayesgmm.data.writing import printable
 from bayesgmm.report.numbers import duration
 from bayesgmm.result.status import Outcome, Status
 
@@ -71,7 +72,7 @@ class GridProgress:
         seconds = duration(time.perf_counter() - self._begun)
         line = Text(f"{name:{self._width}}  ")
         line.append(f"{word:7}", style=style)
-        line.append(f"  {seconds:>8}  {status.sentence}")
+        line.append(f"  {seconds:>8}  {printable(status.sentence)}")
         self._console.print(line)
         if self._cell is not None:
             self._bars.remove_task(self._cell)
@@ -80,4 +81,4 @@ class GridProgress:
     def say(self, sentence: str) -> None:
         from rich.text import Text
 
-        self._console.print(Text(sentence))
+        self._console.print(Text(printable(sentence)))

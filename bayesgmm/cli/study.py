@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesgmm.cli.grid import Cell, run_grid
 from bayesgmm.cli.interrupts import Interrupts
+from bayesgmm.cli.kept import Kept
 from bayesgmm.cli.options import method_of, models_of
 from bayesgmm.cli.output import prepare_folder, write_results
 from bayesgmm.cli.progress import GridProgress
@@ -83,7 +84,8 @@ def run_study(study: Study, source: str | None = None) -> int:
             progress.say(f"Read {len(data.values)} rows of {', '.join(data.feature_names)}.")
             if left_out:
                 progress.say(f"Left out, since the methods cannot fit such models: {', '.join(left_out)}.")
-            results = run_grid(cells, data, study.labels, study.folds, study.seed, progress, interrupts)
+            kept = Kept(study.out / "fits", data, study.labels, study.folds, study.seed, progress.say)
+            results = run_grid(cells, data, study.labels, study.folds, study.seed, progress, interrupts, kept)
         if results is None:
             progress.say("No cell ended with a result, so nothing is written.")
             return INTERRUPTED if interrupts.is_raised else NO_RESULT

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bayesgmm.comparison import conclusions
 from bayesgmm.criteria.score import COLUMNS, ESTIMANDS
+from bayesgmm.data.writing import printable
 from bayesgmm.report import tables
 from bayesgmm.report.content import Cell
 
@@ -26,7 +27,6 @@ ALWAYS_THERE = ("elpd_kfold", "elpd_holdout")  # every fit has these, so their a
 def print_results(comparison: Comparison) -> None:
     """The table, one block per estimand, and what follows from it."""
     from rich.console import Console
-    from rich.text import Text
 
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print()
@@ -36,7 +36,7 @@ def print_results(comparison: Comparison) -> None:
         if block is not None:
             _print_block(console, block)
     for sentence in conclusions(comparison):
-        console.print(Text(sentence))
+        console.print(_plain(sentence))
     console.print()
 
 
@@ -74,7 +74,7 @@ def _print_block(console: Console, table: Table) -> None:
     console.print(rich_table)
     lines = notes.lines
     for line in lines:
-        console.print(Text(line, style="dim"))
+        console.print(Text(printable(line), style="dim"))
     if lines:
         console.print()
 
@@ -126,4 +126,4 @@ def _frame(title: str) -> RichTable:
 def _plain(text: str):
     from rich.text import Text
 
-    return Text(text)
+    return Text(printable(text))

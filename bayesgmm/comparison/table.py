@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.criteria.score import COLUMNS, ESTIMANDS, Score
+from bayesgmm.data.writing import spreadsheet_cell, write_text
 from bayesgmm.errors import ArgumentError
 from bayesgmm.result.status import Status
 
@@ -207,12 +208,14 @@ class Comparison:
         """`to_dict` as JSON text, written to `path` where one is given."""
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False, default=lambda value: value.item())
         if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+            write_text(path, text + "\n")
         return text
 
     def to_csv(self, path: str | Path) -> None:
-        """Write `table`."""
-        self.table.to_csv(path)
+        """Write `table`; text that a spreadsheet would compute begins with a quote."""
+        cells = self.table.map(spreadsheet_cell)
+        cells.index = cells.index.map(spreadsheet_cell)
+        write_text(path, cells.to_csv())
 
     def __repr__(self) -> str:
         parts = []

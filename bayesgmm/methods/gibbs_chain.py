@@ -20,6 +20,7 @@ from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.result.checkpoint import EVERY, Checkpoint
 from bayesgmm.result.estimates import ChainState
+from bayesgmm.result.generators import generator_from
 
 
 class GibbsChain:
@@ -61,8 +62,7 @@ class GibbsChain:
     @classmethod
     def resumed(cls, model: Model, data: DataMatrix, state: ChainState, *plan: Any) -> GibbsChain:
         """A chain that goes on where another one of the same model and data was."""
-        generator = np.random.Generator(getattr(np.random, state.generator["bit_generator"])())
-        generator.bit_generator.state = state.generator
+        generator = generator_from(state.generator)
         one = cls.of(model, data, generator, model.conjugate().sample(np.random.default_rng(0), 1)[0], *plan)
         for name, array in one._present().items():
             array[...] = state.arrays[name]

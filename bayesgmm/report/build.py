@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from bayesgmm.comparison import conclusions
 from bayesgmm.criteria.calibration import loo_pit
 from bayesgmm.criteria.score import ESTIMANDS
+from bayesgmm.data.writing import write_text
 from bayesgmm.errors import ArgumentError
 from bayesgmm.labels.partition import Partition, partition
 from bayesgmm.plots.canvas import even_rows, name_of, points_of
@@ -71,7 +72,7 @@ def write_report(
         created=first.provenance["created"],
         version=first.provenance["version_bayesgmm"],
     )  # fmt: skip
-    Path(path).write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def _sections(

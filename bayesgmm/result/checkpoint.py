@@ -12,17 +12,19 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 
 from bayesgmm import convert
 from bayesgmm.errors import ArgumentError, DataError
 from bayesgmm.result.estimates import ChainState
+from bayesgmm.result.lock import NAME, InUse, lock
 
 FORMAT = "bayesgmm-checkpoint-2"
 IDENTITY = ("model", "method", "seed", "data")
-ODD = (AttributeError, KeyError, TypeError, ValueError)  # what text that is not as it was written raises
+# What text that is not as it was written raises.
+ODD = (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError, RecursionError)
 EVERY = 200  # draws of a chunk, which is written whole or not at all
 
 
@@ -61,23 +63,38 @@ class Checkpoint:
     Raises
     ------
     ArgumentError
-        The folder is another fit's, holds something else or cannot be written to.
+        The folder is another fit's, holds something else, cannot be written to or is in use by another process.
     DataError
         The folder is damaged.
     """
 
     def __init__(self, folder: Path, method: Any, identity: dict[str, str], versions: dict[str, str]):
         self.folder, self.method = folder, method
-        manifest = read_manifest(folder)
+        if read_manifest(folder) is None:
+            _make(folder)
+        self._held = _hold(folder)
+        try:
+            self._open(identity, versions)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, identity: dict[str, str], versions: dict[str, str]) -> None:
+        manifest = read_manifest(self.folder)
         if manifest is None:
-            _begin(folder, {"format": FORMAT, "identity": identity, "versions": versions})
+            _begin(self.folder, {"format": FORMAT, "identity": identity, "versions": versions})
             manifest = {"identity": identity, "versions": versions}
-        _check_same(folder, manifest["identity"], identity)
+        _check_same(self.folder, manifest["identity"], identity)
         self._changed = sorted(name for name in versions if manifest["versions"].get(name) != versions[name])
         self._lock = threading.Lock()
         self._group: Any = self._open_group("r+") if self._draws_path.exists() else None
-        self._written = [self._read(c) for c in range(method.chains)]
+        self._written = [self._read(c) for c in range(self.method.chains)]
         self._found = [0 if written is None else written.done for written in self._written]
+
+    def close(self) -> None:
+        """Let others have the folder."""
+        if self._held is not None:
+            self._held.close()
 
     @property
     def is_finished(self) -> bool:
@@ -230,7 +247,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
     manifest = _read_json(folder / "manifest.json") if folder.is_dir() else None
-    if manifest is None and folder.is_dir() and {path.name for path in folder.iterdir()} == {"manifest.json.new"}:
+    if manifest is None and folder.is_dir() and {path.name for path in folder.iterdir()} <= {"manifest.json.new", NAME}:
         return None  # killed at its first breath
     if manifest is None or manifest.get("format") != FORMAT:
         raise ArgumentError(
@@ -253,14 +270,34 @@ def damaged(folder: Path, path: Path) -> DataError:
     )
 
 
-def _begin(folder: Path, manifest: dict[str, Any]) -> None:
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def _hold(folder: Path) -> IO[bytes] | None:
+    try:
+        return lock(folder)
+    except InUse:
+        raise ArgumentError(
+            f"checkpoint={str(folder)!r} is in use by another fit that is still running: wait for its end, or choose "
+            "another folder."
+        ) from None
+
+
+def _begin(folder: Path, manifest: dict[str, Any]) -> None:
+    try:
         _write_json(folder / "manifest.json", manifest)
     except OSError as error:
-        raise ArgumentError(
-            f"checkpoint={str(folder)!r}: cannot write there ({error.strerror or error}); choose another folder."
-        ) from None
+        raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> ArgumentError:
+    return ArgumentError(
+        f"checkpoint={str(folder)!r}: cannot write there ({error.strerror or error}); choose another folder."
+    )
 
 
 def _check_same(folder: Path, theirs: dict[str, str], ours: dict[str, str]) -> None:
@@ -300,7 +337,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise damaged(path.parent, path) from None
     if not isinstance(content, dict):
         raise damaged(path.parent, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,11 @@ import numpy as np
 from bayesgmm import convert
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.errors import DataError, NotApplicableError
-from bayesgmm.priors.conjugate import ConjugateComponents
-from bayesgmm.priors.mixture import ConjugateMixture
+from bayesgmm.data.writing import whole_file
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.approximation import ApproximateDraws
-from bayesgmm.result.estimates import ChainState, Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
+from bayesgmm.result.estimates import Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
 from bayesgmm.result.stacked import StackedEstimate
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FORMAT = "bayesgmm-fit-2"
 STATE = "state_"  # begins the names of a chain's state
 MEMBER = "member_"  # begins the names of the groups of a stack's members
+SEAL = b"\nbayesgmm sha256 "  # begins what stands after the end of the netCDF, where netCDF does not look
+PIECE = 2**20  # bytes
 ALIGNMENT = ("order", "draws", "components", "is_occupied")
 
 
@@ -62,12 +64,26 @@ def save(fit: Fit, path: str | Path, data: bool) -> None:
     """Write the groups without pointwise values, plus the exact state in group ``fit``."""
     import xarray as xr
 
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise DataError(f"There is no folder {str(path.parent)!r}: make it before saving there.")
     tree = xr.DataTree.from_dict(_groups(fit, data))
     tree.attrs.update(fit.provenance)
-    tree.to_netcdf(path, engine="h5netcdf")
+    with whole_file(path) as new:
+        tree.to_netcdf(new, engine="h5netcdf")
+        seal = seal_of(new, new.stat().st_size)
+        with new.open("ab") as file:
+            file.write(seal)
+
+
+def seal_of(path: Path, n_bytes: int) -> bytes:
+    """What stands after the first `n_bytes` of a file: a mark and their hash."""
+    digest, left = sha256(), n_bytes
+    with path.open("rb") as file:
+        while left:
+            piece = file.read(min(PIECE, left))
+            if not piece:
+                break
+            digest.update(piece)
+            left -= len(piece)
+    return SEAL + digest.hexdigest().encode()
 
 
 def _groups(fit: Fit, data: bool) -> dict[str, xr.Dataset]:
@@ -96,48 +112,6 @@ def _groups(fit: Fit, data: bool) -> dict[str, xr.Dataset]:
     }
     state.attrs.update({name: convert.to_json(value) for name, value in facts.items()} | {"format": FORMAT})
     return groups | {"fit": state}
-
-
-def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
-    """Read what `save` wrote; `types` are the classes that may appear in it."""
-    import xarray as xr
-
-    path = Path(path)
-    if not path.exists():
-        raise DataError(f"There is no file {str(path)!r}: check the path.")
-    foreign = f"{str(path)!r} was not written by Fit.save of this version of bayesgmm ({FORMAT})."
-    try:
-        opened = xr.open_datatree(path, engine="h5netcdf")
-    except OSError as error:  # h5py says at length that it is no HDF5 file
-        raise DataError(foreign) from error
-    with opened as tree:
-        if "fit" not in tree.children or tree["fit"].attrs.get("format") != FORMAT:
-            raise DataError(foreign)
-        observed = tree["observed_data"].data_vars["x"].values if "observed_data" in tree.children else None
-        return _read(tree, types, build, observed)
-
-
-def _read(tree: xr.DataTree, types: dict[str, type], build: type[Fit], observed: np.ndarray | None) -> Fit:
-    """The fit of one group, with its members', which were made on the same data."""
-    attrs = tree["fit"].attrs
-    arrays = {str(name): value.values for name, value in tree["fit"].data_vars.items()}
-    draws = _stored_draws(tree, arrays)
-    alignment = _stored_alignment(tree)
-    parts = {
-        name: convert.from_json(attrs[name], types)
-        for name in ("model", "method", "status", "diagnostics", "estimate", "facts", "provenance")
-    }
-    facts, model = parts["facts"], parts["model"]
-    n_members = sum(name.startswith(MEMBER) for name in tree.children)
-    members = tuple(_read(tree.children[f"{MEMBER}{i}"], types, build, observed) for i in range(n_members))
-    if members:
-        estimate = StackedEstimate(parts["estimate"]["names"], members, arrays["weights"])
-    else:
-        estimate = _estimate(parts["estimate"], arrays, draws, model, alignment)
-    return build(
-        model, parts["method"], estimate, parts["status"], parts["diagnostics"], arrays["history"], facts["seconds"],
-        facts["seed"], observed, facts["n_obs"], facts["feature_names"], parts["provenance"],
-    )  # fmt: skip
 
 
 def _state(estimate: Estimate) -> tuple[str, dict[str, np.ndarray], dict]:
@@ -174,15 +148,6 @@ def members_of(estimate: Estimate) -> tuple[Fit, ...]:
     return estimate.members if isinstance(estimate, StackedEstimate) else ()
 
 
-def _stored_draws(tree: xr.DataTree, arrays: dict[str, np.ndarray]) -> tuple[MixtureParams, dict] | None:
-    if "precision_chol" not in arrays:
-        return None
-    posterior = tree["posterior"].data_vars
-    params = MixtureParams.trusted(posterior["weights"].values, posterior["means"].values, arrays["precision_chol"])
-    stats = tree["sample_stats"].data_vars.items() if "sample_stats" in tree.children else ()
-    return params, {str(name): value.values for name, value in stats}
-
-
 def alignment_of(estimate: Estimate) -> Alignment | None:
     """How draws were aligned; None where they were not, or are no draws."""
     return estimate.alignment if isinstance(estimate, (Draws, ApproximateDraws)) else None
@@ -190,35 +155,6 @@ def alignment_of(estimate: Estimate) -> Alignment | None:
 
 def _alignment_arrays(alignment: Alignment) -> dict[str, np.ndarray]:
     return {name: getattr(alignment, name) for name in ALIGNMENT}
-
-
-def _stored_alignment(tree: xr.DataTree) -> Alignment | None:
-    if "alignment" not in tree.children:
-        return None
-    group = tree["alignment"]
-    return Alignment(group.attrs["method"], *(group.data_vars[name].values for name in ALIGNMENT))
-
-
-def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model, alignment: Alignment | None) -> Estimate:
-    if facts["kind"] == "point":
-        params = MixtureParams.trusted(draws[0].weights[0, 0], draws[0].means[0, 0], draws[0].precision_chol)
-        return PointEstimate(params, facts["log_likelihood"])
-    if facts["kind"] == "draws":
-        names = [name for name in arrays if name.startswith(STATE)]
-        states = tuple(
-            ChainState({name.removeprefix(STATE): arrays[name][c] for name in names}, generator)
-            for c, generator in enumerate(facts.get("generators", ()))
-        )
-        params, stats = draws
-        return Draws(params, stats, states, alignment)
-    if facts["kind"] == "approximation":
-        center = MixtureParams.trusted(*(arrays[f"center_{name}"] for name in ("weights", "means", "chol")))
-        return ApproximateDraws(center, draws[0], facts["is_aligned"], alignment, arrays.get("log_ratio"))
-    if facts["kind"] == "variational":
-        hyper = (arrays[name] for name in ("mean", "mean_precision", "dof", "scale"))
-        components = ConjugateComponents(model.covariance, *hyper)
-        return VariationalPosterior(ConjugateMixture(facts["weights"], components), facts["seed"])
-    return NoEstimate(facts["reason"])
 
 
 def _prior_constants(fit: Fit) -> dict[str, np.ndarray]:
