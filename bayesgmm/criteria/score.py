@@ -173,7 +173,7 @@ COLUMNS = {
     "log_evidence_chib": Column(
         EVIDENCE,
         "Chib's identity at one mixture, over all orders of the labels: another way to the same number, to be held "
-        "against log_evidence_bridge.",
+        "against log_evidence_bridge. It is given only where at least 100 effective labellings share in it.",
     ),
     "bic": Column(
         EVIDENCE,

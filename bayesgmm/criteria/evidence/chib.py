@@ -13,13 +13,17 @@ N_PLACES = (
 )
 
 
-def chib(posterior: Posterior, rng: np.random.Generator) -> tuple[float, float]:
-    """Log evidence and its standard error.
+def chib(posterior: Posterior, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Log evidence, its standard error, and the effective number of labellings that the posterior density rests on.
 
     ``p(X) = p(X | t) p(t) / p(t | X)`` holds at any mixture t.  The posterior density at t is the mean over draws of
     its density given labels; the inverse is averaged over some t of high density.  Chib (1995), Journal of the American
     Statistical Association 90, 1313-1321, doi:10.1080/01621459.1995.10476635; the orders: Berkhof, van Mechelen and
     Gelman (2003), Statistica Sinica 13, 423-442.
+
+    The density given labels varies from labelling to labelling, the more so the more parameters there are and the more
+    the components overlap.  Where a few of them are nearly all of the mean, the sample does not show its own variance,
+    and the error is too small; their effective number, ``(sum w)^2 / sum w^2``, does show it.
     """
     from arviz_stats.base import array_stats
 
@@ -30,7 +34,9 @@ def chib(posterior: Posterior, rng: np.random.Generator) -> tuple[float, float]:
     log_inverse = logsumexp(law.log_terms(flat[best]) - joint[best], axis=1) - np.log(len(best))
     inverse = np.exp(log_inverse - log_inverse.max())
     if np.ptp(inverse) < 1e-9:  # one component: the density given labels is the posterior
-        return float(-log_inverse[0]), 0.0
+        return float(-log_inverse[0]), 0.0, float(len(inverse))
     by_chain = inverse.reshape(others.draw_shape[0], -1)
     error = array_stats.mcse(by_chain, chain_axis=0, draw_axis=1, method="mean")
-    return float(-log_inverse.max() - np.log(inverse.mean())), float(error / inverse.mean())
+    n_effective = inverse.sum() ** 2 / (inverse**2).sum()
+    value = -log_inverse.max() - np.log(inverse.mean())
+    return float(value), float(error / inverse.mean()), float(n_effective)
