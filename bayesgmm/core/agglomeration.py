@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.statistics import SufficientStatistics
 
 HELD = 1e-6  # a part that holds less is empty
@@ -30,7 +31,7 @@ def joined(stats: SufficientStatistics, i: int, j: int) -> SufficientStatistics:
 
 
 def agglomerate(
-    stats: SufficientStatistics, metric: np.ndarray, n_components: int, has_own_covariances: bool, too_few: float
+    stats: SufficientStatistics, metric: np.ndarray, n_components: int, structure: CovarianceStructure
 ) -> SufficientStatistics:
     """Join components until `n_components` are left, those with too few points first.
 
@@ -40,27 +41,32 @@ def agglomerate(
     metric : (D, D) or (D,) array
         Precision factor of the scatter within the components, pooled: the units of all that is compared.
     n_components : int
-    has_own_covariances : bool
-        Every joined component its own covariance, with as many points of the pooled scatter added as there are
-        columns, or one for all.
-    too_few : float
-        Components that hold no more points than this do not stay alone, as long as any are joined.
+    structure : CovarianceStructure
+        Whether every joined component has a covariance of its own, with as many points of the pooled scatter added as
+        there are columns, or there is one for all; and of what form.  Components with too few points for it do not
+        stay alone, as long as any are joined.
     """
     held = np.flatnonzero(stats.counts > HELD)
     if len(held) < n_components:
         held = np.argsort(-stats.counts, kind="stable")[:n_components]
     stats = stats.permuted(held)
-    price = _own_price if has_own_covariances else _pooled_price
+    too_few = structure.too_few_points(stats.first.shape[1])
+
+    def price(stats: SufficientStatistics, i: int) -> np.ndarray:
+        if structure.is_shared:
+            return _pooled_price(stats, i, metric)
+        return _own_price(stats, i, metric, structure.is_round)
+
     costs = np.full((len(held),) * 2, np.inf)
     for i in range(len(held)):
-        _set_row(costs, i, price(stats, i, metric))
+        _set_row(costs, i, price(stats, i))
     while len(stats.counts) > n_components:
         small = stats.counts <= too_few
         eligible = np.where(small[:, None], costs, np.inf) if small.any() else costs
         i, j = sorted(int(index) for index in np.unravel_index(eligible.argmin(), costs.shape))
         stats = joined(stats, i, j)
         costs = np.delete(np.delete(costs, j, axis=0), j, axis=1)
-        _set_row(costs, i, price(stats, i, metric))
+        _set_row(costs, i, price(stats, i))
     return stats
 
 
@@ -84,13 +90,15 @@ def _pooled_price(stats: SufficientStatistics, i: int, metric: np.ndarray) -> np
     return 0.5 * weight * (difference**2).sum(1)
 
 
-def _own_price(stats: SufficientStatistics, i: int, metric: np.ndarray) -> np.ndarray:
+def _own_price(stats: SufficientStatistics, i: int, metric: np.ndarray, is_round: bool) -> np.ndarray:
     """What joining with component i loses of the classification likelihood."""
     weight, difference = _between(stats, i, metric)
     counts, scatter = stats.counts, stats.scatter()
     if scatter.ndim == 2:
         scatter = scatter * metric**2
         both = scatter + scatter[i] + weight[:, None] * difference**2
+        if is_round:
+            scatter, both = (np.broadcast_to(s.mean(1, keepdims=True), s.shape) for s in (scatter, both))
     else:
         scatter = metric.T @ scatter @ metric
         both = scatter + scatter[i] + weight[:, None, None] * difference[:, :, None] * difference[:, None, :]

@@ -43,7 +43,7 @@ class EM:
         is given too, both must hold; where both are None, `max_iter` iterations are made.
     n_init : int
         Starts of a round.  They are compared after ten iterations, and the best half is climbed to the end, until
-        three have met in one optimum.  Where only one of at least five has come to the best optimum, further rounds are made,
+        two have met in the best optimum.  Where only one of at least five has come to the best optimum, further rounds are made,
         three at most, and the status says so.  The best unflagged one is returned.
     init : {"portfolio", "kmeans++", "kmeans", "random"} or MixtureParams
         How a restart begins; the portfolio takes several kinds of start in turn.  Given parameters are one start; a
@@ -156,7 +156,12 @@ class MaximumLikelihood:
         for k, n_points in enumerate(stats.counts):
             at_floor = variances[k] <= 1.001 * self.floor  # clipped eigenvalues come back with rounding
             if at_floor or n_points <= needed:
-                reason = "sits at the variance floor" if at_floor else "holds too few points for a mean and a covariance of its own"
+                few = (
+                    "is empty"
+                    if self.structure.is_shared
+                    else "holds too few points for a mean and a covariance of its own"
+                )
+                reason = "sits at the variance floor" if at_floor else few
                 direction = tuple(float(value) for value in directions[k])
                 flags.append(Flag(k, float(n_points), float(variances[k]), direction, reason))
         return tuple(flags)

@@ -116,7 +116,7 @@ def _start_of(centers: Centers) -> Kind:
 
 CENTERS: dict[str, Centers] = {"kmeans": kmeans, "kmeans++": kmeans_plus_plus, "random": _random}
 KINDS: dict[str, tuple[Kind, ...]] = {name: (_start_of(centers),) for name, centers in CENTERS.items()}
-# The first ones matter most, as n_init may be small.  Measured on 42 data sets: docs/starts.md.
+# The first ones matter most, as n_init may be small.  The last ones are for optima with a few points in a component.
 KINDS["portfolio"] = (
     Parts(4, is_climbed=True),
     Parts(8, is_climbed=False),

@@ -79,9 +79,8 @@ class Parts:
         if self.is_climbed:
             stats = _climbed(X, ground, stats)
         if n_parts > k:
-            own = self.has_own_covariances and not ground.structure.is_shared
-            too_few = ground.structure.too_few_points(X.shape[1])
-            stats = agglomerate(stats, _metric_within(ground, stats), k, own, too_few)
+            form = ground.structure if self.has_own_covariances else shared(ground.structure)
+            stats = agglomerate(stats, _metric_within(ground, stats), k, form)
         return stats.padded(k).scaled(n / len(X))
 
 

@@ -1,6 +1,6 @@
 """Many starts, compared after a few iterations; the best are climbed to the end.
 
-A round is ``n_init`` starts.  Its most promising half is climbed to the end, in order, until three climbs have met in the best
+A round is ``n_init`` starts.  Its most promising half is climbed to the end, in order, until two climbs have met in the best
 optimum.  Where only one has come there, another may well lie higher, and a further round is made: three rounds at most.
 """
 
@@ -19,7 +19,7 @@ from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status
 
 FIRST = 10  # iterations after which starts are compared
-AGREED = 3  # climbs in the best optimum that are enough
+AGREED = 2  # climbs in the best optimum that are enough
 ROUNDS = 3
 FEW = 5  # starts: of fewer, that two do not agree says little
 SAME = 0.1  # nats: optima that differ by less are equally good for any purpose
@@ -78,7 +78,12 @@ class Search(Generic[State]):
 
     def is_lonely(self) -> bool:
         """Whether the best optimum is sound and was found once only."""
-        return self.n_starts >= FEW and self.is_compared() and not self.climbs[self.chosen()].flags and self.n_agreed() == 1
+        return (
+            self.n_starts >= FEW
+            and self.is_compared()
+            and not self.climbs[self.chosen()].flags
+            and self.n_agreed() == 1
+        )
 
     def _rank(self, i: int) -> tuple[bool, bool, float]:
         return not self.climbs[i].flags, self.is_interrupted or i in self.ended, self.climbs[i].objective
