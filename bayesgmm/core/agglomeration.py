@@ -1,9 +1,8 @@
 """Model-based agglomeration: the components of a fine partition, joined two by two until K are left.
 
-The two are joined that cost the least of the classification likelihood, ``sum_k N_k (log (N_k / n) - 1/2 log |S_k|)``, with
-covariances of their own, or with one covariance for all (Ward's criterion in its metric).  Fraley (1998), SIAM Journal on
-Scientific Computing 20, 270-281, doi:10.1137/S1064827596311451; from a fine partition as in Baudry et al. (2010),
-Journal of Computational and Graphical Statistics 19, 332-353, doi:10.1198/jcgs.2010.08111.
+The two are joined that cost the least of the classification likelihood, ``sum_k N_k (log (N_k / n) - 1/2 log |S_k|)``,
+with covariances of their own, or with one covariance for all (Ward's criterion in its metric).  Fraley (1998), SIAM
+Journal on Scientific Computing 20, 270-281, doi:10.1137/S1064827596311451.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The portfolio: starts of different kinds, in turn, since no kind is good on all data.
 
-Every kind is equivariant within the structure's own group.  K-means in coordinates whitened by the spread of *all* data
-loses clusters among the noise of many columns (there the distances between clusters are no longer than those within), so most
-kinds go on from there: with a first partition the scatter *within* is known, and a mixture with one covariance for all
-is climbed to, which is k-means in a metric that is learnt at the same time.  It begins from more parts than are wanted, which
-leaves few bad optima; the parts are then joined by the classification likelihood, so that a cluster which is no ellipse in the
-learnt metric comes out whole.
+Every kind is equivariant within the structure's own group.  K-means in coordinates whitened by the spread of *all*
+data loses clusters among the noise of many columns (there the distances between clusters are no longer than those
+within), so most kinds go on from there: with a first partition the scatter *within* is known, and a mixture with one
+covariance for all is climbed to, which is k-means in a metric that is learnt at the same time.  It begins from more
+parts than are wanted, which leaves few bad optima; the parts are then joined by the classification likelihood, so that
+a cluster which is no ellipse in the learnt metric comes out whole.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Many starts, compared after a few iterations; the best are climbed to the end.
 
-A round is ``n_init`` starts.  Its most promising half is climbed to the end, in order, until two climbs have met in the best
-optimum.  Where only one has come there, another may well lie higher, and a further round is made: three rounds at most.
+A round is ``n_init`` starts.  Its most promising half is climbed to the end, in order, until two climbs have met in the
+best optimum.  Where only one has come there, another may well lie higher, and a further round is made: three rounds at
+most, and none where there are fewer than five starts.  Short runs of EM before long ones: Biernacki, Celeux and Govaert
+(2003), Computational Statistics & Data Analysis 41, 561-575, doi:10.1016/S0167-9473(02)00163-9.
 """
 
 from __future__ import annotations
@@ -156,7 +158,10 @@ def _rounds_note(search: Search) -> str:
     """What further rounds of starts have shown."""
     n_starts, n_agreed = len(search.climbs), search.n_agreed()
     if n_agreed > 1:
-        return f"{n_agreed} of {n_starts} starts reached this optimum, the best one; the first {search.n_starts} were not enough."
+        return (
+            f"{n_agreed} of {n_starts} starts reached this optimum, the best one; the first {search.n_starts} did not "
+            "agree on one."
+        )
     return (
         f"Only one of {n_starts} starts reached this optimum, the best one, so a better one may exist: raise "
         f"n_init={search.n_starts}."

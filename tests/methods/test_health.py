@@ -33,7 +33,7 @@ def test_a_single_point_is_sound_where_all_share_a_covariance():
     + [("spherical", 7, 2), ("tied", 5, 0.5), ("isotropic", 5, 0.5)],
 )
 def test_points_that_are_too_few(structure, d, expected):
-    """D + 3 over 2 points have as many values as a mean and a full covariance have entries; D points have no inverse."""
+    """(D + 3) / 2 points have as many values as a mean and a full covariance; the scatter of D has no inverse."""
     assert OBJECTS[structure].too_few_points(d) == expected
 
 
