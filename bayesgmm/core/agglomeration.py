@@ -22,11 +22,11 @@ def joined(stats: SufficientStatistics, i: int, j: int) -> SufficientStatistics:
     center = means.copy()
     center[pair] = counts[pair] @ means[pair] / counts[pair].sum()
     moved = stats.recentred(center)
-    sums = {name: getattr(moved, name).copy() for name in ("counts", "first", "second")}
-    for values in sums.values():
-        values[i] += values[j]
-    rest = [np.delete(values, j, axis=0) for values in sums.values()]
-    return SufficientStatistics(stats.log_likelihood, *rest, np.delete(center, j, axis=0), stats.n_obs)
+    counts, first, second = moved.counts.copy(), moved.first.copy(), moved.second.copy()
+    for sums in (counts, first, second):
+        sums[i] += sums[j]
+    counts, first, second, center = (np.delete(values, j, axis=0) for values in (counts, first, second, center))
+    return SufficientStatistics(stats.log_likelihood, counts, first, second, center, stats.n_obs)
 
 
 def agglomerate(
