@@ -11,7 +11,7 @@ from scipy import stats
 import bayesgmm as bg
 from bayesgmm.result.status import Outcome, Status
 
-# By k-means++, whose optima here have no component of four points: differences of a likelihood that bends so sharply lose
+# By k-means++, whose optima have no component of four points: where the likelihood bends so sharply, differences lose
 # their digits.
 EXACT = bg.EM(tol=1e-13, max_iter=5000, init="kmeans++")
 EXACT_MAP = bg.MAP(tol=1e-13, max_iter=5000)
