@@ -2,7 +2,7 @@
 
 A round is ``n_init`` starts.  Its most promising half is climbed to the end, in order, until two climbs have met in the
 best optimum.  Where only one has come there, another may well lie higher, and a further round is made: three rounds at
-most, and none where there are fewer than five starts.  Short runs of EM before long ones: Biernacki, Celeux and Govaert
+most.  Fewer than five starts are all climbed to the end, in one round.  Short runs of EM before long ones: Biernacki, Celeux and Govaert
 (2003), Computational Statistics & Data Analysis 41, 561-575, doi:10.1016/S0167-9473(02)00163-9.
 """
 
@@ -23,7 +23,7 @@ from bayesgmm.result.status import Outcome, Status
 FIRST = 10  # iterations after which starts are compared
 AGREED = 2  # climbs in the best optimum that are enough
 ROUNDS = 3
-FEW = 5  # starts: of fewer, that two do not agree says little
+FEW = 5  # starts; fewer are all climbed to the end, and that no two of them agree says little
 SAME = 0.1  # nats: optima that differ by less are equally good for any purpose
 
 
@@ -40,8 +40,8 @@ class Search(Generic[State]):
     is_interrupted: bool = False
 
     def is_compared(self) -> bool:
-        """Whether starts compete: without a criterion of convergence each makes all of its iterations."""
-        return self.n_starts > 1 and not (self.stopping.tol is None and self.stopping.param_tol is None)
+        """Whether starts compete: few do not, and without a criterion of convergence each makes all its iterations."""
+        return self.n_starts >= FEW and not (self.stopping.tol is None and self.stopping.param_tol is None)
 
     def run_round(self, starts: Iterable[State], report: Callable[[], None]) -> None:
         """Begin from every start, then take the best half to the end; an interrupt keeps what there is."""
@@ -80,12 +80,7 @@ class Search(Generic[State]):
 
     def is_lonely(self) -> bool:
         """Whether the best optimum is sound and was found once only."""
-        return (
-            self.n_starts >= FEW
-            and self.is_compared()
-            and not self.climbs[self.chosen()].flags
-            and self.n_agreed() == 1
-        )
+        return self.is_compared() and not self.climbs[self.chosen()].flags and self.n_agreed() == 1
 
     def _rank(self, i: int) -> tuple[bool, bool, float]:
         return not self.climbs[i].flags, self.is_interrupted or i in self.ended, self.climbs[i].objective

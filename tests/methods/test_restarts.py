@@ -89,8 +89,8 @@ def test_a_better_optimum_of_a_later_round_is_taken(searched):
 
 
 def test_few_starts_are_not_judged(searched):
-    _, status, diagnostics, _ = searched([Hill(-1.0, 0.0)] + [Hill(-5.0, -3.0)] * 29, n_starts=4)
-    assert len(diagnostics.restarts) == 4 and "Only one" not in status.sentence
+    _, status, diagnostics, ended = searched([Hill(-1.0, 0.0)] + [Hill(-5.0, -3.0)] * 29, n_starts=4)
+    assert len(diagnostics.restarts) == len(ended) == 4 and "Only one" not in status.sentence
 
 
 def test_suspicious_climbs_are_passed_over_however_high(searched):
