@@ -65,6 +65,19 @@ class CovarianceStructure:
         """How many scalar (or D-vector) residuals of a point inform one entry of the compact array."""
         return n_features if self.is_round else 1
 
+    def too_few_points(self, n_features: int) -> float:
+        """Points up to which a component with a covariance of its own passes through them, rather than describes them.
+
+        That is so where they have no more values than its mean and covariance have parameters, where they are no more
+        than its covariance matrix has columns, so that the scatter has no inverse, and where they are two, which may
+        be as near to each other as they like.  A shared covariance is that of all points: there a component must only
+        not be empty.
+        """
+        if self.is_shared:
+            return 0.5
+        values_needed = n_features + self.n_parameters(1, n_features)
+        return max(2.0, values_needed / n_features, 0.0 if self.is_diagonal else n_features)
+
     def sharing(self, n_components: int) -> int:
         """How many components use one covariance."""
         return n_components if self.is_shared else 1

@@ -12,6 +12,7 @@ from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.sweep import Assign, sweep
 
 MAX_ITER = 100
+TIE = 1e-12  # relative; a sum of n terms in pairs is exact to some 1e-15
 TOL = 1e-6  # relative change of the inertia; a start need not be better
 
 
@@ -37,7 +38,9 @@ def kmeans_plus_plus(X: np.ndarray, whitening: np.ndarray, n_components: int, rn
         else:  # fewer different points than components
             rows = rng.integers(len(X), size=n_candidates)
         distances = np.minimum(nearest[:, None], -log_joint(whitened_distances(X[rows], whitening), X))
-        best = distances.sum(0).argmin()
+        left = distances.sum(0)
+        # Two neighbours far from all others leave the same; which of them is taken must not be for rounding to say.
+        best = np.flatnonzero(left <= left.min() + TIE * cumulative[-1])[0]
         centers, nearest = np.vstack([centers, X[[rows[best]]]]), distances[:, best]
     return centers
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,8 +13,9 @@ from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
-from bayesgmm.methods.initialize import check_given, check_init, start, strict_whitening
-from bayesgmm.methods.loop import Stopping, climb_all, is_real
+from bayesgmm.methods.initialize import check_given, check_init, starts, strict_whitening
+from bayesgmm.methods.loop import Stopping, is_real
+from bayesgmm.methods.restarts import climb_all
 from bayesgmm.models import GaussianMixture, whitening_of
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.mixture import ConjugateMixture
@@ -42,12 +42,16 @@ class EM:
         Stop when no parameter changes by more than this, in units of the data's spread.  Where `tol`
         is given too, both must hold; where both are None, `max_iter` iterations are made.
     n_init : int
-        Restarts; the best unflagged one is returned.
-    init : {"kmeans++", "kmeans", "random"} or MixtureParams
-        How a restart begins; given parameters are one start.
+        Starts of a round.  They are compared after ten iterations, and the best half is climbed to the end, until
+        two have met in the best optimum.  Where only one has come there, further rounds are made, three in all at
+        most, and the status says so.  Fewer than five starts are all climbed to the end.  The best unflagged one is returned.
+    init : {"portfolio", "kmeans++", "kmeans", "random"} or MixtureParams
+        How a restart begins; the portfolio takes several kinds of start in turn.  Given parameters are one start; a
+        component of theirs whose weight is zero stays empty.
     floor : float
         Lower bound of the covariances' eigenvalues in coordinates in which the data have unit spread, at
-        least 1e-12.  A restart is flagged when a component sits there, or holds at most D points.
+        least 1e-12.  A restart is flagged when a component sits there, or has too few points for its own mean and
+        covariance: no more values than these have parameters, or no more points than a covariance matrix has rows.
 
     References
     ----------
@@ -58,7 +62,7 @@ class EM:
     tol: float | None = 1e-8
     param_tol: float | None = None
     n_init: int = 10
-    init: str | MixtureParams = "kmeans++"
+    init: str | MixtureParams = "portfolio"
     floor: float = 1e-6
 
     def __post_init__(self):
@@ -100,7 +104,7 @@ class MAP:
     tol: float | None = 1e-8
     param_tol: float | None = None
     n_init: int = 10
-    init: str | MixtureParams = "kmeans++"
+    init: str | MixtureParams = "portfolio"
 
     def __post_init__(self):
         check_options(self)
@@ -148,10 +152,16 @@ class MaximumLikelihood:
     def flags(self, state: MixtureParams, stats: SufficientStatistics) -> tuple[Flag, ...]:
         variances, directions = self.structure.narrowest(state.precision_chol, self.whitening)
         flags = []
+        needed = self.structure.too_few_points(state.n_features)
         for k, n_points in enumerate(stats.counts):
             at_floor = variances[k] <= 1.001 * self.floor  # clipped eigenvalues come back with rounding
-            if at_floor or n_points <= state.n_features:
-                reason = "sits at the variance floor" if at_floor else "holds no more points than there are columns"
+            if at_floor or n_points <= needed:
+                few = (
+                    "is empty"
+                    if self.structure.is_shared
+                    else "holds too few points for a mean and a covariance of its own"
+                )
+                reason = "sits at the variance floor" if at_floor else few
                 direction = tuple(float(value) for value in directions[k])
                 flags.append(Flag(k, float(n_points), float(variances[k]), direction, reason))
         return tuple(flags)
@@ -197,15 +207,12 @@ def climb_to_point(
     stopping = Stopping(options.max_iter, options.tol, options.param_tol)
     if isinstance(options.init, MixtureParams):
         given = readout.admit(check_given(options.init, model, data.values.shape[1]))
-        best, status, diagnostics = climb_all(data.values, readout, [given], 1, stopping, progress)
+        best, status, diagnostics = climb_all(data.values, readout, iter([given]), 1, stopping, progress)
     else:
-        init, shape = options.init, (model.covariance, whitening, model.n_components)
-
-        def starts() -> Iterator[MixtureParams]:
-            for _ in range(options.n_init):
-                yield readout.admit(starting.update(start(data.values, *shape, init, rng)).mode())
-
-        best, status, diagnostics = climb_all(data.values, readout, starts(), options.n_init, stopping, progress)
+        made = starts(data.values, model.covariance, whitening, model.n_components, options.init, rng)
+        begun = (readout.admit(starting.update(stats).mode()) for stats in made)
+        n_starts = options.n_init if model.n_components > 1 else 1  # one component has one optimum
+        best, status, diagnostics = climb_all(data.values, readout, begun, n_starts, stopping, progress)
     likelihood = best.stats.log_likelihood
     return MethodResult(PointEstimate(best.state, likelihood), status, diagnostics, best.history)
 

@@ -1,12 +1,12 @@
-"""Starts: a hard assignment of the points, found in whitened coordinates, and its statistics.
+"""Starts: the statistics of a first assignment of the points, found in whitened coordinates.
 
 Distances are measured after whitening by the data's spread within the structure's own group, so a change
-of units changes nothing.
+of units changes nothing.  `init=` names one kind of start, or the portfolio of all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.methods.portfolio import Ground, Kind, Parts, in_turn
 from bayesgmm.models import Model, check_spread
+
+BLOCK_ROWS = 4096  # that are compared with the points chosen so far at a time
 
 Centers = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], np.ndarray]
 
@@ -38,15 +41,26 @@ def start(
     init: str,
     rng: np.random.Generator,
 ) -> SufficientStatistics:
-    """Statistics of one hard starting assignment; a truncation may exceed the points, and leaves components empty."""
-    centers = CENTERS[init](X, whitening, min(n_components, len(X)), rng)
-    return sweep(X, whitened_distances(centers, whitening), Assign.HARD).padded(n_components)
+    """Statistics of one start; a truncation may exceed the points, and leaves components empty."""
+    return next(starts(X, structure, whitening, n_components, init, rng))
+
+
+def starts(
+    X: np.ndarray,
+    structure: CovarianceStructure,
+    whitening: np.ndarray,
+    n_components: int,
+    init: str,
+    rng: np.random.Generator,
+) -> Iterator[SufficientStatistics]:
+    """Statistics of one start after the other, without end; those of a portfolio differ in kind."""
+    return in_turn(KINDS[init], Ground(X, structure, whitening, n_components), rng)
 
 
 def check_init(init: str | MixtureParams) -> None:
     """Raise an ArgumentError where ``init=`` is not one of the starts."""
-    if not isinstance(init, MixtureParams) and not (isinstance(init, str) and init in CENTERS):
-        names = ", ".join(repr(name) for name in CENTERS)
+    if not isinstance(init, MixtureParams) and not (isinstance(init, str) and init in KINDS):
+        names = ", ".join(repr(name) for name in KINDS)
         raise ArgumentError(f"init={shown(init)} must be one of {names}, or a MixtureParams.")
 
 
@@ -59,8 +73,6 @@ def check_given(init: MixtureParams, model: Model, n_features: int) -> MixturePa
             f"{' and draws' if init.draw_shape else ''}; the model and the data need one mixture of {k} components of "
             f"{n_features} features."
         )
-    if (init.weights <= 0).any():
-        raise ArgumentError("init has a weight of zero, from which no method can move away; give positive weights.")
     factor = init.precision_chol
     if structure.is_diagonal and not init.is_diagonal:
         if np.triu(factor, 1).any():
@@ -79,12 +91,41 @@ def _random(X: np.ndarray, whitening: np.ndarray, n_components: int, rng: np.ran
     """K random points, different ones where the data have so many."""
     order = rng.permutation(len(X))
     chosen: list[int] = []
-    for row in order:
-        if not any(np.array_equal(X[row], X[other]) for other in chosen):
-            chosen.append(row)
+    for begin in range(0, len(X), BLOCK_ROWS):
+        block = order[begin : begin + BLOCK_ROWS]
+        for row in chosen:
+            block = block[(X[block] != X[row]).any(1)]
+        while len(block) and len(chosen) < n_components:
+            chosen.append(int(block[0]))
+            block = block[(X[block] != X[block[0]]).any(1)]
         if len(chosen) == n_components:
             return X[chosen]
     return X[chosen + list(order[: n_components - len(chosen)])]
 
 
+def _start_of(centers: Centers) -> Kind:
+    """A start that is a hard assignment of the points to centres."""
+
+    def kind(ground: Ground, rng: np.random.Generator) -> SufficientStatistics:
+        X, whitening, k = ground.X, ground.whitening, ground.n_components
+        found = centers(X, whitening, min(k, len(X)), rng)
+        return sweep(X, whitened_distances(found, whitening), Assign.HARD).padded(k)
+
+    return kind
+
+
 CENTERS: dict[str, Centers] = {"kmeans": kmeans, "kmeans++": kmeans_plus_plus, "random": _random}
+KINDS: dict[str, tuple[Kind, ...]] = {name: (_start_of(centers),) for name, centers in CENTERS.items()}
+# The first ones matter most, as n_init may be small.  The last ones are for optima with a few points in a component.
+KINDS["portfolio"] = (
+    Parts(4, is_climbed=True),
+    Parts(8, is_climbed=False),
+    *KINDS["kmeans++"],
+    Parts(1, is_climbed=True),
+    Parts(4, is_climbed=True, has_own_covariances=False),
+    *KINDS["kmeans"],
+    Parts(2, is_climbed=True),
+    *KINDS["random"],
+    *KINDS["kmeans++"],
+    *KINDS["random"],
+)

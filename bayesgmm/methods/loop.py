@@ -1,4 +1,4 @@
-"""The one loop: sweep, read out, repeat; restarts, history, convergence, status, interrupt.
+"""The one loop: sweep, read out, repeat; history, convergence, status, interrupt.
 
 A `Readout` says what a method's state is and how it comes out of the statistics.  EM, MAP and VB differ in
 nothing else: their objective at a state is known from the sweep with that state's own scores.
@@ -6,7 +6,6 @@ nothing else: their objective at a state is known from the sweep with that state
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Generic, Protocol, TypeVar
@@ -17,8 +16,7 @@ from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.errors import ArgumentError
-from bayesgmm.result.diagnostics import Flag, OptimiserDiagnostics, Restart
-from bayesgmm.result.method import Progress
+from bayesgmm.result.diagnostics import Flag, Restart
 from bayesgmm.result.status import Outcome, Status
 
 State = TypeVar("State")
@@ -131,43 +129,6 @@ def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stoppi
     return Climb(state, stats, np.array(history), is_converged, is_interrupted, readout.flags(state, stats))
 
 
-def climb_all(
-    X: np.ndarray,
-    readout: Readout[State],
-    starts: Iterable[State],
-    n_starts: int,
-    stopping: Stopping,
-    progress: Progress,
-    polish: Callable[[Climb[State]], Polished[State]] | None = None,
-) -> tuple[Climb[State], Status, OptimiserDiagnostics]:
-    """Every restart; the best unflagged one is chosen, and a flagged one only if all are.
-
-    `polish` gets the chosen one where nothing was interrupted.
-    """
-    climbs: list[Climb[State]] = []
-    try:
-        for state in starts:
-            progress(len(climbs), n_starts, "restarts")
-            climbs.append(climb(X, readout, state, stopping))
-            if climbs[-1].is_interrupted:
-                break
-    except KeyboardInterrupt:  # between two restarts, or while a start was made
-        if not climbs:
-            raise
-    progress(n_starts, n_starts, "restarts")
-    chosen = max(range(len(climbs)), key=lambda i: (not climbs[i].flags, climbs[i].objective))
-    note, is_interrupted = "", len(climbs) < n_starts or climbs[-1].is_interrupted
-    if polish is not None and not is_interrupted:
-        polished = polish(climbs[chosen])
-        climbs[chosen], note, is_interrupted = polished.climb, polished.note, polished.is_interrupted
-    status = _status(climbs, chosen, n_starts, stopping)
-    if note:
-        outcome = Outcome.INTERRUPTED if is_interrupted else status.outcome
-        status = Status(outcome, f"{status.sentence} {note}")
-    diagnostics = OptimiserDiagnostics(tuple(c.restart() for c in climbs), chosen)
-    return climbs[chosen], status, diagnostics
-
-
 def _remaining_gain(history: list[float]) -> float:
     """Upper estimate of the objective's last and future gains (Aitken extrapolation).
 
@@ -184,7 +145,10 @@ def _remaining_gain(history: list[float]) -> float:
     return gain / (1.0 - rate) if rate < 1.0 else np.inf
 
 
-def _status(climbs: list[Climb[State]], chosen: int, n_starts: int, stopping: Stopping) -> Status:
+def status_of(
+    climbs: list[Climb[State]], chosen: int, n_starts: int, stopping: Stopping, is_interrupted: bool
+) -> Status:
+    """What is to be said of the chosen climb and of the others."""
     best, flagged = climbs[chosen], [c for c in climbs if c.flags]
     n_iter = len(best.history) - 1
     if best.flags:
@@ -207,8 +171,9 @@ def _status(climbs: list[Climb[State]], chosen: int, n_starts: int, stopping: St
         sentence += (
             f", {higher} of them with a higher objective (see diagnostics)." if higher else " (see diagnostics)."
         )
-    if climbs[-1].is_interrupted or len(climbs) < n_starts:
+    if is_interrupted:
         outcome = Outcome.INTERRUPTED
         restart = len(climbs) + (not climbs[-1].is_interrupted)
-        sentence = f"Interrupted in restart {restart} of {n_starts}; this is the best until then. {sentence}"
+        when = f"in restart {restart} of {n_starts}" if restart <= n_starts else "while the best restarts went on"
+        sentence = f"Interrupted {when}; this is the best until then. {sentence}"
     return Status(outcome, sentence)

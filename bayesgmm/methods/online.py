@@ -47,7 +47,7 @@ class OnlineEM(Streaming):
         Whether to shuffle: single rows in batches of up to 1024, runs of neighbours in larger ones, at least 1024
         to a batch.  Rows that are sorted over stretches longer than 64 MiB must be shuffled beforehand: the last ones
         count most.
-    init : {"kmeans++", "kmeans", "random"} or MixtureParams
+    init : {"portfolio", "kmeans++", "kmeans", "random"} or MixtureParams
         How EM on 20,000 of the first points begins, whose result is the start; given parameters are the start.
     n_init : int
         Restarts of that.

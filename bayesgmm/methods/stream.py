@@ -77,7 +77,7 @@ class Streaming:
     passes: int = 1
     stochastic: bool = False
     shuffle: bool = True
-    init: str | MixtureParams = "kmeans++"
+    init: str | MixtureParams = "portfolio"
     n_init: int = 3
 
     def __post_init__(self):

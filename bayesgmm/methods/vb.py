@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -14,9 +13,10 @@ from bayesgmm.core.sweep import sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.em import check_options, whitened_change
-from bayesgmm.methods.initialize import check_given, start
-from bayesgmm.methods.loop import Stopping, climb_all
+from bayesgmm.methods.initialize import check_given, starts
+from bayesgmm.methods.loop import Stopping
 from bayesgmm.methods.moves import Moves
+from bayesgmm.methods.restarts import climb_all
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.mixture import ConjugateMixture
@@ -66,7 +66,7 @@ class VB:
     tol: float | None = 1e-8
     param_tol: float | None = None
     n_init: int = 10
-    init: str | MixtureParams = "kmeans++"
+    init: str | MixtureParams = "portfolio"
     moves: int = 30
 
     def __post_init__(self):
@@ -88,18 +88,14 @@ class VB:
         init, seed = self.init, int(rng.integers(2**63))
         if isinstance(init, MixtureParams):
             scores = check_given(init, model, X.shape[1]).scores()
-            starts, n_starts = iter([prior.update(sweep(X, scores))]), 1
+            begun, n_starts = iter([prior.update(sweep(X, scores))]), 1
         else:
-            shape, n_starts = (model.covariance, whitening, model.n_components), self.n_init
-
-            def made() -> Iterator[ConjugateMixture]:
-                for _ in range(n_starts):
-                    yield prior.update(start(X, *shape, init, rng))
-
-            starts = made()
+            made = starts(X, model.covariance, whitening, model.n_components, init, rng)
+            begun = (prior.update(stats) for stats in made)
+            n_starts = self.n_init if model.n_components > 1 else 1  # one component has one optimum
         readout = VariationalUpdate(prior, whitening)
-        moves = Moves(X, readout, whitening, stopping, self.moves)
-        best, status, diagnostics = climb_all(X, readout, starts, n_starts, stopping, progress, moves)
+        moves = Moves(X, readout, whitening, stopping, self.moves) if self.moves else None
+        best, status, diagnostics = climb_all(X, readout, begun, n_starts, stopping, progress, moves)
         return MethodResult(VariationalPosterior(best.state, seed), status, diagnostics, best.history)
 
 

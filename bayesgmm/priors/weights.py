@@ -84,7 +84,9 @@ class Dirichlet:
         """Log density of one vector of weights (on the simplex, with respect to its first K - 1)."""
         excess = np.asarray(self.concentration) - 1.0
         inside = excess != 0  # 0 log 0 = 0 where the concentration is 1
-        return float(np.sum(excess[inside] * np.log(weights[inside])) - self.log_partition())
+        with np.errstate(divide="ignore"):  # an empty component has no density where the concentration is above 1
+            log_weights = np.log(weights[inside])
+        return float(np.sum(excess[inside] * log_weights) - self.log_partition())
 
     def kl(self, prior: Dirichlet) -> float:
         """Kullback-Leibler divergence KL(self || prior)."""

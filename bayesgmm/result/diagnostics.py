@@ -14,6 +14,7 @@ from bayesgmm.core.statistics import SufficientStatistics
 RHAT_LIMIT = 1.01  # Vehtari et al. (2021), Bayesian Analysis 16, 667-718, doi:10.1214/20-BA1221
 ESS_LIMIT = 400  # ibid.: what R-hat and the errors need to be trusted themselves
 N_POINTS = 5
+N_COEFFICIENTS = 4  # of a direction that a message lists
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,16 @@ class Flag:
     reason: str
 
     def __str__(self) -> str:
-        combination = ", ".join(f"{value:.3g}" for value in self.direction)
         where = f"component {self.component} ({self.n_points:.1f} points) {self.reason}"
-        return f"{where}, narrowest in the combination ({combination}) of the columns"
+        if len(self.direction) <= N_COEFFICIENTS:
+            combination = ", ".join(f"{value:.3g}" for value in self.direction)
+            return f"{where}, narrowest in the combination ({combination}) of the columns"
+        sizes = np.abs(self.direction)
+        largest = np.argsort(-sizes, kind="stable")[:N_COEFFICIENTS]
+        named = ", ".join(f"{self.direction[j]:.3g} of column {j}" for j in largest if sizes[j] > 0)
+        n_rest = int((sizes > 0).sum()) - N_COEFFICIENTS
+        rest = f" and smaller parts of {n_rest} more" if n_rest > 0 else ""
+        return f"{where}, narrowest in the combination {named}{rest}"
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def soundness(structure: CovarianceStructure, whitening: np.ndarray, floor: floa
     """Whether an estimate from n points is none of the likelihood's suspicious optima, as `EM` flags them."""
 
     def is_sound(params: MixtureParams, n: int) -> bool:
-        if n * params.weights.min() <= params.n_features:
+        if n * params.weights.min() <= structure.too_few_points(params.n_features):
             return False
         return bool(structure.narrowest(params.precision_chol, whitening)[0].min() > 1.001 * floor)
 

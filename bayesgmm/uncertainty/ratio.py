@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.methods.em import EM, vague_prior
-from bayesgmm.methods.initialize import start, strict_whitening
+from bayesgmm.methods.initialize import starts, strict_whitening
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.fit import Fit, as_seed, fit_once
 from bayesgmm.result.method import Progress, silent
@@ -178,8 +179,8 @@ def _highest(
     whitening, prior = strict_whitening(model, data), vague_prior(model, data)
     is_sound = soundness(model.covariance, whitening, method.floor)
     best = -np.inf
-    for _ in range(method.n_init if model.n_components > 1 else 1):  # one component has one optimum
-        stats = start(data.values, model.covariance, whitening, model.n_components, method.init, rng)
+    made = starts(data.values, model.covariance, whitening, model.n_components, method.init, rng)
+    for stats in islice(made, method.n_init if model.n_components > 1 else 1):  # one component has one optimum
         params, value, _ = objective.climbed(data.values, prior.update(stats).mode())
         if value > best and is_sound(params, len(data.values)):
             best = value

@@ -131,7 +131,7 @@ def test_a_flag_names_component_points_and_direction():
 def test_a_component_of_at_most_d_points_is_flagged_above_the_floor():
     X = np.vstack([np.random.default_rng(7).normal(size=(50, 2)), [[9.0, 9.0], [9.0, 10.0]]])
     init = given([[0, 0], [9, 9.5]], [np.eye(2)] * 2, [0.96, 0.04])
-    with pytest.warns(bg.NotConvergedWarning, match="holds no more points than there are columns"):
+    with pytest.warns(bg.NotConvergedWarning, match="holds too few points for a mean and a covariance"):
         fit = em("spherical", X, k=2, init=init)
     (flag,) = fit.diagnostics.flags
     assert flag.component == 1 and np.isclose(flag.n_points, 2)
@@ -140,12 +140,13 @@ def test_a_component_of_at_most_d_points_is_flagged_above_the_floor():
 def test_the_best_unflagged_restart_is_taken_and_the_rest_reported():
     """A tight pair far from nothing has the higher likelihood; some starts find it, others do not."""
     X = np.vstack([blobs(seed=1, n=80, k=2), [[0.0, 0.0], [1e-4, 1e-4], [2e-4, 2e-4]]])
-    fit = em("full", X, k=3, init="random", n_init=25)
+    with pytest.warns(bg.NotConvergedWarning, match="300 iterations"):  # without a criterion each start makes them all
+        fit = em("full", X, k=3, init="random", n_init=25, tol=None, max_iter=300)
     restarts = fit.diagnostics.restarts
     flagged = [r for r in restarts if r.flags]
     assert flagged and len(flagged) < len(restarts)
     assert max(r.objective for r in flagged) > fit.log_likelihood  # the temptation was there
-    assert not fit.diagnostics.flags and fit.status.is_converged
+    assert not fit.diagnostics.flags
     assert fit.log_likelihood == max(r.objective for r in restarts if not r.flags)
     assert f"{len(flagged)} of 25 restarts ended in a suspicious optimum" in fit.status.sentence
     assert "with a higher objective" in fit.status.sentence
@@ -219,8 +220,9 @@ def test_nearly_dependent_columns_and_the_floor_leave_a_factor():
     for noise in (1e-3, 1e-5):
         Y = np.column_stack([X, X.sum(1) + noise * rng.normal(size=40)])
         Y[:6] = Y[0]
-        with pytest.warns(bg.NotConvergedWarning):
-            fit = em("full", Y, k=6)
+        init = given([Y[0], Y.mean(0)], [1e-3 * np.eye(3), np.eye(3)], [0.15, 0.85])
+        with pytest.warns(bg.NotConvergedWarning, match="sits at the variance floor"):
+            fit = em("full", Y, k=2, init=init)
         assert np.isfinite(fit.params.precision_chol).all()
         if noise == 1e-3:  # with 1e-5, rounding of the moments is as large as the floor
             assert np.diff(fit.history).min() >= -1e-9 * abs(fit.log_likelihood)

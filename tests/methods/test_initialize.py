@@ -72,3 +72,47 @@ def test_a_given_start_must_have_the_models_structure(structure):
     init = bg.MixtureParams(np.full(3, 1 / 3), X[:3], wrong)
     with pytest.raises(bg.ArgumentError, match=f"covariance='{structure}' "):
         bg.fit(bg.GaussianMixture(3, structure), X, bg.EM(init=init))
+
+
+def one_by_one(X, n_components, rng):
+    """The seeds of ``init="random"`` by their definition."""
+    order, chosen = rng.permutation(len(X)), []
+    for row in order:
+        if len(chosen) < n_components and not any((X[row] == X[other]).all() for other in chosen):
+            chosen.append(row)
+    return X[chosen + list(order[: n_components - len(chosen)])]
+
+
+@pytest.mark.parametrize("k", [2, 3, 8])
+def test_random_seeds_among_many_equal_rows_are_those_of_the_definition(k):
+    """More rows than are compared at a time; with eight components there are fewer different rows than seeds."""
+    X = np.repeat([[0.0, 1.0], [2.0, 3.0], [5.0, 4.0]], 3000, axis=0)
+    X[-1] = [7.0, 7.0]
+    found = CENTERS["random"](X, np.eye(2), k, np.random.default_rng(1))
+    assert np.array_equal(found, one_by_one(X, k, np.random.default_rng(1)))
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("method", [bg.EM, bg.MAP, bg.VB])
+@pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # EM flags the empty component
+def test_given_parameters_may_have_an_empty_component(method, structure):
+    """The package's own output is such a start: EM and MAP leave a component empty, and its weight at zero."""
+    X = blobs()
+    two = bg.fit(bg.GaussianMixture(2, structure), X, bg.EM(), rng=0)
+    covariances = np.concatenate([two.params.covariances, two.params.covariances[:1]])
+    init = bg.MixtureParams([*two.params.weights, 0.0], [*two.params.means, X[0]], covariances)
+    fit = bg.fit(bg.GaussianMixture(3, structure), X, method(init=init, **({"moves": 0} if method is bg.VB else {})))
+    if method is bg.MAP:
+        assert fit.status.is_converged and fit.params.weights[2] == 0.0
+        again = bg.fit(bg.GaussianMixture(3, structure), X, bg.MAP(init=fit.params))
+        assert again.status.is_converged and np.isclose(again.history[-1], fit.history[-1], rtol=1e-9)
+    if method is bg.EM:
+        assert np.isclose(fit.log_likelihood, two.log_likelihood, rtol=1e-7) and fit.diagnostics.flags[0].n_points == 0
+
+
+def test_a_concentration_above_one_fills_an_empty_component():
+    X = blobs()
+    model = bg.GaussianMixture(3, weights=bg.Dirichlet(2.0))
+    init = bg.MixtureParams([0.5, 0.5, 0.0], X[:3], [np.cov(X.T)] * 3)
+    fit = bg.fit(model, X, bg.MAP(init=init))
+    assert fit.status.is_converged and (fit.params.weights > 0).all() and np.isfinite(fit.history[1:]).all()
