@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
+from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.initialize import check_given, check_init, start, strict_whitening
 from bayesgmm.methods.loop import Stopping, climb_all, is_real
 from bayesgmm.models import GaussianMixture, whitening_of
@@ -60,6 +62,7 @@ class EM:
     n_init: int = 10
     init: str | MixtureParams = "kmeans++"
     floor: float = 1e-6
+    accelerate: bool = True
 
     def __post_init__(self):
         check_options(self)
@@ -101,6 +104,7 @@ class MAP:
     param_tol: float | None = None
     n_init: int = 10
     init: str | MixtureParams = "kmeans++"
+    accelerate: bool = True
 
     def __post_init__(self):
         check_options(self)
@@ -127,11 +131,24 @@ class MaximumLikelihood:
     def admit(self, start: MixtureParams) -> MixtureParams:
         """The start, widened to the floor where it is narrower, so that no step goes down."""
         form = self.structure
+        white = self.chart.white_factor(start)  # no variance is below the inverse of the trace of a precision
+        if (white.reshape(len(white), -1) ** 2).sum(1).max() * self.floor <= 1.0:
+            return start
         if form.narrowest(start.precision_chol, self.whitening)[0].min() >= self.floor:
             return start
         covariances = start.precision_chol**-2.0 if start.is_diagonal else start.covariances
         factor = form.clipped_factor(form.compact(covariances), self.whitening, self.floor)
         return MixtureParams.trusted(start.weights, start.means, form.expand(factor, *start.means.shape))
+
+    @cached_property
+    def chart(self) -> Chart:
+        return Chart(self.structure, self.whitening)
+
+    def place(self, state: MixtureParams) -> MixtureParams:
+        return state
+
+    def at(self, params: MixtureParams, like: MixtureParams) -> MixtureParams:
+        return self.admit(params)
 
     def scores(self, state: MixtureParams) -> ComponentScores:
         return state.scores()
@@ -167,6 +184,16 @@ class PosteriorMode:
     def admit(self, start: MixtureParams) -> MixtureParams:
         return start
 
+    @cached_property
+    def chart(self) -> Chart:
+        return Chart(self.prior.components.structure, self.whitening)
+
+    def place(self, state: MixtureParams) -> MixtureParams:
+        return state
+
+    def at(self, params: MixtureParams, like: MixtureParams) -> MixtureParams:
+        return params
+
     def scores(self, state: MixtureParams) -> ComponentScores:
         return state.scores()
 
@@ -194,7 +221,7 @@ def climb_to_point(
     progress: Progress,
 ) -> MethodResult:
     """Climb from given or made starts; `starting` turns hard statistics into well-posed parameters."""
-    stopping = Stopping(options.max_iter, options.tol, options.param_tol)
+    stopping = Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
     if isinstance(options.init, MixtureParams):
         given = readout.admit(check_given(options.init, model, data.values.shape[1]))
         best, status, diagnostics = climb_all(data.values, readout, [given], 1, stopping, progress)
@@ -228,7 +255,7 @@ def whitened_change(old: MixtureParams, new: MixtureParams, whitening: np.ndarra
 
 def check_options(options) -> None:
     """Checks that EM, MAP and VB share."""
-    Stopping(options.max_iter, options.tol, options.param_tol)
+    Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
     check_init(options.init)
     n_init = options.n_init
     if isinstance(n_init, bool) or not isinstance(n_init, (int, np.integer)) or n_init < 1:

@@ -151,4 +151,4 @@ def _main_axis(covariance: np.ndarray, whitening: np.ndarray) -> np.ndarray:
 def _after(old: Climb, new: Climb) -> Climb:
     """The new climb with the history of how the ELBO rose through both."""
     higher = new.history[new.history > old.objective]
-    return replace(new, history=np.concatenate([old.history, higher]))
+    return replace(new, history=np.concatenate([old.history, higher]), n_iter=old.n_iter + new.n_iter)

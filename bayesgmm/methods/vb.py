@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.em import check_options, whitened_change
 from bayesgmm.methods.initialize import check_given, start
 from bayesgmm.methods.loop import Stopping, climb_all
@@ -68,6 +70,7 @@ class VB:
     n_init: int = 10
     init: str | MixtureParams = "kmeans++"
     moves: int = 30
+    accelerate: bool = True
 
     def __post_init__(self):
         check_options(self)
@@ -84,7 +87,7 @@ class VB:
         """Climb from every start, and from the best by moves."""
         prior, X = prior_of(model), data.values
         whitening = whitening_of(model, data)
-        stopping = Stopping(self.max_iter, self.tol, self.param_tol)
+        stopping = Stopping(self.max_iter, self.tol, self.param_tol, self.accelerate)
         init, seed = self.init, int(rng.integers(2**63))
         if isinstance(init, MixtureParams):
             scores = check_given(init, model, X.shape[1]).scores()
@@ -109,6 +112,23 @@ class VariationalUpdate:
 
     prior: ConjugateMixture
     whitening: np.ndarray
+
+    @cached_property
+    def chart(self) -> Chart:
+        return Chart(self.prior.components.structure, self.whitening)
+
+    def place(self, state: ConjugateMixture) -> MixtureParams:
+        """Weights of a component that are those of its points and one more, so that an emptied one has a logarithm."""
+        components = state.components
+        held = components.mean_precision - self.prior.components.mean_precision + 1.0
+        return MixtureParams.trusted(held / held.sum(), components.mean, components.expected_factor())
+
+    def at(self, params: MixtureParams, like: ConjugateMixture) -> ConjugateMixture | None:
+        start, now = self.prior.components, like.components
+        n_obs = (now.mean_precision - start.mean_precision).sum()
+        counts = np.maximum(params.weights * (n_obs + len(params.weights)) - 1.0, 0.0)
+        components = start.posterior_at(counts * (n_obs / counts.sum()), params.means, params.precision_chol)
+        return ConjugateMixture(self.prior.weights.update(counts * (n_obs / counts.sum())), components)
 
     def scores(self, state: ConjugateMixture) -> ComponentScores:
         return state.expected_scores()
