@@ -15,6 +15,7 @@ from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.params import MixtureParams, invert_triangular
 
 SMALLEST = 1e-300  # of a weight: the logarithm of an emptied component's stays finite
+LIGHTEST = 1e-6  # weight of a component in the metric: one that holds nothing is not moved a million deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +106,7 @@ class Chart:
 
     def _metric(self, params: MixtureParams) -> tuple[np.ndarray, ...]:
         """Weights, their roots, white factors, roots of the information of the scales, compact diagonals, inverses."""
-        w = np.maximum(params.weights, SMALLEST)
+        w = np.maximum(params.weights, LIGHTEST)
         _, precision = self._white(params)
         factor = self.structure.compact(precision)
         diagonal, _ = self._parts(factor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -10,16 +10,18 @@ from typing import ClassVar
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.maximise import maximise, moments
+from bayesgmm.core.maximise import maximise
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
+from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.chart import Chart
+from bayesgmm.methods.dominance import floor_remark, is_by_chance, prior_remark, resolvable
 from bayesgmm.methods.initialize import check_given, check_init, start, strict_whitening
 from bayesgmm.methods.loop import Stopping, climb_all, is_real
+from bayesgmm.methods.saddle import OffSaddles
 from bayesgmm.models import GaussianMixture, whitening_of
-from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result.diagnostics import Flag
@@ -61,7 +63,7 @@ class EM:
     param_tol: float | None = None
     n_init: int = 10
     init: str | MixtureParams = "kmeans++"
-    floor: float = 1e-6
+    floor: float = 1e-12
     accelerate: bool = True
 
     def __post_init__(self):
@@ -76,9 +78,13 @@ class EM:
     ) -> MethodResult:
         """Climb from every start and return the best."""
         whitening = strict_whitening(model, data)
-        readout = MaximumLikelihood(model.covariance, whitening, self.floor)
-        prior = vague_prior(model, data)
-        return climb_to_point(self, readout, prior, whitening, model, data, rng, progress)
+        floor = max(self.floor, resolvable(whitening))
+        readout = MaximumLikelihood(model.covariance, whitening, floor)
+
+        def begin(stats: SufficientStatistics) -> MixtureParams:
+            return first_parameters(stats, model.covariance, whitening, floor)
+
+        return climb_to_point(self, readout, begin, whitening, model, data, rng, progress)
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,11 @@ class MAP:
         prior.weights.mode()  # says at once where there is none
         whitening = whitening_of(model, data)
         starting = ConjugateMixture(Dirichlet(np.asarray(prior.weights.concentration) + 1.0), prior.components)
-        return climb_to_point(self, PosteriorMode(prior, whitening), starting, whitening, model, data, rng, progress)
+
+        def begin(stats: SufficientStatistics) -> MixtureParams:
+            return starting.update(stats).mode()
+
+        return climb_to_point(self, PosteriorMode(prior, whitening), begin, whitening, model, data, rng, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,11 +177,18 @@ class MaximumLikelihood:
         flags = []
         for k, n_points in enumerate(stats.counts):
             at_floor = variances[k] <= 1.001 * self.floor  # clipped eigenvalues come back with rounding
-            if at_floor or n_points <= state.n_features:
+            is_narrow = is_by_chance(variances[k], n_points, state.n_features)
+            if at_floor or is_narrow or n_points <= state.n_features:
                 reason = "sits at the variance floor" if at_floor else "holds no more points than there are columns"
+                if is_narrow and not at_floor:
+                    reason = "is narrower than so few points tell from chance"
                 direction = tuple(float(value) for value in directions[k])
                 flags.append(Flag(k, float(n_points), float(variances[k]), direction, reason))
         return tuple(flags)
+
+    def remark(self, state: MixtureParams, stats: SufficientStatistics) -> str:
+        """What the status says about components that the floor decides."""
+        return floor_remark(self.flags(state, stats), stats, self.whitening, self.floor, LOWEST_FLOOR)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,40 +226,39 @@ class PosteriorMode:
     def flags(self, state: MixtureParams, stats: SufficientStatistics) -> tuple[Flag, ...]:
         return ()
 
+    def remark(self, state: MixtureParams, stats: SufficientStatistics) -> str:
+        """What the status says about components that the prior decides."""
+        return prior_remark(self.prior.components, stats, self.prior.components.update(stats))
+
 
 def climb_to_point(
     options: EM | MAP,
     readout: MaximumLikelihood | PosteriorMode,
-    starting: ConjugateMixture,
+    begin: Callable[[SufficientStatistics], MixtureParams],
     whitening: np.ndarray,
     model: GaussianMixture,
     data: DataMatrix,
     rng: np.random.Generator,
     progress: Progress,
 ) -> MethodResult:
-    """Climb from given or made starts; `starting` turns hard statistics into well-posed parameters."""
+    """Climb from given or made starts; `begin` turns hard statistics into well-posed parameters."""
     stopping = Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
+    polish = OffSaddles(data.values, readout, stopping)
     if isinstance(options.init, MixtureParams):
         given = readout.admit(check_given(options.init, model, data.values.shape[1]))
-        best, status, diagnostics = climb_all(data.values, readout, [given], 1, stopping, progress)
+        best, status, diagnostics = climb_all(data.values, readout, [given], 1, stopping, progress, polish)
     else:
         init, shape = options.init, (model.covariance, whitening, model.n_components)
 
         def starts() -> Iterator[MixtureParams]:
             for _ in range(options.n_init):
-                yield readout.admit(starting.update(start(data.values, *shape, init, rng)).mode())
+                yield readout.admit(begin(start(data.values, *shape, init, rng)))
 
-        best, status, diagnostics = climb_all(data.values, readout, starts(), options.n_init, stopping, progress)
-    likelihood = best.stats.log_likelihood
+        best, status, diagnostics = climb_all(
+            data.values, readout, starts(), options.n_init, stopping, progress, polish
+        )
+    likelihood, status = best.stats.log_likelihood, status.noting(readout.remark(best.state, best.stats))
     return MethodResult(PointEstimate(best.state, likelihood), status, diagnostics, best.history)
-
-
-def vague_prior(model: GaussianMixture, data: DataMatrix) -> ConjugateMixture:
-    """What turns the statistics of a start into well-posed parameters where there is no prior."""
-    center, spread = moments(data.values, model.covariance.is_diagonal)
-    components = NormalInverseWishart().resolve(model.covariance, model.n_components, center, spread)
-    weights = Dirichlet(np.full(model.n_components, 2.0))
-    return ConjugateMixture(weights, components.conjugate(model.covariance, model.n_components))
 
 
 def whitened_change(old: MixtureParams, new: MixtureParams, whitening: np.ndarray) -> float:

@@ -83,9 +83,7 @@ class Stopping:
         if not isinstance(self.accelerate, (bool, np.bool_)):
             raise ArgumentError(f"accelerate={self.accelerate!r} must be True or False.")
 
-    def is_met(
-        self, history: list[float], n_obs: float, change: float | None, remaining: float | None = None
-    ) -> bool:
+    def is_met(self, history: list[float], n_obs: float, change: float | None, remaining: float | None = None) -> bool:
         """Whether the criteria hold after the last entry of `history`; `remaining` is a better guess of the gain left."""
         if self.tol is None and self.param_tol is None:
             return False
@@ -163,6 +161,15 @@ def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stoppi
         is_interrupted = True
     flags = readout.flags(state, stats)
     return Climb(state, stats, np.array(history), is_converged, is_interrupted, flags, n_iter)
+
+
+def tried(X: np.ndarray, readout: Readout[State], state: State, stopping: Stopping) -> Climb[State] | None:
+    """A climb that need not succeed; None where its numbers left float64, as they may on tied points."""
+    try:
+        found = climb(X, readout, state, stopping)
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError):
+        return None
+    return found if np.isfinite(found.objective) else None
 
 
 def climb_all(

@@ -15,10 +15,12 @@ from bayesgmm.core.sweep import sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.chart import Chart
+from bayesgmm.methods.dominance import prior_remark
 from bayesgmm.methods.em import check_options, whitened_change
 from bayesgmm.methods.initialize import check_given, start
 from bayesgmm.methods.loop import Stopping, climb_all
 from bayesgmm.methods.moves import Moves
+from bayesgmm.methods.saddle import OffSaddles, in_turn
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.mixture import ConjugateMixture
@@ -102,7 +104,9 @@ class VB:
             starts = made()
         readout = VariationalUpdate(prior, whitening)
         moves = Moves(X, readout, whitening, stopping, self.moves)
-        best, status, diagnostics = climb_all(X, readout, starts, n_starts, stopping, progress, moves)
+        polish = in_turn(moves, OffSaddles(X, readout, stopping))
+        best, status, diagnostics = climb_all(X, readout, starts, n_starts, stopping, progress, polish)
+        status = status.noting(readout.remark(best.state, best.stats))
         return MethodResult(VariationalPosterior(best.state, seed), status, diagnostics, best.history)
 
 
@@ -127,8 +131,11 @@ class VariationalUpdate:
         start, now = self.prior.components, like.components
         n_obs = (now.mean_precision - start.mean_precision).sum()
         counts = np.maximum(params.weights * (n_obs + len(params.weights)) - 1.0, 0.0)
-        components = start.posterior_at(counts * (n_obs / counts.sum()), params.means, params.precision_chol)
-        return ConjugateMixture(self.prior.weights.update(counts * (n_obs / counts.sum())), components)
+        if not counts.any():
+            return None
+        counts *= n_obs / counts.sum()
+        components = start.posterior_at(counts, params.means, params.precision_chol)
+        return ConjugateMixture(self.prior.weights.update(counts), components)
 
     def scores(self, state: ConjugateMixture) -> ComponentScores:
         return state.expected_scores()
@@ -145,6 +152,10 @@ class VariationalUpdate:
 
     def flags(self, state: ConjugateMixture, stats: SufficientStatistics) -> tuple[Flag, ...]:
         return ()
+
+    def remark(self, state: ConjugateMixture, stats: SufficientStatistics) -> str:
+        """What the status says about components that the prior decides."""
+        return prior_remark(self.prior.components, stats, state.components)
 
 
 def in_best_order(prior: ConjugateMixture, stats: SufficientStatistics) -> SufficientStatistics:
