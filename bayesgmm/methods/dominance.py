@@ -73,36 +73,38 @@ def floor_remark(
     return ""
 
 
-def prior_remark(prior: ConjugateComponents, stats: SufficientStatistics, posterior: ConjugateComponents) -> str:
-    """A sentence about the components whose prior scale is larger than the scatter of their points.
+def prior_remark(prior: ConjugateComponents, stats: SufficientStatistics) -> str:
+    """A sentence about the components whose prior adds far more to their scatter than their points have.
 
-    Only of components with more points than the prior stands for (its degrees of freedom): that it decides the others
-    is what a prior is for.
+    It adds its scale, and the pull of its mean: ``mean_precision`` times the squared distance from it.  Only of
+    components with more points than the prior stands for (its degrees of freedom): that it decides the others is what a
+    prior is for.
     """
     structure, n_features = prior.structure, stats.first.shape[1]
-    per_point, counts = structure.residuals_per_point(n_features), structure.pool_counts(stats.counts)
-    own = structure.pool(stats.scatter())
-    shares = [_largest_share(structure, own[k], prior.scale[k]) for k in range(len(own))]
-    found = [k for k in range(len(own)) if shares[k][0] > OUTWEIGHS and counts[k] * per_point > prior.dof[k]]
+    posterior, own = prior.update(stats), structure.pool(stats.scatter())
+    added = posterior.scale - own
+    ratios = [_largest_share(structure, own[k], added[k]) for k in range(len(own))]
+    found = [k for k in range(len(own)) if ratios[k][0] > OUTWEIGHS and posterior.dof[k] > 2.0 * prior.dof[k]]
     if not found:
         return ""
-    k = max(found, key=lambda k: shares[k][0])
-    ratio, direction = shares[k]
-    points = counts[k] * per_point
-    alone = np.sqrt(max(_along(own[k], direction), 0.0) / points)
+    k = max(found, key=lambda k: ratios[k][0])
+    ratio, direction = ratios[k]
+    scatter, scale = max(_along(own[k], direction), 0.0), _along(prior.scale[k], direction)
+    alone = np.sqrt(scatter / (posterior.dof[k] - prior.dof[k]))
     held = np.sqrt(_along(posterior.scale[k], direction) / posterior.dof[k])
-    whose = "all components" if structure.is_shared else f"component {k} ({counts[k]:.1f} points)"
-    n_others = len(found) - 1
-    others = f", and of {n_others} more," if n_others else ""
-    size, scatter = _along(prior.scale[k], direction), max(_along(own[k], direction), 0.0)
+    pull = _along(added[k], direction) - scale
+    name, size = ("scale=", scale) if scale >= pull else ("mean_precision=", pull)
+    whose = "all components" if structure.is_shared else f"component {k} ({stats.counts[k]:.1f} points)"
+    others = f", and of {len(found) - 1} more," if len(found) > 1 else ""
     advice = "Its points are tied there, so that the prior alone says how wide it is."
     if np.isfinite(ratio):
+        what = "it is" if name == "scale=" else "it adds"
         advice = (
-            "If that is not meant, give the prior a smaller scale=: in that direction it is "
-            f"{size:.3g}, and the scatter of the points {scatter:.3g}."
+            f"If that is not meant, give the prior a smaller {name}: in that direction {what} {size:.3g}, and the "
+            f"scatter of the points is {scatter:.3g}."
         )
     return (
-        f"The prior's scale= outweighs the scatter of {whose}{others}: in its narrowest direction the standard "
+        f"The prior's {name} outweighs the scatter of {whose}{others}: in its narrowest direction the standard "
         f"deviation is {held:.3g}, and {alone:.3g} by the points alone. {advice}"
     )
 

@@ -228,7 +228,7 @@ class PosteriorMode:
 
     def remark(self, state: MixtureParams, stats: SufficientStatistics) -> str:
         """What the status says about components that the prior decides."""
-        return prior_remark(self.prior.components, stats, self.prior.components.update(stats))
+        return prior_remark(self.prior.components, stats)
 
 
 def climb_to_point(

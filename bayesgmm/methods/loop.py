@@ -84,7 +84,7 @@ class Stopping:
             raise ArgumentError(f"accelerate={self.accelerate!r} must be True or False.")
 
     def is_met(self, history: list[float], n_obs: float, change: float | None, remaining: float | None = None) -> bool:
-        """Whether the criteria hold after the last entry of `history`; `remaining` is a better guess of the gain left."""
+        """Whether the criteria hold at the last entry of `history`; `remaining` is a better guess of the gain left."""
         if self.tol is None and self.param_tol is None:
             return False
         is_flat = self.tol is None or _remaining_gain(history, remaining) <= self.tol * n_obs

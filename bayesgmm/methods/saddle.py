@@ -1,12 +1,12 @@
-"""Whether an optimum is one: the largest eigenvalue of a step's Jacobian, and a climb to either side of it.
+"""Whether an optimum is one: the largest eigenvalue of a step's Jacobian, and a climb from either side of it.
 
 A climb that stops has found where the gradient vanishes, and gains that stay small for many steps do not tell a
-maximum from a saddle: away from a saddle a step of EM grows by its eigenvalue, a little above one, from as little as
-rounding has left in that direction.  The Jacobian of a step, in the metric of the complete data, is symmetric and is the
-identity less the objective's curvature; so an eigenvalue above one means that the objective still rises along its
-vector.  Lanczos's method finds the largest in a few sweeps, one for each product by a difference.  Where none comes near
-one the optimum is strict.  Where one does, the climb is resumed from either side, a finite step away: what ends higher
-was not at the end.
+maximum from a saddle: near a saddle what lies in its rising direction grows by its eigenvalue a step, a little above
+one, from as little as rounding has left there.  The Jacobian of a step of EM, in the metric of the complete data, is
+symmetric, and is the identity less the objective's curvature; so an eigenvalue above one means that the objective still
+rises along its vector.  Lanczos's method finds the largest from a random vector in a few sweeps, one for each product,
+by a difference.  Where none comes near one, the optimum is strict.  Where one does, the climb is resumed from either
+side, a finite step away: what ends higher was not at the end.
 
 Dempster, Laird and Rubin (1977), JRSS B 39, 1-38; Meng and Rubin (1994), Linear Algebra and its Applications 199,
 413-425, doi:10.1016/0024-3795(94)90363-8 (the Jacobian's eigenvalues); Golub and Van Loan (2013), Matrix Computations,

@@ -155,7 +155,7 @@ class VariationalUpdate:
 
     def remark(self, state: ConjugateMixture, stats: SufficientStatistics) -> str:
         """What the status says about components that the prior decides."""
-        return prior_remark(self.prior.components, stats, state.components)
+        return prior_remark(self.prior.components, stats)
 
 
 def in_best_order(prior: ConjugateMixture, stats: SufficientStatistics) -> SufficientStatistics:

@@ -1,0 +1,77 @@
+"""Ratings, counts, zeros, limits, duplicates: a trial that fails on tied points ends no fit, with any engine."""
+
+import numpy as np
+import pytest
+from cases import STRUCTURES, blobs
+
+import bayesgmm as bg
+from bayesgmm.methods import loop, moves
+from bayesgmm.methods.vb import VariationalUpdate
+
+
+def tied():
+    r = np.random.default_rng(0)
+    return {
+        "two values": np.repeat([1.0, 4.0], 5)[:, None],
+        "ratings": r.integers(1, 6, size=(80, 3)).astype(float),
+        "counts": r.poisson(2, size=(80, 2)).astype(float),
+        "zero-inflated": np.where(r.random((80, 2)) < 0.6, 0.0, r.gamma(2, size=(80, 2))),
+        "detection limits": np.clip(r.normal(size=(80, 2)), -0.3, 0.5),
+        "binary": r.integers(0, 2, size=(60, 2)).astype(float),
+        "rounded": r.normal(size=(80, 2)).round(0),
+        "duplicated rows": np.repeat(r.normal(size=(8, 2)), 10, 0),
+        "one outlier": np.concatenate([np.zeros(59), [1e6]])[:, None],
+        "sentinels": np.concatenate([r.normal(size=57), [-9999.0] * 3])[:, None],
+        "far offset": np.repeat([1e8, 1e8 + 1.0], 20)[:, None],
+    }
+
+
+DATA = tied()
+MODELS = {
+    "finite": lambda s: bg.GaussianMixture(3, s),
+    "sparse": lambda s: bg.GaussianMixture(4, s, weights=bg.Dirichlet(0.01)),
+    "DP": lambda s: bg.DirichletProcessMixture(5, s),
+}
+pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.errors.TruncationWarning")
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("model", MODELS)
+def test_vb_of_tied_data_ends(name, model):
+    for structure in STRUCTURES:
+        fit = bg.fit(MODELS[model](structure), DATA[name], bg.VB(n_init=2), rng=0)
+        assert fit.status.is_converged and np.isfinite(fit.elbo)
+        assert np.diff(fit.history).min() > -1e-10 * abs(fit.elbo) - 1e-10
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.filterwarnings("ignore::bayesgmm.errors.NotConvergedWarning")
+def test_em_map_and_their_streams_of_tied_data_end(name):
+    for method in (bg.EM(n_init=2), bg.MAP(n_init=2), bg.OnlineEM(n_init=2), bg.StochasticVB(n_init=2)):
+        for structure in STRUCTURES:
+            fit = bg.fit(bg.GaussianMixture(3, structure), DATA[name], method, rng=0)
+            assert np.isfinite(fit.log_density(DATA[name])).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.filterwarnings("ignore::bayesgmm.errors.NotConvergedWarning")
+def test_gibbs_of_tied_data_ends(name, structure):
+    for model in (*MODELS.values(), lambda s: bg.MixtureOfFiniteMixtures(5, covariance=s)):
+        fit = bg.fit(model(structure), DATA[name], bg.Gibbs(draws=40, tune=60, chains=2), rng=0)
+        assert np.isfinite(fit.log_density(DATA[name])).all()
+
+
+def test_a_trial_move_that_raises_is_not_taken(monkeypatch):
+    X, read, calls = blobs(), VariationalUpdate.read, []
+    plain = bg.fit(bg.GaussianMixture(4), X, bg.VB(n_init=1, moves=0), rng=0)
+
+    def failing(*args):
+        calls.append(1)
+        raise np.linalg.LinAlgError("planted")
+
+    monkeypatch.setattr(loop, "climb", failing)
+    best = plain.diagnostics.restarts[0]
+    assert moves.tried(X, None, plain.estimate.posterior, loop.Stopping(5, 1e-8, None)) is None
+    assert calls and best.is_converged and read is VariationalUpdate.read
