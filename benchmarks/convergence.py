@@ -1,8 +1,8 @@
 """EM to its end against scikit-learn: time from equal starts to the same log likelihood, or a higher one.
 
 Both start from one step of EM after k-means.  This package runs with its default tolerance, the search beside the
-optimum included.  Scikit-learn makes as many iterations as it needs to come as high, less `SLACK` a point; where that is
-more than `MOST`, the time of `MOST` is taken, so that the ratio is a lower bound.  How many it needs is found by the
+optimum included.  Scikit-learn makes as many iterations as it needs to come as high, less `SLACK` a point; where that
+is more than `MOST`, the time of `MOST` is taken, so that the ratio is a lower bound.  How many it needs is found by the
 package's own plain EM, which is the same iteration (tests/methods/test_sklearn.py) and much faster.
 
 python -m benchmarks.convergence

@@ -80,7 +80,7 @@ def prior_remark(prior: ConjugateComponents, stats: SufficientStatistics) -> str
     components with more points than the prior stands for (its degrees of freedom): that it decides the others is what a
     prior is for.
     """
-    structure, n_features = prior.structure, stats.first.shape[1]
+    structure = prior.structure
     posterior, own = prior.update(stats), structure.pool(stats.scatter())
     added = posterior.scale - own
     ratios = [_largest_share(structure, own[k], added[k]) for k in range(len(own))]

@@ -38,10 +38,10 @@ class EM:
     Parameters
     ----------
     max_iter : int
-        Iterations of each restart.
+        Iterations of each restart: sweeps over the data, after the first one.
     tol : float or None
         Stop when the gain of the mean log likelihood per point that is still to come, extrapolated, is at
-        most this (nats).
+        most this (nats), three times in a row.
     param_tol : float or None
         Stop when no parameter changes by more than this, in units of the data's spread.  Where `tol`
         is given too, both must hold; where both are None, `max_iter` iterations are made.
@@ -51,7 +51,13 @@ class EM:
         How a restart begins; given parameters are one start.
     floor : float
         Lower bound of the covariances' eigenvalues in coordinates in which the data have unit spread, at
-        least 1e-12.  A restart is flagged when a component sits there, or holds at most D points.
+        least 1e-12; raised where columns are so nearly dependent that float64 cannot tell as little from zero.  A
+        restart is flagged when a component sits there, holds at most D points, or has a variance below 1e-6 on at most
+        D + 10 points.
+    accelerate : bool
+        Try quasi-Newton steps, each kept only if the objective rises; False makes plain steps of EM.
+
+    The chosen optimum is checked for a saddle before the fit says that it has converged.
 
     References
     ----------

@@ -50,7 +50,7 @@ class VB:
 
     Parameters
     ----------
-    max_iter, tol, param_tol, n_init, init
+    max_iter, tol, param_tol, n_init, init, accelerate
         As in `EM`, with the ELBO in the place of the log likelihood.  Given MixtureParams stand for the
         responsibilities that they imply.
     moves : int

@@ -93,10 +93,10 @@ def test_a_saddle_is_left_and_the_status_says_so():
 
 @pytest.mark.parametrize("method", [bg.MAP, bg.VB], ids=["MAP", "VB"])
 def test_saddles_of_a_posterior_are_left_too(method):
+    """Of the ELBO a component that has emptied is a true local optimum, which the moves leave."""
     X = groups((0, 8, 20))
     equal = bg.MixtureParams([0.34, 0.33, 0.33], [[4.0], [4.0], [20.0]], [[[17.0]], [[17.0]], [[1.0]]])
-    options = {"moves": 0} if method is bg.VB else {}
-    fit = bg.fit(bg.GaussianMixture(3), X, method(init=equal, **options), rng=0)
+    fit = bg.fit(bg.GaussianMixture(3), X, method(init=equal), rng=0)
     best = bg.fit(bg.GaussianMixture(3), X, method(), rng=0)
     assert fit.status.is_converged and np.isclose(fit.history[-1], best.history[-1], atol=1e-3)
 
@@ -111,7 +111,7 @@ def test_the_largest_eigenvalue_is_found_by_products_alone():
         if top < SLOW:
             assert value < SLOW
         else:
-            assert np.isclose(value, top, atol=1e-3) and abs(vector @ basis[:, -1]) > 0.9
+            assert np.isclose(value, top, atol=5e-3) and abs(vector @ basis[:, -1]) > 0.9  # a fifth of |1 - top|
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
