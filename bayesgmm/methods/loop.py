@@ -23,6 +23,7 @@ from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status
 
 State = TypeVar("State")
+PLAIN = 5  # steps of EM before anything is learnt: where components are well apart they are all that it takes
 PATIENCE = 3  # times in a row that the criteria must hold: on a plateau gains are small by chance, for a step or two
 
 
@@ -129,14 +130,15 @@ def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stoppi
     """Sweep and read out until `stopping` is met; an interrupt keeps the last complete state."""
     stats = sweep(X, readout.scores(state))
     history, is_converged, is_interrupted = [readout.objective(state, stats)], False, False
-    guide = QuasiNewton(readout, stats.n_obs) if stopping.accelerate else None
+    guide: QuasiNewton | None = None
     n_iter, n_met, was_refused = 0, 0, False
     try:
         following = readout.read(stats)
-        if guide is not None:
-            guide.begin(state, following)
         while not is_converged and n_iter < stopping.max_iter:
             step, new = None, following
+            if stopping.accelerate and guide is None and n_iter >= PLAIN and _is_near(history, stats.n_obs):
+                guide = QuasiNewton(readout, stats.n_obs)
+                guide.begin(state, following)
             if guide is not None and not was_refused and _is_near(history, stats.n_obs):
                 step, proposed = guide.proposal(state)
                 new = following if proposed is None else proposed
