@@ -1,9 +1,11 @@
 """Every comparison, one after the other."""
 
-from benchmarks import em, gibbs, nuts, online, vb
+from benchmarks import convergence, em, gibbs, nuts, online, vb
 
 if __name__ == "__main__":
     em.main()
+    print()
+    convergence.main()
     print()
     vb.main()
     print()

@@ -18,10 +18,13 @@ SHAPES = (
 LARGEST = ((1_000_000, 4, 10), (100_000, 8, 8), (50_000, 16, 16))
 
 
-def simulated(n: int, d: int, k: int) -> tuple[np.ndarray, bg.MixtureParams]:
-    """n points of an overlapping mixture with full covariances, and parameters off the truth."""
+def simulated(n: int, d: int, k: int, apart: float = 3.0) -> tuple[np.ndarray, bg.MixtureParams]:
+    """n points of an overlapping mixture with full covariances, and parameters off the truth.
+
+    `apart` is the root mean square distance of the means from the middle.
+    """
     rng = np.random.default_rng([n, d, k])
-    means = 3.0 * rng.standard_normal((k, d)) / np.sqrt(d)
+    means = apart * rng.standard_normal((k, d)) / np.sqrt(d)
     roots = np.eye(d) + 0.5 * rng.standard_normal((k, d, d)) / np.sqrt(d)
     labels = rng.integers(k, size=n)
     X = rng.standard_normal((n, d))

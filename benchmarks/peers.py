@@ -20,7 +20,9 @@ Fitter = Callable[[np.ndarray, bg.MixtureParams, int], object]
 def em_ours(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> bg.Fit:
     """EM of this package."""
     return quietly(
-        lambda: bg.fit(bg.GaussianMixture(start.n_components), X, bg.EM(n_iter, tol=None, init=start), rng=0)
+        lambda: bg.fit(
+            bg.GaussianMixture(start.n_components), X, bg.EM(n_iter, tol=None, init=start, accelerate=False), rng=0
+        )
     )
 
 
@@ -42,7 +44,9 @@ def em_sklearn(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> GaussianM
 def vb_ours(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> bg.Fit:
     """Variational Bayes of this package."""
     return quietly(
-        lambda: bg.fit(bg.GaussianMixture(start.n_components), X, bg.VB(n_iter, tol=None, init=start), rng=0)
+        lambda: bg.fit(
+            bg.GaussianMixture(start.n_components), X, bg.VB(n_iter, tol=None, init=start, accelerate=False), rng=0
+        )
     )
 
 
@@ -65,7 +69,11 @@ def process_ours(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> Variati
     """
     data = as_matrix(X)
     model = bg.DirichletProcessMixture(start.n_components, concentration=1.0).resolve(data)
-    return bg.VB(n_iter, tol=None, init=start).run(model, data, np.random.default_rng(0), silent).estimate
+    return (
+        bg.VB(n_iter, tol=None, init=start, accelerate=False)
+        .run(model, data, np.random.default_rng(0), silent)
+        .estimate
+    )
 
 
 def process_sklearn(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> BayesianGaussianMixture:

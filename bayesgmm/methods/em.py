@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.maximise import maximise, moments
+from bayesgmm.core.maximise import maximise
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
+from bayesgmm.methods.beginning import first_parameters
+from bayesgmm.methods.chart import Chart
+from bayesgmm.methods.dominance import floor_remark, is_by_chance, prior_remark, resolvable
 from bayesgmm.methods.initialize import check_given, check_init, starts, strict_whitening
 from bayesgmm.methods.loop import Stopping, is_real
 from bayesgmm.methods.restarts import climb_all
+from bayesgmm.methods.saddle import OffSaddles
 from bayesgmm.models import GaussianMixture, whitening_of
-from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result.diagnostics import Flag
@@ -34,24 +39,31 @@ class EM:
     Parameters
     ----------
     max_iter : int
-        Iterations of each restart.
+        Iterations of each restart: sweeps over the data, after the first one.
     tol : float or None
         Stop when the gain of the mean log likelihood per point that is still to come, extrapolated, is at
-        most this (nats).
+        most this (nats), three times in a row.
     param_tol : float or None
         Stop when no parameter changes by more than this, in units of the data's spread.  Where `tol`
         is given too, both must hold; where both are None, `max_iter` iterations are made.
     n_init : int
         Starts of a round.  They are compared after ten iterations, and the best half is climbed to the end, until
         two have met in the best optimum.  Where only one has come there, further rounds are made, three in all at
-        most, and the status says so.  Fewer than five starts are all climbed to the end.  The best unflagged one is returned.
+        most, and the status says so.  Fewer than five starts are all climbed to the end.  The best unflagged one is
+        returned.
     init : {"portfolio", "kmeans++", "kmeans", "random"} or MixtureParams
         How a restart begins; the portfolio takes several kinds of start in turn.  Given parameters are one start; a
         component of theirs whose weight is zero stays empty.
     floor : float
         Lower bound of the covariances' eigenvalues in coordinates in which the data have unit spread, at
-        least 1e-12.  A restart is flagged when a component sits there, or has too few points for its own mean and
-        covariance: no more values than these have parameters, or no more points than a covariance matrix has rows.
+        least 1e-12; raised where columns are so nearly dependent that float64 cannot tell as little from zero.  A
+        restart is flagged when a component sits there, has a variance below 1e-6 on at most D + 10 points, or has too
+        few points for its own mean and covariance: no more values than these have parameters, or no more points than
+        a covariance matrix has rows.
+    accelerate : bool
+        Try quasi-Newton steps, each kept only if the objective rises; False makes plain steps of EM.
+
+    The chosen optimum is checked for a saddle before the fit says that it has converged.
 
     References
     ----------
@@ -63,7 +75,8 @@ class EM:
     param_tol: float | None = None
     n_init: int = 10
     init: str | MixtureParams = "portfolio"
-    floor: float = 1e-6
+    floor: float = 1e-12
+    accelerate: bool = True
 
     def __post_init__(self):
         check_options(self)
@@ -77,9 +90,13 @@ class EM:
     ) -> MethodResult:
         """Climb from every start and return the best."""
         whitening = strict_whitening(model, data)
-        readout = MaximumLikelihood(model.covariance, whitening, self.floor)
-        prior = vague_prior(model, data)
-        return climb_to_point(self, readout, prior, whitening, model, data, rng, progress)
+        floor = max(self.floor, resolvable(whitening))
+        readout = MaximumLikelihood(model.covariance, whitening, floor)
+
+        def begin(stats: SufficientStatistics) -> MixtureParams:
+            return first_parameters(stats, model.covariance, whitening, floor)
+
+        return climb_to_point(self, readout, begin, whitening, model, data, rng, progress)
 
 
 @dataclass(frozen=True)
@@ -105,6 +122,7 @@ class MAP:
     param_tol: float | None = None
     n_init: int = 10
     init: str | MixtureParams = "portfolio"
+    accelerate: bool = True
 
     def __post_init__(self):
         check_options(self)
@@ -117,7 +135,11 @@ class MAP:
         prior.weights.mode()  # says at once where there is none
         whitening = whitening_of(model, data)
         starting = ConjugateMixture(Dirichlet(np.asarray(prior.weights.concentration) + 1.0), prior.components)
-        return climb_to_point(self, PosteriorMode(prior, whitening), starting, whitening, model, data, rng, progress)
+
+        def begin(stats: SufficientStatistics) -> MixtureParams:
+            return starting.update(stats).mode()
+
+        return climb_to_point(self, PosteriorMode(prior, whitening), begin, whitening, model, data, rng, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +153,24 @@ class MaximumLikelihood:
     def admit(self, start: MixtureParams) -> MixtureParams:
         """The start, widened to the floor where it is narrower, so that no step goes down."""
         form = self.structure
+        white = self.chart.white_factor(start)  # no variance is below the inverse of the trace of a precision
+        if (white.reshape(len(white), -1) ** 2).sum(1).max() * self.floor <= 1.0:
+            return start
         if form.narrowest(start.precision_chol, self.whitening)[0].min() >= self.floor:
             return start
         covariances = start.precision_chol**-2.0 if start.is_diagonal else start.covariances
         factor = form.clipped_factor(form.compact(covariances), self.whitening, self.floor)
         return MixtureParams.trusted(start.weights, start.means, form.expand(factor, *start.means.shape))
+
+    @cached_property
+    def chart(self) -> Chart:
+        return Chart(self.structure, self.whitening)
+
+    def place(self, state: MixtureParams) -> MixtureParams:
+        return state
+
+    def at(self, params: MixtureParams, like: MixtureParams) -> MixtureParams:
+        return self.admit(params)
 
     def scores(self, state: MixtureParams) -> ComponentScores:
         return state.scores()
@@ -155,16 +190,23 @@ class MaximumLikelihood:
         needed = self.structure.too_few_points(state.n_features)
         for k, n_points in enumerate(stats.counts):
             at_floor = variances[k] <= 1.001 * self.floor  # clipped eigenvalues come back with rounding
-            if at_floor or n_points <= needed:
-                few = (
-                    "is empty"
-                    if self.structure.is_shared
-                    else "holds too few points for a mean and a covariance of its own"
-                )
-                reason = "sits at the variance floor" if at_floor else few
+            is_narrow = is_by_chance(variances[k], n_points, state.n_features)
+            if at_floor or is_narrow or n_points <= needed:
                 direction = tuple(float(value) for value in directions[k])
+                reason = self._reason(at_floor, n_points <= needed)
                 flags.append(Flag(k, float(n_points), float(variances[k]), direction, reason))
         return tuple(flags)
+
+    def _reason(self, at_floor: bool, are_few: bool) -> str:
+        if at_floor:
+            return "sits at the variance floor"
+        if not are_few:
+            return "is narrower than so few points tell from chance"
+        return "is empty" if self.structure.is_shared else "holds too few points for a mean and a covariance of its own"
+
+    def remark(self, state: MixtureParams, stats: SufficientStatistics) -> str:
+        """What the status says about components that the floor decides."""
+        return floor_remark(self.flags(state, stats), stats, self.whitening, self.floor, LOWEST_FLOOR)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +218,16 @@ class PosteriorMode:
 
     def admit(self, start: MixtureParams) -> MixtureParams:
         return start
+
+    @cached_property
+    def chart(self) -> Chart:
+        return Chart(self.prior.components.structure, self.whitening)
+
+    def place(self, state: MixtureParams) -> MixtureParams:
+        return state
+
+    def at(self, params: MixtureParams, like: MixtureParams) -> MixtureParams:
+        return params
 
     def scores(self, state: MixtureParams) -> ComponentScores:
         return state.scores()
@@ -192,37 +244,34 @@ class PosteriorMode:
     def flags(self, state: MixtureParams, stats: SufficientStatistics) -> tuple[Flag, ...]:
         return ()
 
+    def remark(self, state: MixtureParams, stats: SufficientStatistics) -> str:
+        """What the status says about components that the prior decides."""
+        return prior_remark(self.prior.components, stats)
+
 
 def climb_to_point(
     options: EM | MAP,
     readout: MaximumLikelihood | PosteriorMode,
-    starting: ConjugateMixture,
+    begin: Callable[[SufficientStatistics], MixtureParams],
     whitening: np.ndarray,
     model: GaussianMixture,
     data: DataMatrix,
     rng: np.random.Generator,
     progress: Progress,
 ) -> MethodResult:
-    """Climb from given or made starts; `starting` turns hard statistics into well-posed parameters."""
-    stopping = Stopping(options.max_iter, options.tol, options.param_tol)
+    """Climb from given or made starts; `begin` turns hard statistics into well-posed parameters."""
+    stopping = Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
+    polish = OffSaddles(data.values, readout, stopping)
     if isinstance(options.init, MixtureParams):
         given = readout.admit(check_given(options.init, model, data.values.shape[1]))
-        best, status, diagnostics = climb_all(data.values, readout, iter([given]), 1, stopping, progress)
+        best, status, diagnostics = climb_all(data.values, readout, iter([given]), 1, stopping, progress, polish)
     else:
         made = starts(data.values, model.covariance, whitening, model.n_components, options.init, rng)
-        begun = (readout.admit(starting.update(stats).mode()) for stats in made)
+        begun = (readout.admit(begin(stats)) for stats in made)
         n_starts = options.n_init if model.n_components > 1 else 1  # one component has one optimum
-        best, status, diagnostics = climb_all(data.values, readout, begun, n_starts, stopping, progress)
-    likelihood = best.stats.log_likelihood
+        best, status, diagnostics = climb_all(data.values, readout, begun, n_starts, stopping, progress, polish)
+    likelihood, status = best.stats.log_likelihood, status.noting(readout.remark(best.state, best.stats))
     return MethodResult(PointEstimate(best.state, likelihood), status, diagnostics, best.history)
-
-
-def vague_prior(model: GaussianMixture, data: DataMatrix) -> ConjugateMixture:
-    """What turns the statistics of a start into well-posed parameters where there is no prior."""
-    center, spread = moments(data.values, model.covariance.is_diagonal)
-    components = NormalInverseWishart().resolve(model.covariance, model.n_components, center, spread)
-    weights = Dirichlet(np.full(model.n_components, 2.0))
-    return ConjugateMixture(weights, components.conjugate(model.covariance, model.n_components))
 
 
 def whitened_change(old: MixtureParams, new: MixtureParams, whitening: np.ndarray) -> float:
@@ -235,7 +284,7 @@ def whitened_change(old: MixtureParams, new: MixtureParams, whitening: np.ndarra
 
 def check_options(options) -> None:
     """Checks that EM, MAP and VB share."""
-    Stopping(options.max_iter, options.tol, options.param_tol)
+    Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
     check_init(options.init)
     n_init = options.n_init
     if isinstance(n_init, bool) or not isinstance(n_init, (int, np.integer)) or n_init < 1:

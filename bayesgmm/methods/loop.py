@@ -16,14 +16,17 @@ from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.errors import ArgumentError
+from bayesgmm.methods.acceleration import NEAR, Charted, QuasiNewton
 from bayesgmm.result.diagnostics import Flag, Restart
 from bayesgmm.result.status import Outcome, Status
 
 State = TypeVar("State")
+PLAIN = 5  # steps of EM before anything is learnt: where components are well apart they are all that it takes
+PATIENCE = 3  # times in a row that the criteria must hold: on a plateau gains are small by chance, for a step or two
 
 
-class Readout(Protocol[State]):
-    """What turns statistics into a state, and a state into scores."""
+class Readout(Charted[State], Protocol[State]):
+    """What turns statistics into a state, and a state into scores; its coordinates are for the acceleration."""
 
     def scores(self, state: State) -> ComponentScores: ...
 
@@ -46,21 +49,28 @@ class Readout(Protocol[State]):
 
 @dataclass(frozen=True)
 class Stopping:
-    """When to stop.  Criteria that are None do not count; of two, both must hold.
+    """When to stop, and whether to hurry.  Criteria that are None do not count; of two, both must hold.
+
+    A criterion must hold `PATIENCE` times in a row.
 
     Parameters
     ----------
     max_iter : int
+        Sweeps after the first one, those of proposals that were taken back included.
     tol : float or None
-        On the mean objective per point: both the last gain and the gain still to come, extrapolated from
-        the last two (Aitken), must be at most this.  Slow linear convergence is not mistaken for the end.
+        On the mean objective per point: both the last gain and the gain still to come must be at most this.  What is
+        still to come follows from the curvature that the acceleration has learnt, or is extrapolated from the last two
+        gains (Aitken), so slow convergence is not mistaken for the end.
     param_tol : float or None
         On the largest change of a parameter in whitened units.
+    accelerate : bool
+        Whether quasi-Newton steps are tried between those of EM.
     """
 
     max_iter: int
     tol: float | None
     param_tol: float | None
+    accelerate: bool = True
 
     def __post_init__(self):
         if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, (int, np.integer)) or self.max_iter < 1:
@@ -69,12 +79,14 @@ class Stopping:
             value = getattr(self, name)
             if value is not None and not (is_real(value) and value >= 0):
                 raise ArgumentError(f"{name}={value!r} must be None or a number of at least 0.")
+        if not isinstance(self.accelerate, (bool, np.bool_)):
+            raise ArgumentError(f"accelerate={self.accelerate!r} must be True or False.")
 
-    def is_met(self, history: list[float], n_obs: float, change: float | None) -> bool:
-        """Whether to stop after the last entry of `history`."""
+    def is_met(self, history: list[float], n_obs: float, change: float | None, remaining: float | None = None) -> bool:
+        """Whether the criteria hold at the last entry of `history`; `remaining` is a better guess of the gain left."""
         if self.tol is None and self.param_tol is None:
             return False
-        is_flat = self.tol is None or _remaining_gain(history) <= self.tol * n_obs
+        is_flat = self.tol is None or _remaining_gain(history, remaining) <= self.tol * n_obs
         return is_flat and (self.param_tol is None or (change is not None and change <= self.param_tol))
 
 
@@ -88,13 +100,14 @@ class Climb(Generic[State]):
     is_converged: bool
     is_interrupted: bool
     flags: tuple[Flag, ...]
+    n_iter: int  # sweeps after the first; `history` leaves out proposals that were taken back
 
     @property
     def objective(self) -> float:
         return float(self.history[-1])
 
     def restart(self) -> Restart:
-        return Restart(self.objective, len(self.history) - 1, self.is_converged, self.flags)
+        return Restart(self.objective, self.n_iter, self.is_converged, self.flags)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,32 +128,76 @@ def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stoppi
     """Sweep and read out until `stopping` is met; an interrupt keeps the last complete state."""
     stats = sweep(X, readout.scores(state))
     history, is_converged, is_interrupted = [readout.objective(state, stats)], False, False
+    guide: QuasiNewton | None = None
+    n_iter, n_met, was_refused = 0, 0, False
     try:
-        while not is_converged and len(history) <= stopping.max_iter:
-            new = readout.read(stats)
+        following = readout.read(stats)
+        while not is_converged and n_iter < stopping.max_iter:
+            step, new = None, following
+            if stopping.accelerate and guide is None and n_iter >= PLAIN and _is_near(history, stats.n_obs):
+                guide = QuasiNewton(readout, stats.n_obs)
+                guide.begin(state, following)
+            if guide is not None and not was_refused and _is_near(history, stats.n_obs):
+                step, proposed = guide.proposal(state)
+                new = following if proposed is None else proposed
             new_stats = sweep(X, readout.scores(new))
-            change = None if stopping.param_tol is None else readout.change(state, new)
+            n_iter += 1
             objective = readout.objective(new, new_stats)
-            state, stats = new, new_stats
+            was_refused = step is not None and not guide.accepts(step, objective - history[-1])
+            if was_refused and not np.isfinite(objective):
+                continue
+            new_following = readout.read(new_stats)
+            if guide is not None:
+                guide.learn(new, new_following)
+            if was_refused:
+                continue
+            change = None if stopping.param_tol is None else readout.change(state, new)
+            state, stats, following = new, new_stats, new_following
             history.append(objective)
-            is_converged = stopping.is_met(history, stats.n_obs, change)
+            remaining = None if guide is None else guide.move_on()
+            n_met = n_met + 1 if stopping.is_met(history, stats.n_obs, change, remaining) else 0
+            is_converged = n_met >= PATIENCE or (n_met > 0 and _gain(history) <= _rounding(history))
     except KeyboardInterrupt:
         is_interrupted = True
-    return Climb(state, stats, np.array(history), is_converged, is_interrupted, readout.flags(state, stats))
+    flags = readout.flags(state, stats)
+    return Climb(state, stats, np.array(history), is_converged, is_interrupted, flags, n_iter)
 
 
-def _remaining_gain(history: list[float]) -> float:
-    """Upper estimate of the objective's last and future gains (Aitken extrapolation).
+def tried(X: np.ndarray, readout: Readout[State], state: State, stopping: Stopping) -> Climb[State] | None:
+    """A climb that need not succeed; None where its numbers left float64, as they may on tied points."""
+    try:
+        found = climb(X, readout, state, stopping)
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError):
+        return None
+    return found if np.isfinite(found.objective) else None
+
+
+def _gain(history: list[float]) -> float:
+    return history[-1] - history[-2] if len(history) > 1 else np.inf
+
+
+def _rounding(history: list[float]) -> float:
+    """What the last gain may owe to rounding: a sum of n terms in a tree is this exact."""
+    return 8 * np.finfo(float).eps * abs(history[-1])
+
+
+def _is_near(history: list[float], n_obs: float) -> bool:
+    return _gain(history) <= NEAR * n_obs
+
+
+def _remaining_gain(history: list[float], remaining: float | None = None) -> float:
+    """Upper estimate of the objective's last and future gains (Aitken extrapolation, where no guess is given).
 
     Boehning et al. (1994), Annals of the Institute of Statistical Mathematics 46, 373-388,
     doi:10.1007/BF01720593.
     """
     if len(history) < 3:
         return np.inf
-    gain, previous = history[-1] - history[-2], history[-2] - history[-3]
-    rounding = 8 * np.finfo(float).eps * abs(history[-1])  # a sum of n terms in a tree is this exact
-    if gain <= rounding:
+    gain, previous = _gain(history), _gain(history[:-1])
+    if gain <= _rounding(history):
         return 0.0
+    if remaining is not None:
+        return max(gain, remaining)
     rate = gain / previous if previous > 0 else 1.0
     return gain / (1.0 - rate) if rate < 1.0 else np.inf
 
@@ -150,7 +207,7 @@ def status_of(
 ) -> Status:
     """What is to be said of the chosen climb and of the others."""
     best, flagged = climbs[chosen], [c for c in climbs if c.flags]
-    n_iter = len(best.history) - 1
+    n_iter = best.n_iter
     if best.flags:
         reason = "; ".join(str(flag) for flag in best.flags)
         outcome = Outcome.COLLAPSED

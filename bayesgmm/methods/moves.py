@@ -18,7 +18,7 @@ from bayesgmm.core.kmeans import whitened_distances
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
-from bayesgmm.methods.loop import Climb, Polished, Readout, Stopping, climb
+from bayesgmm.methods.loop import Climb, Polished, Readout, Stopping, climb, tried
 
 EMPTY = 1.0  # a component that holds less than a point is free to be born anew
 N_PAIRS = 3  # the most alike pairs of components that are tried
@@ -59,7 +59,9 @@ class Moves:
                 if n_tried == self.budget:
                     break
                 n_tried += 1
-                trial = climb(self.X, self.readout, self.readout.read(stats), trial_stopping)
+                trial = tried(self.X, self.readout, self.readout.read(stats), trial_stopping)
+                if trial is None:
+                    continue
                 if trial.objective > best.objective + margin and not trial.is_interrupted:
                     rest = trial if trial.is_converged else climb(self.X, self.readout, trial.state, self.stopping)
                     best, trial, n_accepted, is_done = _after(best, rest), rest, n_accepted + 1, False
@@ -80,9 +82,12 @@ class Moves:
         yield from merges
         halves = {}
         for k in occupied[np.argsort(-stats.counts[occupied], kind="stable")]:
-            halves[k] = self._halves(stats, scores, k)
+            parts = self._halves(stats, scores, k)
+            if parts.counts.min() <= 0.0:  # tied points cannot be divided
+                continue
+            halves[k] = parts
             if len(free):
-                yield replaced(stats, k, free[0], halves[k])
+                yield replaced(stats, k, free[0], parts)
         if not len(free):
             for (i, j), fused in zip(pairs, merges, strict=True):
                 yield from (replaced(fused, k, j, parts) for k, parts in halves.items() if k not in (i, j))
@@ -145,10 +150,12 @@ def _main_axis(covariance: np.ndarray, whitening: np.ndarray) -> np.ndarray:
         axis[j] = np.sqrt(covariance[j])
         return axis
     values, vectors = np.linalg.eigh(whitening.T @ covariance @ whitening)
-    return np.linalg.solve(whitening.T, vectors[:, -1] * np.sqrt(values[-1]))
+    return np.linalg.solve(
+        whitening.T, vectors[:, -1] * np.sqrt(max(values[-1], 0.0))
+    )  # tied points have no scatter, but rounding
 
 
 def _after(old: Climb, new: Climb) -> Climb:
     """The new climb with the history of how the ELBO rose through both."""
     higher = new.history[new.history > old.objective]
-    return replace(new, history=np.concatenate([old.history, higher]))
+    return replace(new, history=np.concatenate([old.history, higher]), n_iter=old.n_iter + new.n_iter)

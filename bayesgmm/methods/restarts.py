@@ -2,8 +2,8 @@
 
 A round is ``n_init`` starts.  Its most promising half is climbed to the end, in order, until two climbs have met in the
 best optimum.  Where only one has come there, another may well lie higher, and a further round is made: three rounds at
-most.  Fewer than five starts are all climbed to the end, in one round.  Short runs of EM before long ones: Biernacki, Celeux and Govaert
-(2003), Computational Statistics & Data Analysis 41, 561-575, doi:10.1016/S0167-9473(02)00163-9.
+most.  Fewer than five starts are all climbed to the end, in one round.  Short runs of EM before long ones: Biernacki,
+Celeux and Govaert (2003), Computational Statistics & Data Analysis 41, 561-575, doi:10.1016/S0167-9473(02)00163-9.
 """
 
 from __future__ import annotations
@@ -101,13 +101,14 @@ class Search(Generic[State]):
     def _keep(self, i: int, found: Climb[State]) -> None:
         self.climbs[i:] = [found, *self.climbs[i + 1 :]]
         self.is_interrupted = found.is_interrupted
-        if found.is_converged or len(found.history) > self.stopping.max_iter:
+        if found.is_converged or found.n_iter >= self.stopping.max_iter:
             self.ended.add(i)
 
     def _continued(self, begun: Climb[State]) -> Climb[State]:
-        left = replace(self.stopping, max_iter=self.stopping.max_iter + 1 - len(begun.history))
+        left = replace(self.stopping, max_iter=self.stopping.max_iter - begun.n_iter)
         rest = climb(self.X, self.readout, begun.state, left)
-        return replace(rest, history=np.concatenate([begun.history[:-1], rest.history]))
+        history = np.concatenate([begun.history[:-1], rest.history])
+        return replace(rest, history=history, n_iter=begun.n_iter + rest.n_iter)
 
 
 def climb_all(
@@ -118,10 +119,11 @@ def climb_all(
     stopping: Stopping,
     progress: Progress,
     polish: Callable[[Climb[State]], Polished[State]] | None = None,
+    max_rounds: int = ROUNDS,
 ) -> tuple[Climb[State], Status, OptimiserDiagnostics]:
     """Every restart; the best unflagged one is chosen, and a flagged one only if all are.
 
-    `polish` gets the chosen one where nothing was interrupted, and stands in for further rounds.
+    `polish` gets the chosen one where nothing was interrupted.
     """
     search, rounds, n_steps = Search(X, readout, stopping, n_starts), 1, 0
     per_round = n_starts + (-(-n_starts // 2) if search.is_compared() else 0)
@@ -132,20 +134,21 @@ def climb_all(
         n_steps += 1
 
     search.run_round(islice(starts, n_starts), report)
-    while polish is None and not search.is_interrupted and search.is_lonely() and rounds < ROUNDS:
+    while not search.is_interrupted and search.is_lonely() and rounds < max_rounds:
         rounds, n_steps = rounds + 1, rounds * per_round
         search.run_round(islice(starts, n_starts), report)
     progress(rounds * per_round, rounds * per_round, "restarts")
-    chosen, note, is_interrupted = search.chosen(), "", search.is_interrupted
+    chosen, is_interrupted = search.chosen(), search.is_interrupted
+    notes = [_rounds_note(search)] if rounds > 1 and not is_interrupted else []
     if polish is not None and not is_interrupted:
         polished = polish(search.climbs[chosen])
-        search.climbs[chosen], note, is_interrupted = polished.climb, polished.note, polished.is_interrupted
-    elif rounds > 1 and not is_interrupted:
-        note = _rounds_note(search)
+        search.climbs[chosen], is_interrupted = polished.climb, polished.is_interrupted
+        notes.append(polished.note)
     status = status_of(search.climbs, chosen, n_starts, stopping, search.is_interrupted)
-    if note:
-        outcome = Outcome.INTERRUPTED if is_interrupted else status.outcome
-        status = Status(outcome, f"{status.sentence} {note}")
+    if is_interrupted:
+        status = Status(Outcome.INTERRUPTED, status.sentence)
+    for note in filter(None, notes):
+        status = status.noting(note)
     return search.climbs[chosen], status, OptimiserDiagnostics(tuple(c.restart() for c in search.climbs), chosen)
 
 

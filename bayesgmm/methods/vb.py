@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -12,11 +13,14 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.methods.chart import Chart
+from bayesgmm.methods.dominance import prior_remark
 from bayesgmm.methods.em import check_options, whitened_change
 from bayesgmm.methods.initialize import check_given, starts
 from bayesgmm.methods.loop import Stopping
 from bayesgmm.methods.moves import Moves
-from bayesgmm.methods.restarts import climb_all
+from bayesgmm.methods.restarts import ROUNDS, climb_all
+from bayesgmm.methods.saddle import OffSaddles, in_turn
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.mixture import ConjugateMixture
@@ -46,7 +50,7 @@ class VB:
 
     Parameters
     ----------
-    max_iter, tol, param_tol, n_init, init
+    max_iter, tol, param_tol, n_init, init, accelerate
         As in `EM`, with the ELBO in the place of the log likelihood.  Given MixtureParams stand for the
         responsibilities that they imply.
     moves : int
@@ -68,6 +72,7 @@ class VB:
     n_init: int = 10
     init: str | MixtureParams = "portfolio"
     moves: int = 30
+    accelerate: bool = True
 
     def __post_init__(self):
         check_options(self)
@@ -84,7 +89,7 @@ class VB:
         """Climb from every start, and from the best by moves."""
         prior, X = prior_of(model), data.values
         whitening = whitening_of(model, data)
-        stopping = Stopping(self.max_iter, self.tol, self.param_tol)
+        stopping = Stopping(self.max_iter, self.tol, self.param_tol, self.accelerate)
         init, seed = self.init, int(rng.integers(2**63))
         if isinstance(init, MixtureParams):
             scores = check_given(init, model, X.shape[1]).scores()
@@ -94,8 +99,10 @@ class VB:
             begun = (prior.update(stats) for stats in made)
             n_starts = self.n_init if model.n_components > 1 else 1  # one component has one optimum
         readout = VariationalUpdate(prior, whitening)
-        moves = Moves(X, readout, whitening, stopping, self.moves) if self.moves else None
-        best, status, diagnostics = climb_all(X, readout, begun, n_starts, stopping, progress, moves)
+        polish = in_turn(Moves(X, readout, whitening, stopping, self.moves), OffSaddles(X, readout, stopping))
+        rounds = 1 if self.moves else ROUNDS  # the moves stand in for further starts
+        best, status, diagnostics = climb_all(X, readout, begun, n_starts, stopping, progress, polish, rounds)
+        status = status.noting(readout.remark(best.state, best.stats))
         return MethodResult(VariationalPosterior(best.state, seed), status, diagnostics, best.history)
 
 
@@ -105,6 +112,26 @@ class VariationalUpdate:
 
     prior: ConjugateMixture
     whitening: np.ndarray
+
+    @cached_property
+    def chart(self) -> Chart:
+        return Chart(self.prior.components.structure, self.whitening)
+
+    def place(self, state: ConjugateMixture) -> MixtureParams:
+        """Weights of a component that are those of its points and one more, so that an emptied one has a logarithm."""
+        components = state.components
+        held = components.mean_precision - self.prior.components.mean_precision + 1.0
+        return MixtureParams.trusted(held / held.sum(), components.mean, components.expected_factor())
+
+    def at(self, params: MixtureParams, like: ConjugateMixture) -> ConjugateMixture | None:
+        start, now = self.prior.components, like.components
+        n_obs = (now.mean_precision - start.mean_precision).sum()
+        counts = np.maximum(params.weights * (n_obs + len(params.weights)) - 1.0, 0.0)
+        if not counts.any():
+            return None
+        counts *= n_obs / counts.sum()
+        components = start.posterior_at(counts, params.means, params.precision_chol)
+        return ConjugateMixture(self.prior.weights.update(counts), components)
 
     def scores(self, state: ConjugateMixture) -> ComponentScores:
         return state.expected_scores()
@@ -121,6 +148,10 @@ class VariationalUpdate:
 
     def flags(self, state: ConjugateMixture, stats: SufficientStatistics) -> tuple[Flag, ...]:
         return ()
+
+    def remark(self, state: ConjugateMixture, stats: SufficientStatistics) -> str:
+        """What the status says about components that the prior decides."""
+        return prior_remark(self.prior.components, stats)
 
 
 def in_best_order(prior: ConjugateMixture, stats: SufficientStatistics) -> SufficientStatistics:

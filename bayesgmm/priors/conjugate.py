@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import LOG_2PI
+from bayesgmm.core.params import LOG_2PI, invert_triangular
 from bayesgmm.core.statistics import SufficientStatistics
 
 
@@ -71,6 +71,19 @@ class ConjugateComponents:
             self.dof + residuals,
             self.scale + self.structure.pool(moments),
         )
+
+    def posterior_at(self, counts: np.ndarray, means: np.ndarray, factor: np.ndarray) -> ConjugateComponents:
+        """The posterior after so many points that has these means, and this expected factor (expanded)."""
+        structure = self.structure
+        residuals = structure.residuals_per_point(self.n_features) * structure.pool_counts(counts)
+        dof, compact = self.dof + residuals, structure.compact(factor)
+        if structure.is_diagonal:
+            inverse = compact**-2.0
+        else:
+            root = invert_triangular(compact)
+            inverse = np.swapaxes(root, -1, -2) @ root
+        per_row = dof.reshape(-1, *(1,) * (self.scale.ndim - 1))
+        return ConjugateComponents(structure, means, self.mean_precision + counts, dof, per_row * inverse)
 
     def mode(self) -> tuple[np.ndarray, np.ndarray]:
         """Joint mode in (means, covariances): (K, D) means and compact covariances.

@@ -31,5 +31,9 @@ class Status:
     def is_usable(self) -> bool:
         return self.outcome is not Outcome.FAILED
 
+    def noting(self, remark: str) -> Status:
+        """The same outcome, with a further sentence."""
+        return Status(self.outcome, f"{self.sentence} {remark}") if remark else self
+
     def __str__(self) -> str:
         return self.sentence

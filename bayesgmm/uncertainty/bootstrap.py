@@ -17,6 +17,7 @@ from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.labels.matching import best_orders
+from bayesgmm.methods.dominance import is_by_chance
 from bayesgmm.methods.em import EM
 from bayesgmm.methods.initialize import strict_whitening
 from bayesgmm.result.fit import Fit
@@ -129,7 +130,10 @@ def soundness(structure: CovarianceStructure, whitening: np.ndarray, floor: floa
     def is_sound(params: MixtureParams, n: int) -> bool:
         if n * params.weights.min() <= structure.too_few_points(params.n_features):
             return False
-        return bool(structure.narrowest(params.precision_chol, whitening)[0].min() > 1.001 * floor)
+        variances, _ = structure.narrowest(params.precision_chol, whitening)
+        points = zip(variances, n * params.weights, strict=True)
+        is_narrow = any(is_by_chance(variance, held, params.n_features) for variance, held in points)
+        return bool(variances.min() > 1.001 * floor) and not is_narrow
 
     return is_sound
 

@@ -36,7 +36,7 @@ def test_an_interrupt_keeps_the_best_so_far(method, interrupt_at):
     X, model = blobs(), bg.GaussianMixture(3)
     with pytest.warns(bg.NotConvergedWarning, match="Stopped"):  # what the first restart makes before the second
         begun = bg.fit(model, X, method(n_init=1, max_iter=FIRST, init="kmeans++"), rng=0)
-    interrupt_at(len(begun.history) + 3)
+    interrupt_at(1 + begun.diagnostics.n_iter + 3)
     with pytest.warns(bg.NotConvergedWarning, match="Interrupted in restart 2 of 5; this is the best until then"):
         fit = bg.fit(model, X, method(n_init=5, init="kmeans++"), rng=0)
     assert fit.status.is_usable and not fit.status.is_converged

@@ -39,7 +39,7 @@ def searched(monkeypatch):
             ended.append(state)
         history = np.linspace(objective - 1.0, objective, n_iter + 1)
         flags = (FLAG,) if state.is_suspicious else ()
-        return Climb(state, STATS, history, not is_short, False, flags)
+        return Climb(state, STATS, history, not is_short, False, flags, n_iter)
 
     monkeypatch.setattr(restarts, "climb", climbed)
 
