@@ -44,7 +44,8 @@ class EM:
     n_init : int
         Starts of a round.  They are compared after ten iterations, and the best half is climbed to the end, until
         two have met in the best optimum.  Where only one has come there, further rounds are made, three in all at
-        most, and the status says so.  Fewer than five starts are all climbed to the end.  The best unflagged one is returned.
+        most, and the status says so.  Fewer than five starts are all climbed to the end.  The best unflagged one is
+        returned.
     init : {"portfolio", "kmeans++", "kmeans", "random"} or MixtureParams
         How a restart begins; the portfolio takes several kinds of start in turn.  Given parameters are one start; a
         component of theirs whose weight is zero stays empty.

@@ -2,8 +2,8 @@
 
 A round is ``n_init`` starts.  Its most promising half is climbed to the end, in order, until two climbs have met in the
 best optimum.  Where only one has come there, another may well lie higher, and a further round is made: three rounds at
-most.  Fewer than five starts are all climbed to the end, in one round.  Short runs of EM before long ones: Biernacki, Celeux and Govaert
-(2003), Computational Statistics & Data Analysis 41, 561-575, doi:10.1016/S0167-9473(02)00163-9.
+most.  Fewer than five starts are all climbed to the end, in one round.  Short runs of EM before long ones: Biernacki,
+Celeux and Govaert (2003), Computational Statistics & Data Analysis 41, 561-575, doi:10.1016/S0167-9473(02)00163-9.
 """
 
 from __future__ import annotations
