@@ -47,8 +47,8 @@ class EM:
         Stop when no parameter changes by more than this, in units of the data's spread.  Where `tol`
         is given too, both must hold; where both are None, `max_iter` iterations are made.
     n_init : int
-        Starts of a round.  They are compared after ten iterations, and the best half is climbed to the end, until
-        two have met in the best optimum.  Where only one has come there, further rounds are made, three in all at
+        Starts of a round.  They are compared after 30 iterations, and the best half is climbed to the end, until
+        three have met in the best optimum.  Where only one has come there, further rounds are made, three in all at
         most, and the status says so.  Fewer than five starts are all climbed to the end.  The best unflagged one is
         returned.
     init : {"portfolio", "kmeans++", "kmeans", "random"} or MixtureParams

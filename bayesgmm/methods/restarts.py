@@ -1,8 +1,8 @@
 """Many starts, compared after a few iterations; the best are climbed to the end.
 
-A round is ``n_init`` starts.  Its most promising half is climbed to the end, in order, until two climbs have met in the
-best optimum.  Where only one has come there, another may well lie higher, and a further round is made: three rounds at
-most.  Fewer than five starts are all climbed to the end, in one round.  Short runs of EM before long ones: Biernacki,
+A round is ``n_init`` starts.  Its most promising half is climbed to the end, in order, until three climbs have met in
+the best optimum.  Where only one has come there, another may well lie higher, and a further round is made: three rounds
+at most. Fewer than five starts are all climbed to the end, in one round. Short runs of EM before long ones: Biernacki,
 Celeux and Govaert (2003), Computational Statistics & Data Analysis 41, 561-575, doi:10.1016/S0167-9473(02)00163-9.
 """
 
@@ -20,8 +20,8 @@ from bayesgmm.result.diagnostics import OptimiserDiagnostics
 from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status
 
-FIRST = 10  # iterations after which starts are compared
-AGREED = 2  # climbs in the best optimum that are enough
+FIRST = 30  # iterations after which starts are compared
+AGREED = 3  # climbs in the best optimum that are enough
 ROUNDS = 3
 FEW = 5  # starts; fewer are all climbed to the end, and that no two of them agree says little
 SAME = 0.1  # nats: optima that differ by less are equally good for any purpose
