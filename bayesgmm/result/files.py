@@ -16,7 +16,9 @@ from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import ChainState, Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
+from bayesgmm.result.log_prior import log_prior as prior_densities
 from bayesgmm.result.stacked import StackedEstimate
+from bayesgmm.result.unknowns import unknowns
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,12 +31,12 @@ MEMBER = "member_"  # begins the names of the groups of a stack's members
 ALIGNMENT = ("order", "draws", "components", "is_occupied")
 
 
-def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool) -> xr.DataTree:
+def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool, log_prior: bool = False) -> xr.DataTree:
     """The DataTree of ``Fit.to_datatree``."""
     import xarray as xr
 
     draws = fit.estimate.draws()
-    groups = {"posterior": convert.posterior_dataset(draws, fit.feature_names)}
+    groups = {"posterior": convert.posterior_dataset(draws, fit.feature_names, unknowns(fit))}
     if isinstance(fit.estimate, Draws) and fit.estimate.sample_stats:
         groups["sample_stats"] = convert.sample_dataset(fit.estimate.sample_stats)
     if (alignment := alignment_of(fit.estimate)) is not None:
@@ -46,10 +48,11 @@ def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool) -> x
             )
         values = fit.log_density_draws(fit.X).reshape(*draws.draw_shape, -1)
         groups["log_likelihood"] = convert.sample_dataset({"x": values}, ("obs",))
+    if log_prior:
+        groups["log_prior"] = convert.sample_dataset(prior_densities(fit))
     if posterior_predictive:
         values = _replicate(draws, fit.n_obs, np.random.default_rng(fit.seed))
-        replicates = convert.sample_dataset({"x": values}, ("obs", "feature"))
-        groups["posterior_predictive"] = replicates.assign_coords(feature=list(fit.feature_names))
+        groups["posterior_predictive"] = convert.replicates_dataset(values, fit.feature_names)
     if fit.X is not None:
         groups["observed_data"] = convert.observed_dataset(fit.X, fit.feature_names)
     groups["constant_data"] = convert.constants_dataset(_prior_constants(fit))
@@ -114,6 +117,8 @@ def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
         if "fit" not in tree.children or tree["fit"].attrs.get("format") != FORMAT:
             raise DataError(foreign)
         observed = tree["observed_data"].data_vars["x"].values if "observed_data" in tree.children else None
+        if observed is not None and observed.ndim == 1:  # of one column
+            observed = observed[:, None]
         return _read(tree, types, build, observed)
 
 
