@@ -148,7 +148,7 @@ class Axes:
             return variable  # whoever reads it says which shapes there are
         if roles.count("c") > wanted.count("c") or roles.count("f") > wanted.count("f"):
             raise ArgumentError(
-                f"{variable.argument} has the axes {_listed(variable.dims)} after (chain, draw), where "
+                f"the axes of {variable.argument} after (chain, draw) are {_listed(variable.dims)}, where "
                 f"{_words(wanted)} are wanted: these names do not fit the axis {self.component or 'of the weights'!r} "
                 f"of the weights and the columns {', '.join(self.columns)} of X."
             )
@@ -177,8 +177,8 @@ class Axes:
         sizes = {variable.values.shape[2 + axis] for axis in unknown}
         if len(roles) == 2 and len(sizes) == 1 and sizes != {1} and any(variable.dims[axis] for axis in unknown):
             raise ArgumentError(
-                f"{variable.argument} has the axes {_listed(variable.dims)} after (chain, draw), of one length, and "
-                f"the weights the axis {_listed((self.component,))}: which is that of the components cannot be told. "
+                f"the axes of {variable.argument} after (chain, draw) are {_listed(variable.dims)}, of one length, and "
+                f"that of the weights is {_listed((self.component,))}: which is that of the components cannot be told. "
                 "Give it the same name in both, or give the axis of the features the columns of X as coordinates."
             )
 

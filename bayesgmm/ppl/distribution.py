@@ -163,6 +163,13 @@ class MvNormalMixture(pm.Continuous):
     ...     means = pm.Normal("means", 0.0, 10.0, shape=(2, 3))
     ...     chol, _, _ = pm.LKJCholeskyCov("chol", n=3, eta=2.0, sd_dist=pm.Exponential.dist(1.0, shape=3))
     ...     bg.MvNormalMixture("x", weights=weights, means=means, chol=chol, observed=X)  # X is (n, 3)
+
+    Sticks, by the logarithms of what they leave:
+
+    >>> with pm.Model():
+    ...     breaks = pm.Exponential("breaks", 0.5, shape=19)  # -log(1 - stick), sticks ~ Beta(1, 0.5)
+    ...     log_left = pt.concatenate([[0.0], -pt.cumsum(breaks)])
+    ...     log_weights = log_left + pt.concatenate([pt.log1mexp(-breaks), [0.0]])
     """
 
     rv_op = MvNormalMixtureRV()

@@ -50,8 +50,7 @@ class SimplexCoordinates:
 
 
 def _log_softmax(x):
-    logits = pt.concatenate([x, -x.sum(keepdims=True)])
-    return logits - pt.logsumexp(logits)
+    return pt.special.log_softmax(pt.concatenate([x, -x.sum(keepdims=True)]), axis=-1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,6 +59,17 @@ def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool, log_
     tree = xr.DataTree.from_dict(groups)
     tree.attrs.update(fit.provenance)
     return tree
+
+
+def to_inferencedata(tree: xr.DataTree) -> Any:
+    """The groups of a tree for ArviZ 0.x, or the tree itself for its successor."""
+    import arviz
+
+    build = getattr(arviz, "InferenceData", None)
+    if build is None:
+        return tree
+    groups = {str(name): child.to_dataset() for name, child in tree.children.items()}
+    return build(attrs=dict(tree.attrs), **groups)
 
 
 def save(fit: Fit, path: str | Path, data: bool) -> None:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -308,6 +308,19 @@ class Fit:
             draws differ in their number of components.
         """
         return files.to_datatree(self, log_likelihood, posterior_predictive, log_prior)
+
+    def to_inferencedata(
+        self, log_likelihood: bool = True, posterior_predictive: bool = False, log_prior: bool = False
+    ) -> Any:
+        """The groups of `to_datatree` as ``import arviz as az`` takes them.
+
+        Returns
+        -------
+        arviz.InferenceData, or DataTree
+            The former with ArviZ 0.x (Python 3.11).  From ArviZ 1 on there is no such class any more: its functions
+            take the DataTree, which is returned.
+        """
+        return files.to_inferencedata(self.to_datatree(log_likelihood, posterior_predictive, log_prior))
 
     def save(self, path, data: bool = True) -> None:
         """Write netCDF that `bayesgmm.load` reads back into an equal fit.
