@@ -53,6 +53,23 @@ def test_scales_of_their_own():
         assert np.allclose(found, expected, rtol=1e-8)
 
 
+@pytest.mark.parametrize("structure", ["full", "tied"])
+def test_no_digit_is_lost_on_the_way_through_the_covariances(structure):
+    """Compiled, the likelihood has the precision factors that even nearly singular covariances came from."""
+    X, model = blobs(n=25, d=2, k=2), model_of(informative(structure, 2, 2))
+    fast = FlatPosterior.of(model.resolve(as_matrix(X)), as_matrix(X))
+    rewriting = Mode(linker="py", optimizer="fast_compile")
+    slow = pymc_model(model, X).logp_dlogp_function(ravel_inputs=True, mode=rewriting)
+    slow.set_extra_values({})
+    operations = {type(node.op).__name__ for node in slow._pytensor_function.maker.fgraph.toposort()}
+    assert not operations & {"PrecisionCholOfCov", "CovOfPrecisionChol", "CovPullback", "FactorPullback"}
+    x = np.random.default_rng(6).normal(size=fast.coordinates.n_dim)
+    # above the diagonals, beside ones of about 1: correlations of 1 - 5e-15 in whitened coordinates
+    x[1 + fast.coordinates.dof.size : 1 + fast.coordinates.dof.size + fast.coordinates.n_upper] = 1e7
+    for found, expected in zip(slow(x), fast(x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
 def test_names_dims_and_coords(structure):
     pandas = pytest.importorskip("pandas")
