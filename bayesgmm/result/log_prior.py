@@ -39,23 +39,25 @@ def log_prior(fit: Fit) -> dict[str, np.ndarray]:
             "the draws of a MixtureOfFiniteMixtures differ in how many components they have, so their prior densities "
             "are of different dimensions and cannot be set side by side."
         )
-    fit.model.conjugate()  # refuses a prior that is not known
+    model: Any = fit.model
+    model.conjugate()  # refuses a prior that is not known
     draws, beside = fit.estimate.draws(), unknowns(fit)
     as_drawn = fit.estimate.as_drawn() if isinstance(fit.estimate, Draws) else draws
-    found = {"weights": _weights(fit.model, as_drawn.weights, beside.get("concentration"))}
+    found = {"weights": _weights(model, as_drawn.weights, beside.get("concentration"))}
     if "concentration" in beside:
-        found["concentration"] = fit.model.concentration.log_density(beside["concentration"])
+        found["concentration"] = model.concentration.log_density(beside["concentration"])
     if "scale" in beside:
-        found["scale"] = _scale(fit.model.prior.scale, beside["scale"])
+        found["scale"] = _scale(model.prior.scale, beside["scale"])
     return found | {
-        "covariances": _covariances(fit.model, as_drawn, beside.get("scale")),
-        "means": _means(fit.model, as_drawn),
+        "covariances": _covariances(model, as_drawn, beside.get("scale")),
+        "means": _means(model, as_drawn),
     }
 
 
 def _weights(model: Any, weights: np.ndarray, concentration: np.ndarray | None) -> np.ndarray:
     if isinstance(model, DirichletProcessMixture):
-        alpha = np.broadcast_to(model.concentration, weights.shape[:-1]) if concentration is None else concentration
+        known: Any = model.concentration
+        alpha = np.broadcast_to(known, weights.shape[:-1]) if concentration is None else concentration
         return _sticks(weights, alpha[..., None])
     law: Dirichlet = model.weights
     excess = np.asarray(law.concentration) - 1.0

@@ -49,7 +49,8 @@ def concentrations(fit: Fit, model: DirichletProcessMixture, draws: MixtureParam
 
 def _scales(fit: Fit, scale: HierarchicalScale, draws: MixtureParams) -> np.ndarray:
     """(chain, draw, ...) draws given the covariances: the prior is conjugate to these."""
-    structure, prior = fit.model.covariance, fit.model.prior
+    structure = fit.model.covariance
+    prior: Any = fit.model.prior
     stats = fit.estimate.sample_stats if isinstance(fit.estimate, Draws) else {}
     rate, shape = np.asarray(scale.rate), float(scale.shape or 0.0)
     if rate.size == 1 and "scale_log_det" in stats:  # which then is all of it
