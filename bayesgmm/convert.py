@@ -22,11 +22,18 @@ DIMS = {
 }
 
 
-def posterior_dataset(draws: MixtureParams, feature_names: tuple[str, ...]) -> xr.Dataset:
-    """Weights, means and covariances with dims (chain, draw, component, feature, feature_bis)."""
+def posterior_dataset(
+    draws: MixtureParams, feature_names: tuple[str, ...], unknowns: dict[str, np.ndarray] | None = None
+) -> xr.Dataset:
+    """Weights, means and covariances with dims (chain, draw, component, feature, feature_bis).
+
+    `unknowns` are what the prior leaves unknown besides: numbers, or arrays with axes (feature, feature_bis).
+    """
     import xarray as xr
 
-    variables = {name: (("chain", "draw", *dims), getattr(draws, name)) for name, dims in DIMS.items()}
+    variables: Any = {name: (("chain", "draw", *dims), getattr(draws, name)) for name, dims in DIMS.items()}
+    for name, values in (unknowns or {}).items():
+        variables[name] = (("chain", "draw", "feature", "feature_bis")[: values.ndim], values)
     chains, n_draws = draws.draw_shape
     coords = {
         "chain": np.arange(chains),
@@ -58,10 +65,19 @@ def alignment_dataset(method: str, arrays: dict[str, np.ndarray]) -> xr.Dataset:
 
 
 def observed_dataset(X: np.ndarray, feature_names: tuple[str, ...]) -> xr.Dataset:
-    """The data as variable x with dims (obs, feature)."""
+    """The data as variable x with dims (obs, feature); of one column (obs,), which ArviZ asks for there."""
     import xarray as xr
 
+    if X.shape[1] == 1:
+        return xr.Dataset({"x": (("obs",), X[:, 0])}, {"obs": np.arange(len(X))})
     return xr.Dataset({"x": (("obs", "feature"), X)}, {"obs": np.arange(len(X)), "feature": list(feature_names)})
+
+
+def replicates_dataset(values: np.ndarray, feature_names: tuple[str, ...]) -> xr.Dataset:
+    """(chain, draw, n, d) data sets as variable x, with the dims of the data."""
+    if values.shape[-1] == 1:
+        return sample_dataset({"x": values[..., 0]}, ("obs",))
+    return sample_dataset({"x": values}, ("obs", "feature")).assign_coords(feature=list(feature_names))
 
 
 def constants_dataset(constants: dict[str, Any]) -> xr.Dataset:

@@ -35,6 +35,8 @@ def theirs():
     arrays["Omega"] = covariances / arrays["stds"][..., None] / arrays["stds"][..., None, :]
     arrays["P"] = np.swapaxes(np.linalg.inv(arrays["L"]), -1, -2)
     arrays["tied"] = covariances[:, :, 0]
+    arrays["T"] = np.linalg.inv(covariances)
+    arrays["L_Omega"] = np.linalg.cholesky(arrays["Omega"])
     arrays |= {f"packed_{k}": arrays["packed"][:, :, k] for k in range(K)}
     arrays |= {f"mu_{k}": arrays["mu"][:, :, k] for k in range(K)}
     return arrays, rng.normal(size=(40, D)) + 3.0 * rng.integers(K, size=(40, 1))
@@ -70,7 +72,9 @@ NAMES = {"weights": "theta", "means": "mu"}
         ({"chol": "packed"}, "full"),
         ({"chol": [f"packed_{k}" for k in range(K)], "means": [f"mu_{k}" for k in range(K)]}, "full"),
         ({"precision_chol": "P"}, "full"),
+        ({"precision": "T"}, "full"),
         ({"sd": "stds", "corr": "Omega"}, "full"),
+        ({"sd": "stds", "corr_chol": "L_Omega"}, "full"),
         ({"covariances": "tied"}, "tied"),
         ({"sd": "stds"}, "diagonal"),
     ],
@@ -210,6 +214,10 @@ def spoilt(arrays, name, index, value):
         (None, {"weights": None}, "for one component"),
         (None, {"covariances": "stds"}, "covariances has shape"),
         (None, {"covariances": "Sigma", "chol": "L"}, "exactly one"),
+        (None, {"sd": "stds", "corr": "Sigma"}, "diagonal of the correlations is not one"),
+        (None, {"sd": "stds", "corr_chol": "L"}, "diagonal of the correlations is not one"),
+        (None, {"sd": "stds", "corr": "Omega", "corr_chol": "L_Omega"}, "exactly one"),
+        (("T", (0, 4, 1), -np.eye(D)), {"precision": "T"}, "diagonal entry of precision is not positive .* draw 4"),
         (None, {"covariances": "Sigma", "corr": "Omega"}, "exactly one"),
         (None, {"covariances": None}, "exactly one"),
         (None, {"covariances": ["Sigma", "mu"]}, "one shape"),
@@ -222,7 +230,8 @@ def spoilt(arrays, name, index, value):
 def test_a_wrong_draw_or_argument_is_named(theirs, change, given, words):
     arrays, X = theirs
     arrays = arrays if change is None else spoilt(arrays, *change)
-    if not {"sd", "chol", "precision_chol", "covariances"} & set(given) or "corr" in given:
+    others = {"sd", "chol", "precision", "precision_chol", "covariances"}
+    if not others & set(given) or ("corr" in given and "sd" not in given):
         given = {"covariances": "Sigma"} | given
     with pytest.raises(ArgumentError, match=words):
         bg.from_datatree(as_tree(arrays), X, **NAMES | given)
@@ -250,6 +259,86 @@ def test_a_process_and_an_unknown_number(theirs):
     two["theta"] = two["theta"] / two["theta"].sum(-1, keepdims=True)
     unknown = bg.from_datatree(two, X, **NAMES, covariances="Sigma", model=bg.MixtureOfFiniteMixtures(K))
     assert unknown.occupied().at[2, "n_components"] == 1.0
+
+
+COLUMNS = ["height", "width"]
+FULL = {"covariances": "Sigma", "chol": "L", "precision": "T", "precision_chol": "P"}
+SPELT = [{name: variable} for name, variable in FULL.items()]
+SPELT += [{"sd": "stds", "corr": "Omega"}, {"sd": "stds", "corr_chol": "L_Omega"}, {"sd": "stds"}, {"chol": "packed"}]
+
+
+def two_of_two(theirs):
+    """As many components as columns, so that no shape tells the axes apart, and the same draws by plain arrays."""
+    arrays, X = theirs
+    arrays = {n: a[:, :, :2] if n not in ("theta", "tied") else a for n, a in arrays.items() if "_0" not in n}
+    arrays["theta"] = arrays["theta"][:, :, :2] / arrays["theta"][:, :, :2].sum(-1, keepdims=True)
+    return {n: arrays[n] for n in ("theta", "mu", "Sigma", "L", "stds", "packed", "Omega", "L_Omega", "P", "T")}, X
+
+
+def named_dataset(arrays, labels):
+    """With the names of its axes, and coordinates along the features."""
+    dims = {
+        "theta": ("group",),
+        "mu": ("group", "feature"),
+        "stds": ("group", "feature"),
+        "packed": ("group", "entry"),
+    }
+    dims |= {name: ("group", "feature", "feature_bis") for name in ("Sigma", "L", "Omega", "L_Omega", "P", "T")}
+    variables = {name: (("chain", "draw", *dims[name]), values) for name, values in arrays.items()}
+    return xr.Dataset(variables, {"feature": labels, "feature_bis": labels} if labels else {})
+
+
+@pytest.mark.parametrize("given", SPELT, ids=str)
+def test_axes_are_found_by_their_names(theirs, given):
+    """Where K = D: other places of the axes and other orders of the columns read as the same mixture."""
+    import pandas as pd
+
+    arrays, X = two_of_two(theirs)
+    frame = pd.DataFrame(X, columns=COLUMNS)
+    expected = bg.from_datatree(arrays, X, **NAMES, **given).log_density_draws(X)
+    dataset = named_dataset(arrays, COLUMNS)
+    turned = dataset.transpose("chain", "draw", "feature", "feature_bis", "entry", "group")
+    for source in (dataset, turned, dataset.drop_vars(["feature", "feature_bis"])):
+        np.testing.assert_allclose(bg.from_datatree(source, X, **NAMES, **given).log_density_draws(X), expected)
+    swapped = frame[COLUMNS[::-1]]
+    for source in (dataset, turned):
+        found = bg.from_datatree(source, swapped, **NAMES, **given)
+        np.testing.assert_allclose(found.log_density_draws(swapped), expected, rtol=1e-8)
+    if "chol" not in given and "precision_chol" not in given and "corr_chol" not in given:
+        found = bg.from_datatree(dataset.isel(feature=[1, 0]), frame, **NAMES, **given)  # one of two axes of matrices
+        np.testing.assert_allclose(found.log_density_draws(frame), expected, rtol=1e-8)
+
+
+def test_axes_that_stay_ambiguous_are_refused(theirs):
+    import pandas as pd
+
+    arrays, X = two_of_two(theirs)
+    frame, given = pd.DataFrame(X, columns=COLUMNS), {**NAMES, "covariances": "Sigma"}
+    plain = named_dataset(arrays, None)
+    with pytest.raises(ArgumentError, match="axes of means .* are .group, feature., of one length, .* cannot be told"):
+        bg.from_datatree(plain.assign(theta=plain["theta"].rename(group="component")), X, **given)
+    with pytest.raises(ArgumentError, match="coordinates a, b along 'feature', and X has the columns height, width"):
+        bg.from_datatree(named_dataset(arrays, ["a", "b"]), frame, **given)
+    with pytest.raises(ArgumentError, match="axes of means .* are .feature_bis, feature., .* do not fit"):
+        wrong = named_dataset(arrays, COLUMNS)
+        bg.from_datatree(wrong.assign(mu=wrong["mu"].rename(group="feature_bis")), frame, **given)
+    per_column = named_dataset(arrays, COLUMNS).assign(stds=lambda d: d["stds"].isel(group=0, drop=True))
+    with pytest.raises(ArgumentError, match="sd has one number for each column and none for each component"):
+        bg.from_datatree(per_column, frame, **NAMES, sd="stds")
+    bg.from_datatree(as_dataset(arrays), frame, **given)  # a library's own names of axes, in the order of the docs
+
+
+def test_a_prior_group_is_no_wrong_mapping(theirs):
+    """The tree's log likelihoods belong to its posterior, of which the prior may have as many draws."""
+    arrays, X = theirs
+    right = densities(arrays, X, arrays["Sigma"]).reshape(CHAINS, DRAWS, -1)
+    stats = as_dataset({"diverging": np.ones((CHAINS, DRAWS))})
+    tree = as_tree(arrays, log_likelihood=as_dataset({"x": right + 7.0}), prior=as_dataset(arrays), sample_stats=stats)
+    fit = bg.from_datatree(tree, X, **NAMES, covariances="Sigma", group="prior")
+    np.testing.assert_allclose(fit.log_density_draws(X), right.reshape(CHAINS * DRAWS, -1), rtol=1e-9)
+    assert "diverging" not in fit.estimate.sample_stats
+    with pytest.raises(ArgumentError, match="log likelihood in these draws"):
+        bg.from_datatree(tree, X, **NAMES, covariances="Sigma")
 
 
 @pytest.mark.slow

@@ -12,7 +12,8 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix, as_matrix, data_hash
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.methods.chains import judge
-from bayesgmm.methods.named_draws import NamedDraws, Names, as_params, group_of, means_of, scatter_of, weights_of
+from bayesgmm.methods.named_axes import NamedDraws, Names, group_of
+from bayesgmm.methods.named_draws import as_params, axes_of, means_of, scatter_of, shares_of, weights_of
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.models.unspecified import UnspecifiedMixture
 from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities
@@ -59,9 +60,11 @@ def from_datatree(
     *,
     covariances: Names | None = None,
     chol: Names | None = None,
+    precision: Names | None = None,
     precision_chol: Names | None = None,
     sd: Names | None = None,
     corr: Names | None = None,
+    corr_chol: Names | None = None,
     model: Model | None = None,
     program: str = "another program",
     group: str = "posterior",
@@ -79,13 +82,14 @@ def from_datatree(
     weights, means : str
         Names of the variables, or a list with one for each component: (K,) weights and (K, D) means, for one column
         also (K,).  ``weights=None`` for one component.
-    covariances, chol, precision_chol, sd : str
+    covariances, chol, precision, precision_chol, sd : str
         Exactly one: (K, D, D) covariances, or lower triangles C with ``Sigma = C C^T`` (also packed, as PyMC's
-        LKJCholeskyCov), or upper triangles P with ``inv(Sigma) = P P^T``; (D, D) is one for all components, and for
-        one column (K,) will do.  Standard deviations are (K, D), (K,), or one number in all.  A list of names has one
-        for each component.
-    corr : str, optional
-        Correlations (K, D, D) or (D, D), with the standard deviations ``sd`` of each column.
+        LKJCholeskyCov), or precision matrices, or upper triangles P with ``inv(Sigma) = P P^T``; (D, D) is one for
+        all components, and for one column (K,) will do.  Standard deviations are (K, D), (K,), or one number in all.
+        A list of names has one for each component.
+    corr, corr_chol : str, optional
+        Correlations (K, D, D) or (D, D), or their lower Cholesky factors (Stan's ``cholesky_factor_corr``), with the
+        standard deviations ``sd`` of each column.
     model : GaussianMixture, DirichletProcessMixture or MixtureOfFiniteMixtures, optional
         Only if the draws were made under exactly its prior; the evidence and the prior's sensitivity then work.
         Constants left at None are those that `fit` takes from X.  Components of a Dirichlet process must be in the
@@ -98,6 +102,14 @@ def from_datatree(
     -------
     Fit
 
+    Notes
+    -----
+    Axes come in the order that is written above, unless their names say otherwise.  The axis of the components is the
+    one with the weights' dimension.  An axis of features is known by coordinates that are the columns of X, and is put
+    in their order.  Axes of one length whose names say nothing of this kind are refused, as are coordinates that are
+    other names than those of the columns.  Arrays have no names, and dimensions that a library has named
+    (``mu_dim_0``) count as having none.
+
     Raises
     ------
     ArgumentError
@@ -109,17 +121,26 @@ def from_datatree(
     """
     data = as_matrix(X)
     named = NamedDraws.of(dt, group)
-    centers = means_of(named, means, data.values.shape[1])
+    found = weights_of(named, weights)
+    centers, axes = means_of(named, means, axes_of(found, data, has_names(X)))
     shape: Any = centers.shape
-    options = {"covariances": covariances, "chol": chol, "precision_chol": precision_chol, "sd": sd, "corr": corr}
-    scatter = scatter_of(named, {name: value for name, value in options.items() if value is not None}, shape)
-    shares = weights_of(named, weights, shape[2])
-    if shares.shape[:2] != shape[:2]:
-        raise ArgumentError(f"weights have axes (chain, draw) of {shares.shape[:2]} and the means {shape[:2]}.")
+    options = {
+        "covariances": covariances, "chol": chol, "precision": precision, "precision_chol": precision_chol, "sd": sd,
+        "corr": corr, "corr_chol": corr_chol,
+    }  # fmt: skip
+    scatter = scatter_of(named, {name: value for name, value in options.items() if value is not None}, shape, axes)
+    shares = shares_of(found, shape)
     described = _model(model, scatter.structure, shape, data)
     params = as_params(shares, centers, scatter.factor)
-    _check_log_likelihood(dt, params, data.values)
-    return _fit(described, params, _stats(dt, described, params), data, str(program))
+    is_posterior = group == "posterior"  # to which the groups of log likelihoods and statistics belong
+    if is_posterior:
+        _check_log_likelihood(dt, params, data.values)
+    return _fit(described, params, _stats(dt if is_posterior else None, described, params), data, str(program))
+
+
+def has_names(X: Any) -> bool:
+    """Whether the columns have names of their own."""
+    return hasattr(X, "columns")
 
 
 def _model(model: Model | None, structure: str, shape: tuple[int, ...], data: DataMatrix) -> Model:

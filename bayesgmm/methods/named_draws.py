@@ -2,109 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bayesgmm.core.params import MixtureParams, invert_triangular, precision_chol_of
-from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.data import DataMatrix
+from bayesgmm.errors import ArgumentError
+from bayesgmm.methods.named_axes import LISTED, Axes, NamedDraws, Names, Variable, refuse
 
 SUM_ERROR = 1e-5  # of weights: float32, and decimal files with six digits, round by less
 ASYMMETRY = 1e-5  # of a covariance, relative: the same
-Names = str | Sequence[str]
 
 
-@dataclass(frozen=True, eq=False)
-class NamedDraws:
-    """The variables of one group, each with axes (chain, draw, ...).
-
-    Parameters
-    ----------
-    arrays : dict of str to array
-    """
-
-    arrays: dict[str, np.ndarray]
-
-    @classmethod
-    def of(cls, dt: Any, group: str) -> NamedDraws:
-        """From a DataTree, an InferenceData, a Dataset or a dict of arrays."""
-        found = group_of(dt, group)
-        if found is None and hasattr(dt, "data_vars") and dt.data_vars:
-            found = dt
-        if found is None and isinstance(dt, Mapping) and not hasattr(dt, "children"):
-            return cls({str(name): np.asarray(values) for name, values in dt.items()})
-        if found is None:
-            raise ArgumentError(
-                f"dt={shown(dt)} has no group {group!r}: pass a DataTree or InferenceData, its posterior, or a dict of "
-                "arrays with axes (chain, draw, ...)."
-            )
-        arrays = {}
-        for name, values in found.data_vars.items():
-            if {"chain", "draw"} <= set(values.dims):
-                arrays[str(name)] = np.asarray(values.transpose("chain", "draw", ...).values)
-        return cls(arrays)
-
-    def take(self, names: Names, argument: str) -> np.ndarray:
-        """(chain, draw, ...) float64 values of one variable, or of one for each component, put on a new axis."""
-        if not isinstance(names, str):
-            parts = [self.take(name, argument) for name in names]
-            if not parts or len({part.shape for part in parts}) > 1:
-                raise ArgumentError(f"{argument}={shown(names)} must name variables of one shape, one per component.")
-            return np.stack(parts, axis=2)
-        if names not in self.arrays:
-            there = ", ".join(self.arrays) or "none with axes (chain, draw)"
-            raise ArgumentError(f"{argument}={names!r} is no variable of these draws, which have: {there}.")
-        values = np.asarray(self.arrays[names])
-        if values.ndim < 2 or values.dtype.kind not in "iuf":
-            raise ArgumentError(
-                f"{argument}={names!r} has shape {values.shape} and dtype {values.dtype}: it must hold numbers with "
-                "axes (chain, draw, ...)."
-            )
-        values = values.astype(float)
-        _refuse(~np.isfinite(values), f"{argument} ({names!r})", "is not finite")
-        return values
-
-
-def group_of(dt: Any, group: str) -> Any:
-    """A group as a Dataset; None where there is none."""
-    if hasattr(dt, "children"):
-        return dt.children[group].to_dataset() if group in dt.children else None
-    found = getattr(dt, group, None)
-    return found if hasattr(found, "data_vars") else None
-
-
-def weights_of(draws: NamedDraws, name: Names | None, n_components: int) -> np.ndarray:
-    """(chain, draw, K) weights of sum one."""
+def weights_of(draws: NamedDraws, name: Names | None) -> Variable | None:
+    """(chain, draw, K) weights of sum one; None where there is one component."""
     if name is None:
-        if n_components > 1:
-            raise ArgumentError(f"weights=None is for one component, and the means are of {n_components}.")
-        return np.ones((*next(iter(draws.arrays.values())).shape[:2], 1))
+        return None
     weights = draws.take(name, "weights")
-    if weights.ndim != 3 or weights.shape[2] != n_components:
-        raise ArgumentError(
-            f"weights have shape {weights.shape} and the means are of {n_components} components: they must be (chain, "
-            "draw, K)."
-        )
-    _refuse(weights < 0, "weights", "is negative", weights)
-    total = weights.sum(-1)
-    _refuse(np.abs(total - 1.0) > SUM_ERROR, "the sum of the weights", "is not one", total)
-    return weights / total[..., None]
+    values = weights.values
+    if values.ndim != 3:
+        raise ArgumentError(f"weights have shape {values.shape}: they must be (chain, draw, K).")
+    refuse(values < 0, "weights", "is negative", values)
+    total = values.sum(-1)
+    refuse(np.abs(total - 1.0) > SUM_ERROR, "the sum of the weights", "is not one", total)
+    return replace(weights, values=values / total[..., None])
 
 
-def means_of(draws: NamedDraws, name: Names, n_features: int) -> np.ndarray:
-    """(chain, draw, K, D) means; of one column also (chain, draw, K)."""
-    means = draws.take(name, "means")
-    if means.ndim == 3 and n_features == 1:
-        means = means[..., None]
-    if means.ndim != 4 or means.shape[3] != n_features:
-        hint = ": name a variable whose last two axes are exchanged" if means.ndim == 4 else ""
+def axes_of(weights: Variable | None, data: DataMatrix, is_named: bool) -> Axes:
+    """What is known before the means are read."""
+    component = "" if weights is None or weights.dims[0] == LISTED else weights.dims[0]
+    return Axes(component, data.feature_names, is_named)
+
+
+def means_of(draws: NamedDraws, name: Names, axes: Axes) -> tuple[np.ndarray, Axes]:
+    """(chain, draw, K, D) means in the order of X's columns, and what they tell of the axes of other variables."""
+    means, n_features = draws.take(name, "means"), len(axes.columns)
+    if means.values.ndim == 3 and n_features == 1:
+        return axes.arranged(means, "c").values[..., None], replace(axes, order=(0,))
+    means = axes.arranged(means, "cf")
+    shape = means.values.shape
+    if len(shape) != 4 or shape[3] != n_features:
+        hint = ": name a variable whose last two axes are exchanged" if len(shape) == 4 else ""
         raise ArgumentError(
-            f"means have shape {means.shape} and X has {n_features} columns: they must be (chain, draw, K, "
+            f"means have shape {shape} and X has {n_features} columns: they must be (chain, draw, K, "
             f"{n_features}){hint}."
         )
-    return means
+    order = axes.columns_of(means, 1)
+    dims = {means.dims[1]} - {"", axes.component}
+    return means.values[..., order], replace(axes, order=tuple(order), features=frozenset(dims))
+
+
+def shares_of(weights: Variable | None, shape: tuple[int, ...]) -> np.ndarray:
+    """(chain, draw, K) weights that go with means of `shape`."""
+    if weights is None:
+        if shape[2] > 1:
+            raise ArgumentError(f"weights=None is for one component, and the means are of {shape[2]}.")
+        return np.ones((*shape[:2], 1))
+    found = weights.values.shape
+    if found[2] != shape[2]:
+        raise ArgumentError(
+            f"weights have shape {found} and the means are of {shape[2]} components: they must be (chain, draw, K)."
+        )
+    if found[:2] != shape[:2]:
+        raise ArgumentError(f"weights have axes (chain, draw) of {found[:2]} and the means {shape[:2]}.")
+    return weights.values
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,132 +85,201 @@ class Scatter:
     factor: np.ndarray
 
 
-def scatter_of(draws: NamedDraws, given: dict[str, Names], shape: tuple[int, int, int, int]) -> Scatter:
-    """From one of `READERS`, and for ``sd`` perhaps with correlations.
+def scatter_of(draws: NamedDraws, given: dict[str, Names], shape: tuple[int, ...], axes: Axes) -> Scatter:
+    """From one of `READERS`: matrices, or standard deviations with perhaps correlations.
 
     Parameters
     ----------
     shape : tuple
         Of the means.
     """
-    names = [name for name in given if name != "corr"]
-    if len(names) != 1 or ("corr" in given and names != ["sd"]):
+    names = [name for name in given if name not in WITH_SD]
+    if len(names) != 1 or (len(given) > 1 and (names != ["sd"] or len(given) > 2)):
         raise ArgumentError(
-            f"give exactly one of covariances=, chol=, precision_chol= and sd= (and corr= with sd=), not "
-            f"{', '.join(given) or 'none'}."
+            "give exactly one of covariances=, chol=, precision=, precision_chol= and sd= (and corr= or corr_chol= "
+            f"with sd=), not {', '.join(given) or 'none'}."
         )
-    argument = "sd and corr" if "corr" in given else names[0]
-    arrays = [draws.take(given[name], name) for name in given]
-    for array in arrays:
-        if array.shape[:2] != shape[:2]:
-            raise ArgumentError(f"{argument} have axes (chain, draw) of {array.shape[:2]} and the means {shape[:2]}.")
-    return READERS[argument](arrays, argument, *shape[2:])
+    argument = " and ".join(sorted(given, key=lambda name: name in WITH_SD))
+    found = [draws.take(given[name], name) for name in argument.split(" and ")]
+    for variable in found:
+        if variable.values.shape[:2] != shape[:2]:
+            raise ArgumentError(
+                f"{argument} have axes (chain, draw) of {variable.values.shape[:2]} and the means {shape[:2]}."
+            )
+    return READERS[argument](found, axes, *shape[2:])
 
 
-def _from_covariances(arrays: list[np.ndarray], argument: str, k: int, d: int) -> Scatter:
-    matrices, is_shared = _matrices(arrays[0], argument, k, d)
-    return Scatter("tied" if is_shared else "full", _factor_of_covariances(matrices, argument))
+def _from_covariances(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
+    matrices, is_shared = _symmetric(found[0], axes, k, d)
+    return Scatter("tied" if is_shared else "full", _factor_of_covariances(matrices, "covariances"))
 
 
-def _from_cholesky(arrays: list[np.ndarray], argument: str, k: int, d: int) -> Scatter:
+def _from_precisions(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
+    """P P^T = T with P upper triangular: the Cholesky factor of T with rows and columns in reverse, reversed again."""
+    matrices, is_shared = _symmetric(found[0], axes, k, d)
+    symmetric = _checked_definite(matrices, "precision")[..., ::-1, ::-1]
+    return Scatter("tied" if is_shared else "full", np.linalg.cholesky(symmetric)[..., ::-1, ::-1])
+
+
+def _from_cholesky(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
     """Lower triangles, square or packed row by row as PyMC's LKJCholeskyCov."""
-    values, size = arrays[0], d * (d + 1) // 2
-    if values.shape[2:] in ((k, size), (size,)) and values.shape[2:] != (d, d) and d > 1:
-        square = np.zeros((*values.shape[:-1], d, d))
-        square[(..., *np.tril_indices(d))] = values
-        values = square
-    matrices, is_shared = _matrices(values, argument, k, d)
-    upper = np.abs(np.triu(matrices, 1)).max() if d > 1 else 0.0
-    if upper > 0:
-        raise ArgumentError(f"{argument} is not lower triangular: C with Sigma = C C^T is wanted.")
-    diagonal = np.diagonal(matrices, axis1=-2, axis2=-1)
-    _refuse(diagonal <= 0, f"the diagonal of {argument}", "is not positive", diagonal)
-    return Scatter("tied" if is_shared else "full", np.swapaxes(invert_triangular(matrices, is_lower=True), -1, -2))
+    lower, is_shared, order = _triangles(_unpacked(found[0], axes, k, d), axes, k, d, is_lower=True)
+    return Scatter("tied" if is_shared else "full", _reordered(_inverse_transposed(lower), order))
 
 
-def _from_precision(arrays: list[np.ndarray], argument: str, k: int, d: int) -> Scatter:
-    matrices, is_shared = _matrices(arrays[0], argument, k, d)
-    if d > 1 and np.abs(np.tril(matrices, -1)).max() > 0:
-        raise ArgumentError(f"{argument} is not upper triangular: P with inv(Sigma) = P P^T is wanted.")
-    diagonal = np.diagonal(matrices, axis1=-2, axis2=-1)
-    _refuse(diagonal <= 0, f"the diagonal of {argument}", "is not positive", diagonal)
-    return Scatter("tied" if is_shared else "full", matrices)
+def _from_precision_chol(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
+    upper, is_shared, order = _triangles(found[0], axes, k, d, is_lower=False)
+    return Scatter("tied" if is_shared else "full", _reordered(upper, order))
 
 
-def _from_deviations(arrays: list[np.ndarray], argument: str, k: int, d: int) -> Scatter:
+def _from_deviations(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
     """(K, D), one per component, or one in all."""
-    sd, event = arrays[0], arrays[0].shape[2:]
-    _refuse(sd <= 0, argument, "is not positive", sd)
-    if event == (k, d):
+    is_by_column = len(found[0].dims) == 1 and axes.role(found[0], 0) == "f"
+    sd = _deviations(found[0], axes, (k, d))
+    event = sd.shape[2:]
+    if event == (k, d) and not is_by_column:
         structure = "diagonal" if d > 1 else "full"
-    elif event == (k,):
+    elif event == (k,) and not is_by_column:
         sd, structure = sd[..., None], "spherical" if d > 1 else "full"
     elif event == ():
         sd, structure = sd[..., None, None], "isotropic" if d > 1 else "tied"
+    elif is_by_column:
+        raise ArgumentError(
+            "sd has one number for each column and none for each component: repeat it along an axis of the components."
+        )
     else:
-        raise ArgumentError(_wanted(argument, event, f"({k}, {d}), ({k},) or ()"))
+        raise ArgumentError(_wanted("sd", event, f"({k}, {d}), ({k},) or ()"))
     factor = np.array(np.broadcast_to(1.0 / sd, (*sd.shape[:2], k, d)))
     return Scatter(structure, factor if d > 1 else factor[..., None])
 
 
-def _from_correlations(arrays: list[np.ndarray], argument: str, k: int, d: int) -> Scatter:
-    sd, corr = arrays
-    correlations, is_shared = _matrices(corr, "corr", k, d)
-    allowed = [(k, d), (d,)] if is_shared else [(k, d)]
-    if sd.shape[2:] not in allowed:
-        raise ArgumentError(_wanted("sd", sd.shape[2:], " or ".join(map(str, allowed))))
-    _refuse(sd <= 0, "sd", "is not positive", sd)
-    is_tied = is_shared and sd.ndim == 3
-    sd = np.broadcast_to(sd[:, :, None] if sd.ndim == 3 else sd, (*sd.shape[:2], k, d))
-    covariances = correlations * sd[..., None] * sd[..., None, :]
-    return Scatter("tied" if is_tied else "full", _factor_of_covariances(covariances, argument))
+def _deviations(sd: Variable, axes: Axes, *by_column: tuple[int, ...]) -> np.ndarray:
+    """Positive numbers; in the shapes `by_column` the last axis is put in the order of X's columns."""
+    if len(sd.dims) == 2:
+        sd = axes.arranged(sd, "cf")
+    values = sd.values
+    refuse(values <= 0, "sd", "is not positive", values)
+    return values[..., axes.columns_of(sd, len(sd.dims) - 1)] if values.shape[2:] in by_column else values
 
 
-READERS: dict[str, Callable[[list[np.ndarray], str, int, int], Scatter]] = {
-    "covariances": _from_covariances, "chol": _from_cholesky, "precision_chol": _from_precision,
-    "sd": _from_deviations, "sd and corr": _from_correlations,
+def _from_correlations(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
+    correlations, is_shared = _symmetric(found[1], axes, k, d)
+    return _with_deviations(found[0], correlations, is_shared, axes)
+
+
+def _from_correlation_factors(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
+    """Stan's ``cholesky_factor_corr``."""
+    lower, is_shared, order = _triangles(found[1], axes, k, d, is_lower=True)
+    correlations = lower @ np.swapaxes(lower, -1, -2)
+    return _with_deviations(found[0], correlations[..., order, :][..., order], is_shared, axes)
+
+
+def _with_deviations(sd: Variable, correlations: np.ndarray, is_shared: bool, axes: Axes) -> Scatter:
+    k, d = correlations.shape[2:4]
+    diagonal = np.diagonal(correlations, axis1=-2, axis2=-1)
+    refuse(np.abs(diagonal - 1.0) > ASYMMETRY, "the diagonal of the correlations", "is not one", diagonal)
+    is_by_component = len(sd.dims) == 1 and axes.role(sd, 0) == "c"
+    allowed = [(k, d), (d,)] if is_shared and not is_by_component else [(k, d)]
+    values = _deviations(sd, axes, *allowed)
+    if values.shape[2:] not in allowed:
+        raise ArgumentError(_wanted("sd", values.shape[2:], " or ".join(map(str, allowed))))
+    is_tied = is_shared and values.ndim == 3
+    full = np.broadcast_to(values[:, :, None] if values.ndim == 3 else values, (*values.shape[:2], k, d))
+    covariances = correlations * full[..., None] * full[..., None, :]
+    return Scatter("tied" if is_tied else "full", _factor_of_covariances(covariances, "sd and correlations"))
+
+
+WITH_SD = ("corr", "corr_chol")
+READERS: dict[str, Callable[[list[Variable], Axes, int, int], Scatter]] = {
+    "covariances": _from_covariances, "chol": _from_cholesky, "precision": _from_precisions,
+    "precision_chol": _from_precision_chol, "sd": _from_deviations, "sd and corr": _from_correlations,
+    "sd and corr_chol": _from_correlation_factors,
 }  # fmt: skip
 
 
-def _matrices(values: np.ndarray, argument: str, k: int, d: int) -> tuple[np.ndarray, bool]:
-    """(chain, draw, K, D, D) matrices, and whether one was given for all components."""
-    event = values.shape[2:]
+def _symmetric(variable: Variable, axes: Axes, k: int, d: int) -> tuple[np.ndarray, bool]:
+    """(chain, draw, K, D, D) matrices with rows and columns as X has them, and whether one was given for all."""
+    matrices, is_shared, variable = _matrices(variable, axes, k, d)
+    if d == 1:
+        return matrices, is_shared
+    rows, columns = (axes.columns_of(variable, axis) for axis in (-2, -1))
+    return matrices[..., rows, :][..., columns], is_shared
+
+
+def _triangles(variable: Variable, axes: Axes, k: int, d: int, is_lower: bool) -> tuple[np.ndarray, bool, list[int]]:
+    """(chain, draw, K, D, D) triangles in the order in which they were made, and where the columns of X stand there."""
+    matrices, is_shared, variable = _matrices(variable, axes, k, d)
+    side, meaning = ("lower", "C with Sigma = C C^T") if is_lower else ("upper", "P with inv(Sigma) = P P^T")
+    other = np.triu(matrices, 1) if is_lower else np.tril(matrices, -1)
+    if np.abs(other).max() > 0:
+        raise ArgumentError(f"{variable.argument} is not {side} triangular: {meaning} is wanted.")
+    diagonal = np.diagonal(matrices, axis1=-2, axis2=-1)
+    refuse(diagonal <= 0, f"the diagonal of {variable.argument}", "is not positive", diagonal)
+    is_square = variable.values.shape[-2:] == (d, d) and d > 1
+    return matrices, is_shared, axes.columns_of(variable, -2) if is_square else list(axes.order)
+
+
+def _unpacked(variable: Variable, axes: Axes, k: int, d: int) -> Variable:
+    size = d * (d + 1) // 2
+    if d > 1 and len(variable.dims) == 2 and variable.dims[1] == axes.component != "":
+        variable = replace(
+            variable, values=np.swapaxes(variable.values, 2, 3), dims=variable.dims[::-1], labels=variable.labels[::-1]
+        )
+    values = variable.values
+    if values.shape[2:] not in ((k, size), (size,)) or values.shape[2:] == (d, d) or d == 1:
+        return variable
+    square = np.zeros((*values.shape[:-1], d, d))
+    square[(..., *np.tril_indices(d))] = values
+    return replace(variable, values=square, dims=(*variable.dims[:-1], "", ""), labels=(*variable.labels[:-1], (), ()))
+
+
+def _inverse_transposed(lower: np.ndarray) -> np.ndarray:
+    return np.swapaxes(invert_triangular(lower, is_lower=True), -1, -2)
+
+
+def _reordered(factor: np.ndarray, order: list[int]) -> np.ndarray:
+    """Precision factors of the same covariances with rows and columns in another order."""
+    if order == list(range(len(order))):
+        return factor
+    inverse = invert_triangular(factor)
+    covariances = np.swapaxes(inverse, -1, -2) @ inverse
+    return precision_chol_of(covariances[..., order, :][..., order])
+
+
+def _matrices(variable: Variable, axes: Axes, k: int, d: int) -> tuple[np.ndarray, bool, Variable]:
+    """(chain, draw, K, D, D) matrices, whether one was given for all components, and the variable in that order."""
+    wanted = {3: "cff", 2: "ff", 1: "c"}.get(len(variable.dims), "")
+    variable = axes.arranged(variable, wanted)
+    values, event = variable.values, variable.values.shape[2:]
     if d == 1 and event in ((k,), ()):
         values = values[..., None, None]
         event = values.shape[2:]
     if event == (d, d):
-        return np.array(np.broadcast_to(values[:, :, None], (*values.shape[:2], k, d, d))), True
+        return np.array(np.broadcast_to(values[:, :, None], (*values.shape[:2], k, d, d))), True, variable
     if event != (k, d, d):
-        raise ArgumentError(_wanted(argument, event, f"({k}, {d}, {d}), or ({d}, {d}) for all components"))
-    return values, False
+        raise ArgumentError(_wanted(variable.argument, event, f"({k}, {d}, {d}), or ({d}, {d}) for all components"))
+    return values, False, variable
 
 
 def _factor_of_covariances(matrices: np.ndarray, argument: str) -> np.ndarray:
+    return precision_chol_of(_checked_definite(matrices, argument))
+
+
+def _checked_definite(matrices: np.ndarray, argument: str) -> np.ndarray:
+    """The symmetric parts."""
     size = np.abs(matrices).max((-2, -1), keepdims=True)
     transposed = np.swapaxes(matrices, -1, -2)
     skew = np.abs(matrices - transposed) > ASYMMETRY * size
-    _refuse(skew, argument, "is not symmetric", matrices)
+    refuse(skew, argument, "is not symmetric", matrices)
     deviations = np.sqrt(np.maximum(np.diagonal(matrices, axis1=-2, axis2=-1), 0.0))
-    _refuse(deviations <= 0, f"a variance of {argument}", "is not positive", deviations**2)
+    entry = "a diagonal entry" if argument == "precision" else "a variance"
+    refuse(deviations <= 0, f"{entry} of {argument}", "is not positive", deviations**2)
     symmetric = 0.5 * (matrices + transposed)
     correlations = symmetric / deviations[..., None] / deviations[..., None, :]
     lowest = np.linalg.eigvalsh(correlations)[..., 0]
     few_eps = 4 * matrices.shape[-1] * np.finfo(float).eps
-    _refuse(lowest <= few_eps, f"the smallest eigenvalue of the correlations in {argument}", "is not positive", lowest)
-    return precision_chol_of(symmetric)
-
-
-def _refuse(wrong: np.ndarray, what: str, why: str, values: np.ndarray | None = None) -> None:
-    """Raise an ArgumentError that names the first wrong draw."""
-    if not wrong.any():
-        return
-    chain, draw, *rest = np.argwhere(wrong)[0]
-    n_draws = int(wrong.any(axis=tuple(range(2, wrong.ndim))).sum()) if wrong.ndim > 2 else int(wrong.sum())
-    where = f", component {rest[0]}" if rest else ""
-    value = "" if values is None else f" ({values[(chain, draw, *rest)]:.6g})"
-    raise ArgumentError(
-        f"{what} {why}{value} at draw {draw} of chain {chain}{where} (counted from 0), one of {n_draws} such draws."
-    )
+    refuse(lowest <= few_eps, f"the smallest eigenvalue of the correlations in {argument}", "is not positive", lowest)
+    return symmetric
 
 
 def _wanted(argument: str, event: tuple[int, ...], allowed: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from bayesgmm.core.combination import log_mixture, stacking_weights
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.result.approximation import PARETO_K_LIMIT
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit
@@ -39,6 +40,16 @@ class ChainStack:
     elpd: np.ndarray
     elpd_stacked: float
     pareto_k: np.ndarray
+
+    def __repr__(self) -> str:
+        shares = ", ".join(f"{weight:.2f}" for weight in self.weights)
+        elpd = ", ".join(f"{value:.1f}" for value in self.elpd)
+        too_high = ", ".join(str(count) for count in (self.pareto_k > PARETO_K_LIMIT).sum(1))
+        return (
+            f"<{len(self.weights)} chains stacked: weights {shares}; elpd {elpd}, stacked {self.elpd_stacked:.1f}; "
+            f"Pareto k up to {self.pareto_k.max():.2f}, above {PARETO_K_LIMIT} at {too_high} of "
+            f"{self.pareto_k.shape[1]} points>"
+        )
 
 
 def stack_chains(fit: Fit) -> ChainStack:

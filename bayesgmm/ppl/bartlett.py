@@ -178,6 +178,26 @@ class Bartlett:
             values |= self.scale.variables(bartlett, self.dof, rng)
         return {name: values[name].reshape(shape) for name, shape in self.shapes.items()}
 
+    def natural(self, params: MixtureParams, rng: np.random.Generator | None = None) -> dict[str, np.ndarray]:
+        """The same of the free variables of the `pm.Model`, which are in the data's units."""
+        values = self.variables(params, rng)
+        found = {name: values[name] for name in self.weights.shapes.keys() & {"concentration"}}
+        if self.n_components > 1 or not found:
+            found["weights"] = params.weights
+        if self.scale is not None:
+            flat = np.concatenate([np.log(values["scale_square"]).ravel(), values.get("scale_lower", np.empty(0))])
+            found["scale"] = self.scale_at(flat)
+        return found | {"covariances": params.covariances, "means": params.means}
+
+    def scale_at(self, flat: np.ndarray) -> np.ndarray:
+        """The unknown scale in data units, of its own coordinates."""
+        assert self.scale is not None
+        ratio = self.scale.factor(flat)
+        if self.structure.is_diagonal:
+            return (ratio * self.scale_root_diagonal() ** -2).reshape(() if self.scale.is_round else (-1,))
+        half = invert_triangular(self.whitening @ self.root[0]).T @ ratio
+        return half @ half.T
+
     def flatten(self, params: MixtureParams, rng: np.random.Generator | None = None) -> np.ndarray:
         """The (n_dim,) unconstrained vector of one mixture, as `variables`; the inverse of `expand`."""
         values = self.variables(params, rng)

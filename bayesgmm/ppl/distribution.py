@@ -16,7 +16,7 @@ from bayesgmm.core.density import sample
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError
 from bayesgmm.ppl.factors import precision_chol_of_chol, precision_chol_of_cov
-from bayesgmm.ppl.op import CACHE_VERSION, mixture_log_density
+from bayesgmm.ppl.op import CACHE_VERSION, mixture_log_density, mixture_log_density_of_weights
 
 SIMPLEX_TOLERANCE = 1e-5  # as pm.Mixture's: above what transforms and float32 leave, below a typing error
 NOT_A_SIMPLEX = "MvNormalMixture: weights must be at least 0 and sum to 1."
@@ -50,9 +50,24 @@ class MvNormalMixtureRV(RandomVariable):
         return sample(params, n, rng)[0].reshape(*batch, d)
 
 
+class LogWeightsMixtureRV(MvNormalMixtureRV):
+    """The same with the logarithms of the weights."""
+
+    name = "mvnormal_log_weights_mixture"
+
+    @classmethod
+    def rng_fn(cls, rng, log_weights, means, precision_chol, size):
+        return super().rng_fn(rng, np.exp(log_weights), means, precision_chol, size)
+
+
 @numba_core_rv_funcify.register(MvNormalMixtureRV)
 def _numba_draw(op, node):
     return draw_row, CACHE_VERSION
+
+
+@numba_core_rv_funcify.register(LogWeightsMixtureRV)
+def _numba_draw_by_log_weights(op, node):
+    return draw_row_by_log_weights, CACHE_VERSION
 
 
 @jit
@@ -82,6 +97,12 @@ def draw_row(rng, weights, means, precision_chol):
     return row
 
 
+@jit
+def draw_row_by_log_weights(rng, log_weights, means, precision_chol):
+    """`draw_row` at the logarithms of weights."""
+    return draw_row(rng, np.exp(log_weights), means, precision_chol)
+
+
 class MvNormalMixture(pm.Continuous):
     r"""Finite mixture of multivariate normals, with a fast log density and gradient.
 
@@ -96,6 +117,9 @@ class MvNormalMixture(pm.Continuous):
     weights : tensor_like of float, shape (K,)
         Non-negative, sums to one.
     means : tensor_like of float, shape (K, D)
+    log_weights : tensor_like of float, shape (K,)
+        Natural logarithms of the weights, in their place; -inf is a weight of zero.  Weights that come from products
+        (sticks) or from a softmax can be so small that float64 has none of them, and their logarithms are exact.
     precision_chol : tensor_like of float, shape (K, D, D) or (D, D)
         P, upper triangular with a positive diagonal, where ``inv(Sigma) = P P^T`` (``P = C^-T`` where
         ``Sigma = C C^T``). The cheapest of the three; give exactly one. A (D, D) array is shared by all
@@ -111,8 +135,9 @@ class MvNormalMixture(pm.Continuous):
     Raises
     ------
     ArgumentError
-        None or more than one of `precision_chol`, `chol` and `cov` is given, shapes that are known when the
-        model is built do not fit together, or a constant factor is not triangular.
+        None or more than one of `precision_chol`, `chol` and `cov` is given, or of `weights` and `log_weights`; or
+        ``tau=``, a precision matrix, is; shapes that are known when the model is built do not fit together, or a
+        constant factor is not triangular.
     pymc.logprob.utils.ParameterValueError
         When a log density is evaluated by itself (``pm.logp(...).eval()``) at weights that are not on the
         simplex or factors without a positive diagonal. Inside a model these give ``-inf``.
@@ -138,47 +163,93 @@ class MvNormalMixture(pm.Continuous):
     ...     means = pm.Normal("means", 0.0, 10.0, shape=(2, 3))
     ...     chol, _, _ = pm.LKJCholeskyCov("chol", n=3, eta=2.0, sd_dist=pm.Exponential.dist(1.0, shape=3))
     ...     bg.MvNormalMixture("x", weights=weights, means=means, chol=chol, observed=X)  # X is (n, 3)
+
+    Sticks, by the logarithms of what they leave:
+
+    >>> with pm.Model():
+    ...     breaks = pm.Exponential("breaks", 0.5, shape=19)  # -log(1 - stick), sticks ~ Beta(1, 0.5)
+    ...     log_left = pt.concatenate([[0.0], -pt.cumsum(breaks)])
+    ...     log_weights = log_left + pt.concatenate([pt.log1mexp(-breaks), [0.0]])
     """
 
     rv_op = MvNormalMixtureRV()
 
     @classmethod
-    def dist(cls, weights, means, *, precision_chol=None, chol=None, cov=None, **kwargs):
-        given = {"precision_chol": precision_chol, "chol": chol, "cov": cov}
-        given = {name: pt.as_tensor_variable(value) for name, value in given.items() if value is not None}
-        if len(given) != 1:
-            names = ", ".join(given) or "none"
-            raise ArgumentError(f"give exactly one of precision_chol=, chol= and cov= to MvNormalMixture, not {names}.")
-        [(name, matrices)] = given.items()
-        weights, means = pt.as_tensor_variable(weights), pt.as_tensor_variable(means)
-        _check_shapes(weights, means, name, matrices, kwargs.get("shape"))
+    def dist(
+        cls, weights=None, means=None, *, log_weights=None, precision_chol=None, chol=None, cov=None, tau=None, **kwargs
+    ):
+        if tau is not None:
+            raise ArgumentError(
+                "MvNormalMixture takes no tau=: of a precision matrix T pass cov=pt.linalg.inv(T), or "
+                "precision_chol=P, upper triangular with T = P P^T."
+            )
+        by_name, shares = _one_of("weights= and log_weights=", weights=weights, log_weights=log_weights)
+        if means is None:
+            raise ArgumentError("give means= to MvNormalMixture: a tensor of shape (K, D).")
+        name, matrices = _one_of("precision_chol=, chol= and cov=", precision_chol=precision_chol, chol=chol, cov=cov)
+        means = pt.as_tensor_variable(means)
+        _check_shapes(by_name, shares, means, name, matrices, kwargs.get("shape"))
         _check_triangle(name, matrices)
         factor = _precision_chol_of(name, matrices)
         if factor.type.ndim == 2:
             factor = pt.alloc(factor, means.shape[0], *factor.shape)
-        return super().dist([pt.cast(value, "floatX") for value in (weights, means, factor)], **kwargs)
+        parameters = [pt.cast(value, "floatX") for value in (shares, means, factor)]
+        return (super() if by_name == "weights" else super(MvNormalMixture, LogWeightsMixture)).dist(
+            parameters, **kwargs
+        )
 
     def support_point(rv, size, weights, means, precision_chol):
-        centre = (weights[..., None] * means).sum(-2)
-        return centre if rv_size_is_none(size) else pt.alloc(centre, *size, means.shape[-1])
+        return _centre(size, weights, means)
 
     def logp(value, weights, means, precision_chol):
-        weights, means, precision_chol = (
-            _drop_batch(parameter, ndim) for parameter, ndim in ((weights, 1), (means, 2), (precision_chol, 3))
-        )
-        rows = value if value.type.ndim == 2 else value.reshape((-1, value.shape[-1]))
-        log_density, _ = mixture_log_density(rows, pt.log(weights), means, precision_chol)
-        if value.type.ndim != 2:
-            log_density = log_density.reshape(value.shape[:-1], ndim=value.type.ndim - 1)
-        diagonal = pt.diagonal(precision_chol, axis1=-2, axis2=-1)
-        return check_parameters(
-            log_density,
-            weights >= 0,
-            pt.abs(weights.sum() - 1.0) <= SIMPLEX_TOLERANCE,
-            diagonal > 0,
-            diagonal < np.inf,  # a variance of zero
-            msg="weights >= 0, sum(weights) = 1, positive definite covariances",
-        )
+        weights = _drop_batch(weights, 1)
+        is_simplex = (weights >= 0, pt.abs(weights.sum() - 1.0) <= SIMPLEX_TOLERANCE)
+        return _log_density(mixture_log_density_of_weights, value, weights, means, precision_chol, is_simplex)
+
+
+class LogWeightsMixture(MvNormalMixture):
+    """What `MvNormalMixture` makes of log weights."""
+
+    rv_op = LogWeightsMixtureRV()
+
+    def support_point(rv, size, log_weights, means, precision_chol):
+        return _centre(size, pt.exp(log_weights), means)
+
+    def logp(value, log_weights, means, precision_chol):
+        log_weights = _drop_batch(log_weights, 1)
+        is_simplex = (pt.abs(pt.exp(log_weights).sum() - 1.0) <= SIMPLEX_TOLERANCE,)
+        return _log_density(mixture_log_density, value, log_weights, means, precision_chol, is_simplex)
+
+
+def _centre(size, weights, means):
+    centre = (weights[..., None] * means).sum(-2)
+    return centre if rv_size_is_none(size) else pt.alloc(centre, *size, means.shape[-1])
+
+
+def _log_density(op, value, weights, means, precision_chol, is_simplex):
+    """One value per row of `value`; the weights are as `op` takes them."""
+    means, precision_chol = _drop_batch(means, 2), _drop_batch(precision_chol, 3)
+    rows = value if value.type.ndim == 2 else value.reshape((-1, value.shape[-1]))
+    log_density, _ = op(rows, weights, means, precision_chol)
+    if value.type.ndim != 2:
+        log_density = log_density.reshape(value.shape[:-1], ndim=value.type.ndim - 1)
+    diagonal = pt.diagonal(precision_chol, axis1=-2, axis2=-1)
+    return check_parameters(
+        log_density,
+        *is_simplex,
+        diagonal > 0,
+        diagonal < np.inf,  # a variance of zero
+        msg="weights >= 0, sum(weights) = 1, positive definite covariances",
+    )
+
+
+def _one_of(names, **given):
+    """The name and tensor of the one argument that is there."""
+    found = {name: pt.as_tensor_variable(value) for name, value in given.items() if value is not None}
+    if len(found) != 1:
+        raise ArgumentError(f"give exactly one of {names} to MvNormalMixture, not {', '.join(found) or 'none'}.")
+    [pair] = found.items()
+    return pair
 
 
 def _precision_chol_of(name, matrices):
@@ -196,10 +267,10 @@ def _drop_batch(parameter, ndim):
     return parameter.squeeze(extra) if extra else parameter
 
 
-def _check_shapes(weights, means, name, matrices, shape):
-    expected = {"weights": "(K,)", "means": "(K, D)", name: "(K, D, D) or (D, D)"}
-    ndims = {"weights": (1,), "means": (2,), name: (2, 3)}
-    for label, value in (("weights", weights), ("means", means), (name, matrices)):
+def _check_shapes(by_name, weights, means, name, matrices, shape):
+    expected = {by_name: "(K,)", "means": "(K, D)", name: "(K, D, D) or (D, D)"}
+    ndims = {by_name: (1,), "means": (2,), name: (2, 3)}
+    for label, value in ((by_name, weights), ("means", means), (name, matrices)):
         if value.type.ndim not in ndims[label]:
             raise ArgumentError(
                 f"{label} of MvNormalMixture must have shape {expected[label]}, not {value.type.shape}."
@@ -207,7 +278,7 @@ def _check_shapes(weights, means, name, matrices, shape):
     k, d = means.type.shape
     last = shape[-1] if isinstance(shape, tuple | list) and len(shape) and isinstance(shape[-1], int) else None
     fits = (
-        ("weights", weights.type.shape, (k,)),
+        (by_name, weights.type.shape, (k,)),
         (name, matrices.type.shape, (k, d, d)[-matrices.type.ndim :]),
         ("the last axis of x", (last,), (d,)),
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
+from pytensor.graph.rewriting.basic import node_rewriter
+from pytensor.tensor.rewriting.basic import register_canonicalize
 
 from bayesgmm.core.compilation import jit
 from bayesgmm.ppl.op import CompiledOp, as_float64, register_for_numba
@@ -80,6 +82,36 @@ def pull_back_to_cov(factors, cotangent):
     return result
 
 
+@jit
+def covariance_of(precision_chol):
+    """(K, D, D) covariances C C^T of upper triangular P = C^-T."""
+    n_features = precision_chol.shape[-1]
+    covariances = np.zeros(precision_chol.shape)
+    transposed = np.ascontiguousarray(precision_chol.transpose(0, 2, 1))
+    inverses = invert_transposed(transposed)  # P^-1 = C^T
+    for k in range(len(precision_chol)):
+        for i in range(n_features):
+            for j in range(i + 1):
+                total = 0.0
+                for e in range(j + 1):
+                    total += inverses[k, e, i] * inverses[k, e, j]
+                covariances[k, i, j] = covariances[k, j, i] = total
+    return covariances
+
+
+@jit
+def pull_back_to_factor(precision_chol, covariances, cotangent):
+    """The upper triangle of -Sigma (G + G^T) Sigma P, because d Sigma = -Sigma (dP P^T + P dP^T) Sigma."""
+    result = np.zeros(precision_chol.shape)
+    for k in range(len(precision_chol)):
+        sigma, G = np.ascontiguousarray(covariances[k]), np.ascontiguousarray(cotangent[k])
+        product = -sigma @ (G + G.T) @ sigma @ np.ascontiguousarray(precision_chol[k])
+        for i in range(len(product)):
+            for j in range(i, len(product)):
+                result[k, i, j] = product[i, j]
+    return result
+
+
 class _MatricesOp(CompiledOp):
     """Stacks of matrices in, one stack of the first one's shape out."""
 
@@ -129,5 +161,54 @@ class PrecisionCholOfCov(_MatricesOp):
     L_op = pullback
 
 
+@register_for_numba
+class FactorPullback(_MatricesOp):
+    gufunc_signature = "(k,d,d),(k,d,d),(k,d,d)->(k,d,d)"
+    function = staticmethod(pull_back_to_factor)
+
+
+@register_for_numba
+class CovOfPrecisionChol(_MatricesOp):
+    """(K, D, D) upper triangular P -> covariances, the inverse of `PrecisionCholOfCov`."""
+
+    gufunc_signature = "(k,d,d)->(k,d,d)"
+    function = staticmethod(covariance_of)
+
+    def pullback(self, inputs, outputs, cotangents):
+        return [FactorPullback()(inputs[0], outputs[0], cotangents[0])]
+
+    L_op = pullback
+
+
+@register_canonicalize
+@node_rewriter([PrecisionCholOfCov])
+def skip_covariances(fgraph, node):
+    """A factor that has been made a covariance is still there: to factorise that again would cost it digits."""
+    origin = node.inputs[0].owner
+    return [origin.inputs[0]] if origin is not None and isinstance(origin.op, CovOfPrecisionChol) else None
+
+
+@register_canonicalize
+@node_rewriter([FactorPullback])
+def skip_pullback_through_covariances(fgraph, node):
+    """The same of their pullbacks: one undoes the other, but for the triangle that is not read."""
+    factor, _, cotangent = node.inputs
+    origin = cotangent.owner
+    if origin is None or not isinstance(origin.op, CovPullback):
+        return None
+    theirs, inner = origin.inputs
+    return [pt.triu(inner)] if factor in (theirs, _origin_of(theirs)) else None
+
+
+def _origin_of(factor):
+    """The P of ``PrecisionCholOfCov(CovOfPrecisionChol(P))``."""
+    for op in (PrecisionCholOfCov, CovOfPrecisionChol):
+        if factor.owner is None or not isinstance(factor.owner.op, op):
+            return None
+        factor = factor.owner.inputs[0]
+    return factor
+
+
 precision_chol_of_chol = PrecisionCholOfChol()
+cov_of_precision_chol = CovOfPrecisionChol()
 precision_chol_of_cov = PrecisionCholOfCov()

@@ -28,6 +28,9 @@ from bayesgmm.core.params import LOG_2PI
 # function which it has inlined was changed, so the number follows the source.
 PACKAGE = Path(__file__).parents[1]
 SOURCES = sorted(path for folder in ("core", "ppl") for path in (PACKAGE / folder).glob("*.py"))
+# A responsibility below e^-708 counts as none: a weight that leaves it 400 nats of room is safe to divide by.
+RESOLVED = 1e-130
+LARGEST_EXPONENT, LARGEST = 600.0, 1e300
 CACHE_VERSION = zlib.crc32(b"".join(path.read_bytes() for path in SOURCES))
 
 
@@ -97,6 +100,34 @@ def pull_back_to_params(X, means, precision_chol, resp, cotangent):
                     d_factors[k, d, j] -= second[k, min(d, e), max(d, e)] * factors[k, e, j]
             d_factors[k, j, j] += counts[k] / factors[k, j, j]
     return counts, d_means, d_factors
+
+
+@jit
+def weights_log_density(X, weights, means, precision_chol):
+    """`rows_log_density` at weights, of which some may be zero."""
+    return rows_log_density(X, np.log(weights), means, precision_chol)
+
+
+@jit
+def pull_back_to_weights(X, weights, means, precision_chol, log_density, counts, cotangent):
+    """(K,) cotangents of the weights: the sum over rows of N(x | k) / f(x) times the row's cotangent.
+
+    That is counts / weight.  Where the responsibilities have left the range of float64, as at a weight of zero, the
+    ratio of the densities is summed itself; what is too large for a float becomes the largest one, so that zero times
+    it is zero in the chain rule.
+    """
+    result = np.empty(len(weights))
+    for k in range(len(weights)):
+        if weights[k] > RESOLVED:
+            result[k] = counts[k] / weights[k]
+            continue
+        alone = rows_log_density(X, np.zeros(1), means[k : k + 1], precision_chol[k : k + 1])[0]
+        total = 0.0
+        for i in range(len(X)):
+            if cotangent[i] != 0.0:
+                total += cotangent[i] * np.exp(min(alone[i] - log_density[i], LARGEST_EXPONENT))
+        result[k] = min(max(total, -LARGEST), LARGEST)
+    return result
 
 
 @jit
@@ -184,13 +215,32 @@ class MixtureLogDensity(CompiledOp):
             raise NotImplementedError(
                 "MvNormalMixture has no second derivatives: its gradient cannot be differentiated."
             )
-        x, log_weights, means, precision_chol = inputs
+        x, weights, means, precision_chol = inputs
         if isinstance(cotangents[0].type, DisconnectedType):
             return [DisconnectedType()() for _ in inputs]
         fixed = (x, means, precision_chol, outputs[1], cotangents[0])
-        return [mixture_rows_pullback(*fixed), *mixture_params_pullback(*fixed)]
+        counts, d_means, d_factors = mixture_params_pullback(*fixed)
+        d_weights = self.weights_pullback(x, weights, means, precision_chol, outputs[0], counts, cotangents[0])
+        return [mixture_rows_pullback(*fixed), d_weights, d_means, d_factors]
 
     L_op = pullback
+
+    @staticmethod
+    def weights_pullback(x, log_weights, means, precision_chol, log_density, counts, cotangent):
+        """The cotangent of the weights, as they are given; of their logarithms the counts."""
+        return counts
+
+
+@register_for_numba
+class MixtureLogDensityOfWeights(MixtureLogDensity):
+    """The same with weights in the place of their logarithms; they may be zero."""
+
+    gufunc_signature = "(n,d),(k),(k,d),(k,d,d)->(n),(k,n)"
+    function = staticmethod(weights_log_density)
+
+    @staticmethod
+    def weights_pullback(x, weights, means, precision_chol, log_density, counts, cotangent):
+        return mixture_weights_pullback(x, weights, means, precision_chol, log_density, counts, cotangent)
 
 
 @register_for_numba
@@ -211,6 +261,21 @@ class MixtureParamsPullback(CompiledOp):
 
 
 @register_for_numba
+class MixtureWeightsPullback(CompiledOp):
+    """(x, weights, means, precision_chol, log density, counts, cotangent) -> cotangents of the weights."""
+
+    gufunc_signature = "(n,d),(k),(k,d),(k,d,d),(n),(k),(n)->(k)"
+    function = staticmethod(pull_back_to_weights)
+
+    def make_node(self, *inputs):
+        inputs = [as_float64(value) for value in inputs]
+        return Apply(self, inputs, [pt.tensor(dtype="float64", shape=inputs[1].type.shape)])
+
+    def infer_shape(self, *args):
+        return [args[-1][1]]
+
+
+@register_for_numba
 class MixtureRowsPullback(CompiledOp):
     """(x, means, precision_chol, responsibilities, cotangent) -> cotangents of the rows of x."""
 
@@ -226,5 +291,7 @@ class MixtureRowsPullback(CompiledOp):
 
 
 mixture_log_density = MixtureLogDensity()
+mixture_log_density_of_weights = MixtureLogDensityOfWeights()
+mixture_weights_pullback = MixtureWeightsPullback()
 mixture_params_pullback = MixtureParamsPullback()
 mixture_rows_pullback = MixtureRowsPullback()

@@ -269,7 +269,7 @@ def run_pymc(
 
     coordinates = Bartlett.of(model, data)
     generators = [np.random.default_rng([plan.seed, c]) for c in range(plan.chains)]
-    starts = [coordinates.variables(make_start(c, rng), rng) for c, rng in enumerate(generators)]
+    starts = [coordinates.natural(make_start(c, rng), rng) for c, rng in enumerate(generators)]
     seed = int(np.random.default_rng([plan.seed, plan.chains]).integers(2**32))
     done = [0]
 

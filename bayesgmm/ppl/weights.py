@@ -11,6 +11,7 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.weights import Dirichlet
 
+TINY = np.finfo(float).tiny  # stands for weights that float64 has not: what they really are, it cannot tell
 DIRICHLET, FIXED_STICKS, GAMMA_STICKS = 0, 1, 2  # as the kernels tell them apart
 
 
@@ -61,7 +62,7 @@ class SimplexWeights:
         return {"weights": weights}
 
     def flatten(self, weights: np.ndarray) -> np.ndarray:
-        log_weights = np.log(weights)
+        log_weights = np.log(np.maximum(weights, TINY))
         return log_weights[:-1] - log_weights.mean()
 
 
@@ -121,16 +122,16 @@ class StickWeights:
 
         At the mean the gradient would be exactly zero, which nutpie takes for a failure of the log density.
         """
-        left = np.cumsum(weights[::-1])[::-1]
+        left = np.maximum(np.cumsum(weights[::-1])[::-1], TINY)
         values = {"sticks": weights[:-1] / left[:-1]}
         if isinstance(self.prior, Gamma):
-            shape, rate = self.prior.shape + self.truncation - 1, self.prior.rate - np.log(weights[-1])
+            shape, rate = self.prior.shape + self.truncation - 1, self.prior.rate - np.log(left[-1])
             values["concentration"] = np.asarray(np.exp(digamma(shape)) / rate)
         return {name: values[name] for name in self.shapes}
 
     def flatten(self, weights: np.ndarray) -> np.ndarray:
-        beyond = np.cumsum(weights[::-1])[::-1][1:]
-        odds = np.log(weights[:-1]) - np.log(beyond)
+        beyond = np.maximum(np.cumsum(weights[::-1])[::-1][1:], TINY)
+        odds = np.log(np.maximum(weights[:-1], TINY)) - np.log(beyond)
         if not self.is_unknown:
             return odds
         return np.append(np.log(self.variables(weights)["concentration"]), odds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
+from bayesgmm.result.log_prior import log_prior as prior_densities
 from bayesgmm.result.stacked import StackedEstimate
+from bayesgmm.result.unknowns import unknowns
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,12 +33,12 @@ PIECE = 2**20  # bytes
 ALIGNMENT = ("order", "draws", "components", "is_occupied")
 
 
-def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool) -> xr.DataTree:
+def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool, log_prior: bool = False) -> xr.DataTree:
     """The DataTree of ``Fit.to_datatree``."""
     import xarray as xr
 
     draws = fit.estimate.draws()
-    groups = {"posterior": convert.posterior_dataset(draws, fit.feature_names)}
+    groups = {"posterior": convert.posterior_dataset(draws, fit.feature_names, unknowns(fit))}
     if isinstance(fit.estimate, Draws) and fit.estimate.sample_stats:
         groups["sample_stats"] = convert.sample_dataset(fit.estimate.sample_stats)
     if (alignment := alignment_of(fit.estimate)) is not None:
@@ -48,16 +50,28 @@ def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool) -> x
             )
         values = fit.log_density_draws(fit.X).reshape(*draws.draw_shape, -1)
         groups["log_likelihood"] = convert.sample_dataset({"x": values}, ("obs",))
+    if log_prior:
+        groups["log_prior"] = convert.sample_dataset(prior_densities(fit))
     if posterior_predictive:
         values = _replicate(draws, fit.n_obs, np.random.default_rng(fit.seed))
-        replicates = convert.sample_dataset({"x": values}, ("obs", "feature"))
-        groups["posterior_predictive"] = replicates.assign_coords(feature=list(fit.feature_names))
+        groups["posterior_predictive"] = convert.replicates_dataset(values, fit.feature_names)
     if fit.X is not None:
         groups["observed_data"] = convert.observed_dataset(fit.X, fit.feature_names)
     groups["constant_data"] = convert.constants_dataset(_prior_constants(fit))
     tree = xr.DataTree.from_dict(groups)
     tree.attrs.update(fit.provenance)
     return tree
+
+
+def to_inferencedata(tree: xr.DataTree) -> Any:
+    """The groups of a tree for ArviZ 0.x, or the tree itself for its successor."""
+    import arviz
+
+    build = getattr(arviz, "InferenceData", None)
+    if build is None:
+        return tree
+    groups = {str(name): child.to_dataset() for name, child in tree.children.items()}
+    return build(attrs=dict(tree.attrs), **groups)
 
 
 def save(fit: Fit, path: str | Path, data: bool) -> None:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -283,8 +283,14 @@ class Fit:
             raise ArgumentError(f"draws={shown(draws)} must be an integer of at least 1.")
         return warned(continuation.with_draws(self, int(draws), progress))
 
-    def to_datatree(self, log_likelihood: bool = True, posterior_predictive: bool = False) -> xr.DataTree:
+    def to_datatree(
+        self, log_likelihood: bool = True, posterior_predictive: bool = False, log_prior: bool = False
+    ) -> xr.DataTree:
         """The fit as ArviZ groups; a point fit is one chain of one draw, VB one chain of 1000.
+
+        The group ``posterior`` has weights, means and covariances, and the concentration of a Dirichlet process or the
+        scale of the covariances where these are unknown: all free variables of ``pymc_model(fit)``, in which PyMC's own
+        predictive sampling and log densities take it.  Data of one column have the dims (obs,).
 
         Parameters
         ----------
@@ -292,8 +298,29 @@ class Fit:
             Include the (chain, draw, obs) pointwise log likelihood.
         posterior_predictive : bool
             Include one simulated data set per draw.
+        log_prior : bool
+            Include the (chain, draw) log prior densities, as ``arviz_stats.psense`` takes them.
+
+        Raises
+        ------
+        NotApplicableError
+            The log likelihood is asked of a fit without its data, or the log prior where it is not known or where
+            draws differ in their number of components.
         """
-        return files.to_datatree(self, log_likelihood, posterior_predictive)
+        return files.to_datatree(self, log_likelihood, posterior_predictive, log_prior)
+
+    def to_inferencedata(
+        self, log_likelihood: bool = True, posterior_predictive: bool = False, log_prior: bool = False
+    ) -> Any:
+        """The groups of `to_datatree` as ``import arviz as az`` takes them.
+
+        Returns
+        -------
+        arviz.InferenceData, or DataTree
+            The former with ArviZ 0.x (Python 3.11).  From ArviZ 1 on there is no such class any more: its functions
+            take the DataTree, which is returned.
+        """
+        return files.to_inferencedata(self.to_datatree(log_likelihood, posterior_predictive, log_prior))
 
     def save(self, path, data: bool = True) -> None:
         """Write netCDF that `bayesgmm.load` reads back into an equal fit.

@@ -11,10 +11,10 @@ from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
-from bayesgmm.priors.concentration import Gamma
 from bayesgmm.result.diagnostics import StreamDiagnostics
-from bayesgmm.result.estimates import UNALIGNED, VB_DRAWS, Draws, PointEstimate, VariationalPosterior
+from bayesgmm.result.estimates import UNALIGNED, Draws, PointEstimate
 from bayesgmm.result.status import Status
+from bayesgmm.result.unknowns import concentrations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,7 @@ def truncation(fit: Fit) -> Truncation:
     if not isinstance(model, DirichletProcessMixture):
         raise NotApplicableError(f"only a DirichletProcessMixture is cut off, and this is a {type(model).__name__}.")
     draws = _draws(fit)
-    alpha = _concentrations(fit, model, draws)
+    alpha = concentrations(fit, model, draws)
     bounds = 4.0 * fit.n_obs * (alpha / (1.0 + alpha)) ** (model.truncation - 1)
     bound, weight = float(np.minimum(bounds, 2.0).mean()), float(draws.weights[..., -1].mean())
     if fit.X is None:
@@ -200,20 +200,6 @@ def _sampled_counts(fit: Fit) -> np.ndarray | None:
 def _counted(seen: StreamDiagnostics) -> np.ndarray:
     """Points of each component, as they were when they were read."""
     return seen.statistics.counts * seen.n_rows
-
-
-def _concentrations(fit: Fit, model: DirichletProcessMixture, draws: MixtureParams) -> np.ndarray:
-    """Posterior draws of the concentration; where the fit keeps none, they are drawn here given the sticks."""
-    prior = model.concentration
-    if not isinstance(prior, Gamma):
-        return np.array([prior])
-    if isinstance(fit.estimate, VariationalPosterior):
-        return fit.estimate.posterior.weights.concentration.sample(np.random.default_rng(fit.seed), VB_DRAWS)
-    if isinstance(fit.estimate, Draws) and "concentration" in fit.estimate.sample_stats:
-        return fit.estimate.sample_stats["concentration"]
-    log_left = np.log(np.maximum(draws.weights[..., -1], np.finfo(float).tiny))  # the sum of log(1 - v_k)
-    rng = np.random.default_rng(fit.seed)
-    return rng.gamma(prior.shape + model.truncation - 1, 1.0 / (prior.rate - log_left))
 
 
 def _responsibilities(fit: Fit, draws: MixtureParams):

@@ -72,14 +72,13 @@ class PriorDraws:
         """Groups ``prior``, ``prior_predictive`` and, where data were given, ``observed_data``, as ArviZ has them."""
         import xarray as xr
 
-        prior = convert.posterior_dataset(self.params[None], self.feature_names)
-        numbers = convert.sample_dataset({n: v[None] for n, v in self.unknowns.items() if v.ndim == 1})
-        names = list(self.feature_names)
+        unknowns = {
+            name: values[None, :, 0] if name == "scale" and self.model.covariance.is_round else values[None]
+            for name, values in self.unknowns.items()
+        }
         groups = {
-            "prior": prior.merge(numbers),
-            "prior_predictive": convert.sample_dataset({"x": self.X[None]}, ("obs", "feature")).assign_coords(
-                feature=names
-            ),
+            "prior": convert.posterior_dataset(self.params[None], self.feature_names, unknowns),
+            "prior_predictive": convert.replicates_dataset(self.X[None], self.feature_names),
         }
         if self.observed is not None:
             groups["observed_data"] = convert.observed_dataset(self.observed, self.feature_names)

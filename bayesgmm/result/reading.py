@@ -56,6 +56,8 @@ def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
         try:
             _check_sizes(tree, path.stat().st_size)
             observed = tree["observed_data"].data_vars["x"].values if "observed_data" in tree.children else None
+            if observed is not None and observed.ndim == 1:  # of one column
+                observed = observed[:, None]
             fit = _read(tree, types, build, observed)
             _check(fit)
         except DataError:

@@ -99,3 +99,10 @@ def test_shares():
         weights = np.random.default_rng(seed).dirichlet(np.ones(4))
         shares = whole_shares(weights, 101)
         assert shares.sum() == 101 and np.abs(shares - 101 * weights).max() < 1
+
+
+def test_it_prints_in_one_line():
+    """Not as arrays of Pareto k."""
+    fit = made("draws")
+    printed = repr(bg.stack_chains(fit))
+    assert "\n" not in printed and "2 chains stacked: weights " in printed and "of 60 points>" in printed

@@ -13,11 +13,18 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from bayesgmm.errors import ArgumentError
-from bayesgmm.ppl.distribution import MvNormalMixture, MvNormalMixtureRV, draw_row
-from bayesgmm.ppl.op import mixture_log_density, pull_back_to_params, pull_back_to_rows, rows_log_density
+from bayesgmm.ppl.distribution import MvNormalMixture, MvNormalMixtureRV, draw_row, draw_row_by_log_weights
+from bayesgmm.ppl.op import (
+    mixture_log_density,
+    mixture_log_density_of_weights,
+    pull_back_to_params,
+    pull_back_to_rows,
+    rows_log_density,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Data in .* contains missing values")
 
+RNG = np.random.default_rng(18)
 PYTHON = Mode(linker="py", optimizer=None)  # nothing is compiled, so nothing is waited for
 
 
@@ -129,6 +136,55 @@ def test_numba_mode_is_native_and_equals_python_mode():
     results = [pytensor.function(inputs, outputs, mode=mode)(*point) for mode in ("NUMBA", PYTHON)]
     for native, python in zip(*results, strict=True):
         np.testing.assert_allclose(native, python, rtol=1e-13)  # one code; only constants may be folded differently
+
+
+def test_gradient_at_a_weight_of_zero():
+    """In the weights it is the sum of N(x | k) / f(x), also for the component that is not there; and never NaN."""
+    true, X = mixture(3, 2), np.random.default_rng(15).normal(size=(5, 2))
+    true["weights"] = np.array([0.4, 0.0, 0.6])
+    weights = pt.dvector()
+    log_density = mixture_log_density_of_weights(X, weights, true["means"], true["precision_chol"])[0]
+    gradient = pytensor.function([weights], pt.grad(log_density.sum(), weights), mode=PYTHON)
+    parts = np.exp([multivariate_normal(m, c).logpdf(X) for m, c in zip(true["means"], true["cov"], strict=True)])
+    expected = (parts / (true["weights"] @ parts)).sum(1)
+    np.testing.assert_allclose(gradient(true["weights"]), expected, rtol=1e-10)
+    tiny = np.array([0.4, 1e-300, 0.6])  # whose responsibilities leave the range
+    np.testing.assert_allclose(gradient(tiny), expected, rtol=1e-10)
+    far = {**true, "means": true["means"] + np.array([[1e3], [0.0], [1e3]])}
+    log_density = mixture_log_density_of_weights(X, weights, far["means"], far["precision_chol"])[0]
+    slope = pytensor.function([weights], pt.grad(log_density.sum(), weights), mode=PYTHON)(true["weights"])
+    assert np.isfinite(slope).all() and slope[1] > 1e200  # beyond float64: as large as may be multiplied
+
+
+def test_log_weights_and_hand_written_sticks():
+    """One density by weights and by their logarithms; sticks that leave nothing have finite gradients."""
+    true, X = mixture(4, 2, seed=16), np.random.default_rng(17).normal(size=(6, 2))
+    odds, fixed = pt.dvector("odds"), {"means": true["means"], "chol": true["chol"], "shape": X.shape}
+    log_left = -pt.cumsum(pt.softplus(odds))
+    log_weights = pt.concatenate([[0.0], log_left]) - pt.concatenate([pt.softplus(-odds), [0.0]])
+    forms = [
+        MvNormalMixture.dist(weights=pt.exp(log_weights), **fixed),
+        MvNormalMixture.dist(log_weights=log_weights, **fixed),
+    ]
+    outputs = []
+    for form in forms:
+        log_density = pm.logp(form, X).sum()
+        outputs += [log_density, pt.grad(log_density, odds)]
+    function = pytensor.function([odds], outputs, mode=PYTHON)
+    for point in (np.array([0.3, -1.0, 2.0]), np.array([-0.5, 800.0, 1.0]), np.array([900.0, 900.0, -900.0])):
+        one, slope, other, again = function(point)
+        assert np.isfinite(slope).all() and np.isfinite(again).all()
+        np.testing.assert_allclose(one, other, rtol=1e-10)
+        np.testing.assert_allclose(slope, again, rtol=1e-8, atol=1e-12)
+    true["weights"] = np.array([0.5, 0.0, 0.3, 0.2])
+    with np.errstate(divide="ignore"):
+        logs = np.log(true["weights"])
+    dist = MvNormalMixture.dist(log_weights=logs, means=true["means"], chol=true["chol"], shape=(20_000, 2))
+    check_moments(pm.draw(dist, random_seed=5, mode=PYTHON), true)
+    row_by_row = [draw_row_by_log_weights(RNG, logs, true["means"], true["precision_chol"]) for _ in range(20_000)]
+    check_moments(np.array(row_by_row), true)
+    with pytest.raises(ParameterValueError, match="sum\\(weights\\) = 1"):
+        pm.logp(MvNormalMixture.dist(log_weights=np.zeros(4), **fixed), X).eval(mode=PYTHON)
 
 
 # --- in a model -------------------------------------------------------------------------------------
@@ -247,6 +303,12 @@ def test_one_covariance_argument():
         MvNormalMixture.dist(true["weights"], true["means"])
     with pytest.raises(ArgumentError, match="not chol, cov"):
         MvNormalMixture.dist(true["weights"], true["means"], chol=true["chol"], cov=true["cov"])
+    with pytest.raises(ArgumentError, match="no tau=.*precision_chol=P"):
+        MvNormalMixture.dist(true["weights"], true["means"], tau=np.eye(2))
+    with pytest.raises(ArgumentError, match="exactly one of weights= and log_weights=.* not none"):
+        MvNormalMixture.dist(means=true["means"], chol=true["chol"])
+    with pytest.raises(ArgumentError, match="give means="):
+        MvNormalMixture.dist(true["weights"], chol=true["chol"])
 
 
 @pytest.mark.parametrize(

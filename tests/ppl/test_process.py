@@ -32,8 +32,9 @@ def made(structure, truncation, d, concentration, n=25):
 def test_same_log_density_and_gradient(structure, truncation, d, concentration):
     X, model, fast = made(structure, truncation, d, concentration)
     pymc = pymc_model(model, X)
-    names = [value.name.split("_log__")[0].split("_logodds__")[0] for value in pymc.value_vars]
-    assert names == list(fast.coordinates.shapes)
+    names = [variable.name for variable in pymc.free_RVs]
+    first = ["concentration"] * isinstance(concentration, bg.Gamma) + ["weights"] * (truncation > 1)
+    assert names == [*first, "covariances", "means"]
     slow = pymc.logp_dlogp_function(ravel_inputs=True, mode=PYTHON)
     slow.set_extra_values({})
     rng = np.random.default_rng([truncation, d])
@@ -91,7 +92,6 @@ def test_flatten_inverts_expand(concentration):
 def test_names_dims_and_prior(concentration):
     X, model, _ = made("full", 4, 2, concentration)
     pymc = pymc_model(model, X)
-    assert tuple(pymc.named_vars_to_dims["sticks"]) == ("stick",) and list(pymc.coords["stick"]) == [0, 1, 2]
     assert tuple(pymc.named_vars_to_dims["weights"]) == ("component",)
     assert ("concentration" in pymc.named_vars) == isinstance(concentration, bg.Gamma)
     weights = pm.draw(pymc["weights"], 4000, mode=PYTHON, random_seed=3)
@@ -116,3 +116,39 @@ def test_no_start_has_a_zero_gradient():
     for _ in range(50):
         x = posterior.coordinates.flatten(prior.sample(rng, 1)[0])
         assert posterior(x)[1].all()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [bg.DirichletProcessMixture(100, concentration=0.1), bg.GaussianMixture(10, weights=bg.Dirichlet(0.001))],
+    ids=["sticks", "simplex"],
+)
+def test_weights_below_the_range_of_float64(model):
+    """Where every gradient was 0/0: draws as the prior has them, of which the logarithms are all that is left."""
+    X = blobs(n=25)
+    fast = FlatPosterior.of(model.resolve(as_matrix(X)), as_matrix(X))
+    slow = pymc_model(model, X).logp_dlogp_function(ravel_inputs=True, mode=PYTHON)
+    slow.set_extra_values({})
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=fast.coordinates.n_dim)
+    n = fast.coordinates.weights.n_dim
+    is_process = isinstance(model, bg.DirichletProcessMixture)
+    x[:n] = np.log(np.expm1(rng.exponential(10.0, n))) if is_process else rng.normal(size=n, scale=1000.0)
+    weights = fast.coordinates.expand(x).weights
+    assert (weights == 0).sum() >= 5
+    value, gradient = fast(x)
+    expected, slope = slow(x)
+    assert value == pytest.approx(float(expected), rel=1e-8)
+    assert np.isfinite(slope).all() and np.allclose(gradient, slope, rtol=1e-8, atol=1e-8 * np.abs(slope).max())
+    again = fast.coordinates.flatten(fast.coordinates.expand(x))  # as a start: what is left of it
+    assert np.isfinite(fast(again)[0]) and np.isfinite(fast(again)[1]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning", "ignore::bayesgmm.TruncationWarning")
+def test_a_process_with_many_sticks_is_sampled():
+    """All draws of such models diverged."""
+    fit = bg.fit(
+        bg.DirichletProcessMixture(100, concentration=0.1), blobs(n=40), bg.NUTS(draws=100, tune=200, chains=1), rng=0
+    )
+    assert fit.estimate.sample_stats["diverging"].mean() < 0.1

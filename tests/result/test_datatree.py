@@ -7,6 +7,8 @@ import pytest
 from cases import blobs
 from fits import CHAINS, KINDS, N_DRAWS, made
 
+import bayesgmm as bg
+
 SHAPES = {"point": (1, 1), "variational": (1, 1000), "draws": (CHAINS, N_DRAWS)}
 
 
@@ -76,3 +78,44 @@ def test_arviz_computes_loo_from_it(kind):
 def test_arviz_summarises_it():
     table = arviz_stats.summary(made("draws").to_datatree(), var_names=["weights"], round_to="none")
     assert len(table) == 3
+
+
+def test_one_column_in_arviz():
+    """The data, replicates and log likelihoods of one column have one shape, and a prior to scale."""
+    fit = made("draws", X=blobs(seed=4, n=60, d=1))
+    tree = fit.to_datatree(posterior_predictive=True, log_prior=True)
+    assert tree["observed_data"]["x"].dims == ("obs",)
+    assert tree["posterior_predictive"]["x"].dims == tree["log_likelihood"]["x"].dims == ("chain", "draw", "obs")
+    pit = arviz_stats.loo_pit(tree)
+    pit = pit["x"].values if hasattr(pit, "data_vars") else np.asarray(pit)
+    assert pit.shape == (60,) and ((pit >= 0) & (pit <= 1)).all()
+    found = arviz_stats.psense(tree, group="prior", var_names=["weights"])
+    assert np.isfinite(found["weights"].values).all()
+
+
+def test_log_prior_is_that_of_the_conjugate_law():
+    for structure in ("full", "isotropic"):
+        fit = made("draws", structure)
+        group = fit.to_datatree(log_likelihood=False, log_prior=True)["log_prior"].to_dataset()
+        total = sum(group[name].values for name in ("weights", "covariances", "means"))
+        law = fit.model.conjugate()
+        expected = [law.log_density(draw) for draw in fit.params.reshaped(CHAINS * N_DRAWS)]
+        np.testing.assert_allclose(total.ravel(), expected, rtol=1e-10)
+
+
+def test_inference_data_for_older_arviz():
+    arviz = pytest.importorskip("arviz")
+    found = made("draws").to_inferencedata(posterior_predictive=True)
+    if hasattr(arviz, "InferenceData"):
+        assert isinstance(found, arviz.InferenceData)
+        assert {"posterior", "log_likelihood", "posterior_predictive", "observed_data"} <= set(found.groups())
+        assert len(arviz.summary(found, var_names=["weights"])) == 3
+    else:
+        assert set(found.children) >= {"posterior", "log_likelihood", "posterior_predictive", "observed_data"}
+
+
+def test_one_column_comes_back_from_a_file(tmp_path):
+    fit = made("point", X=blobs(seed=4, n=60, d=1))
+    fit.save(tmp_path / "fit.nc")
+    back = bg.load(tmp_path / "fit.nc")
+    assert np.array_equal(back.X, fit.X) and back.refit(fit.X).kind == "point"
