@@ -11,12 +11,12 @@ from scipy.stats import ortho_group
 
 import bayesgmm as bg
 
-METHODS = {
-    "EM": bg.EM(n_init=2),
+METHODS = {  # one start each: of two that end in one optimum, rounding decides which is the higher
+    "EM": bg.EM(n_init=1),
     "EM-kmeans": bg.EM(n_init=1, init="kmeans"),
     "EM-random": bg.EM(n_init=1, init="random"),
     "MAP": bg.MAP(n_init=1),
-    "VB": bg.VB(n_init=2),
+    "VB": bg.VB(n_init=1),
     "VB-kmeans": bg.VB(n_init=1, init="kmeans"),
     "VB-random": bg.VB(n_init=1, init="random"),
 }
