@@ -24,13 +24,12 @@ def resolvable(whitening: np.ndarray) -> float:
     """The smallest whitened variance that sums of products in float64 can tell from zero.
 
     A second moment of columns of spread s is known to ``eps s_i s_j``, which whitening by W makes
-    ``eps (sum_i |W_ia| s_i)^2`` at the worst: large where columns are nearly dependent.  A component's own moments are
-    smaller than those of all data, so a sixteenth of it is taken.
+    ``eps (sum_i |W_ia| s_i)^2``: large where columns are nearly dependent.  Below it a step of EM could go down.
     """
     if whitening.ndim == 1:
         return 0.0
     spread = np.sqrt((invert_triangular(whitening[None])[0] ** 2).sum(0))
-    return float(np.finfo(float).eps / 16.0 * (np.abs(whitening).T @ spread).max() ** 2)
+    return float(np.finfo(float).eps * (np.abs(whitening).T @ spread).max() ** 2)
 
 
 def is_by_chance(whitened_variance: float, n_points: float, n_features: int) -> bool:

@@ -59,7 +59,10 @@ class Moves:
                 if n_tried == self.budget:
                     break
                 n_tried += 1
-                trial = tried(self.X, self.readout, self.readout.read(stats), trial_stopping)
+                try:
+                    trial = tried(self.X, self.readout, self.readout.read(stats), trial_stopping)
+                except KeyboardInterrupt:  # in the first sweep of a trial there is nothing of it to keep
+                    return Polished(best, f"Interrupted after {n_tried} birth and merge moves.", True)
                 if trial is None:
                     continue
                 if trial.objective > best.objective + margin and not trial.is_interrupted:

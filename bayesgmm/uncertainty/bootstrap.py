@@ -17,7 +17,7 @@ from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.labels.matching import best_orders
-from bayesgmm.methods.dominance import is_by_chance
+from bayesgmm.methods.dominance import is_by_chance, resolvable
 from bayesgmm.methods.em import EM
 from bayesgmm.methods.initialize import strict_whitening
 from bayesgmm.result.fit import Fit
@@ -126,6 +126,7 @@ def _judge(fit: Fit) -> Judge:
 
 def soundness(structure: CovarianceStructure, whitening: np.ndarray, floor: float) -> Judge:
     """Whether an estimate from n points is none of the likelihood's suspicious optima, as `EM` flags them."""
+    lowest = 1.001 * max(floor, resolvable(whitening))
 
     def is_sound(params: MixtureParams, n: int) -> bool:
         if n * params.weights.min() <= structure.too_few_points(params.n_features):
@@ -133,7 +134,7 @@ def soundness(structure: CovarianceStructure, whitening: np.ndarray, floor: floa
         variances, _ = structure.narrowest(params.precision_chol, whitening)
         points = zip(variances, n * params.weights, strict=True)
         is_narrow = any(is_by_chance(variance, held, params.n_features) for variance, held in points)
-        return bool(variances.min() > 1.001 * floor) and not is_narrow
+        return bool(variances.min() > lowest) and not is_narrow
 
     return is_sound
 

@@ -12,6 +12,7 @@ from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.methods.beginning import first_parameters
+from bayesgmm.methods.dominance import resolvable
 from bayesgmm.methods.em import EM
 from bayesgmm.methods.initialize import starts, strict_whitening
 from bayesgmm.models import GaussianMixture
@@ -178,12 +179,12 @@ def _highest(
     """The largest log likelihood at a sound optimum, as `EM.run` would find it; NaN where there is none."""
     assert isinstance(method.init, str)
     whitening = strict_whitening(model, data)
+    floor = max(method.floor, resolvable(whitening))
     is_sound = soundness(model.covariance, whitening, method.floor)
     best = -np.inf
     made = starts(data.values, model.covariance, whitening, model.n_components, method.init, rng)
     for stats in islice(made, method.n_init if model.n_components > 1 else 1):  # one component has one optimum
-        first = first_parameters(stats, model.covariance, whitening, method.floor)
-        params, value, _ = objective.climbed(data.values, first)
+        params, value, _ = objective.climbed(data.values, first_parameters(stats, model.covariance, whitening, floor))
         if value > best and is_sound(params, len(data.values)):
             best = value
     return best if np.isfinite(best) else np.nan
