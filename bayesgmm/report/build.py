@@ -67,7 +67,7 @@ def write_report(
     page = _template().render(
         title=title, sections=sections, n_obs=first.n_obs, feature_names=first.feature_names,
         methods=list(dict.fromkeys(row.method for row in comparison.rows.values())),
-        models=list(dict.fromkeys(row.label for row in comparison.rows.values() if row.method != "k-means")),
+        models=list(dict.fromkeys(row.label for row in comparison.rows.values() if not row.is_baseline)),
         created=first.provenance["created"],
         version=first.provenance["version_bayesgmm"],
     )  # fmt: skip
