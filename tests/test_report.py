@@ -131,6 +131,11 @@ def test_the_chapters_say_what_the_comparison_says(whole, page):
     assert all(COLUMNS[kind].note in page.texts["comparison"] for kind in with_numbers)
 
 
+def test_the_report_says_what_the_prior_decides_and_where_calibration_fails(whole, page):
+    assert "The prior" in page.texts["summary"] or "Whether the prior decides" in page.texts["summary"]
+    assert "(nuts-K" in page.texts["summary"] and "LOO-PIT " in page.texts["calibration"]
+
+
 def test_the_origin_is_complete(whole, page):
     origin = page.texts["origin"]
     fit = whole[1]["nuts-K2"]
