@@ -289,7 +289,7 @@ def test_a_stack_stands_in_a_comparison_and_refits(faithful):
     assert np.isfinite(again.table.at["stack", "elpd_kfold"])
     assert again.table.at["stack", "model"] == "stack of 2"
     for column in ("elpd_loo", "bic", "elbo", "log_evidence_exact"):
-        assert np.isnan(again.table.at["stack", column]) and again.reasons["stack"][column]
+        assert again.scores["stack"][column].is_missing and again.reasons["stack"][column]
     refit = stack.refit(X[:40])
     np.testing.assert_array_equal(refit.estimate.weights, stack.estimate.weights)
     assert refit.n_obs == 40

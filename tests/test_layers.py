@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "methods": FOUNDATION | {"result", "ppl"},
     "fitting": FOUNDATION | {"result", "methods", "ppl"},
     "criteria": FOUNDATION | {"result"},
-    "comparison": FOUNDATION | {"result", "criteria"},
+    "comparison": FOUNDATION | {"result", "methods", "criteria", "labels", "uncertainty"},
     "labels": FOUNDATION | {"result"},
     "uncertainty": FOUNDATION | {"result", "methods", "labels"},
     "plots": FOUNDATION | {"result", "criteria", "comparison", "labels", "uncertainty"},

@@ -52,7 +52,7 @@ class GridResults:
     @property
     def comparison_names(self) -> list[str]:
         """The cells that have a row."""
-        return [name for name, row in self.comparison.rows.items() if row.method != "k-means"]
+        return [name for name, row in self.comparison.rows.items() if not row.is_baseline]
 
 
 class Watcher(Protocol):
@@ -141,7 +141,7 @@ def _score(
         interrupts.check()
         return compare({name: fit}, folds=folds, labels=labels, rng=seed, progress=watcher.scoring)
     except KeyboardInterrupt:
-        part = compare({name: fit}, folds=0, labels=labels, rng=seed)
+        part = compare({name: fit}, folds=0, labels=labels, rng=seed, progress=False)
         if folds:
             for row, scores in part.scores.items():
                 scores["elpd_kfold"] = Score.missing("elpd_kfold", NO_FOLDS if row == name else NO_DENSITY)

@@ -111,7 +111,9 @@ def _entry(cell: Cell, marks: str, has_error: bool):
 
 
 def _difference(cell: Cell) -> str:
-    return "best" if cell.is_best else cell.difference
+    if not cell.is_best:
+        return cell.difference
+    return f"best, {cell.difference}" if cell.difference else "best"  # how it ended, where that is doubtful
 
 
 def _frame(title: str) -> RichTable:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.comparison.table import Comparison, Row
+from bayesgmm.comparison.row import Row
+from bayesgmm.comparison.table import Comparison
 from bayesgmm.core.params import as_numbers
 from bayesgmm.criteria.pointwise import cautioned, loo_score, waic_score
 from bayesgmm.criteria.score import Score

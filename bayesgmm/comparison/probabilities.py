@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import softmax
 
 from bayesgmm.comparison.table import Comparison
+from bayesgmm.comparison.verdict import doubt
 from bayesgmm.convert import to_json
 from bayesgmm.core.params import as_numbers
 from bayesgmm.criteria.score import COLUMNS, EVIDENCE, Score
@@ -36,6 +37,7 @@ def model_probabilities(comparison: Comparison, column: str, prior: Mapping[str,
             "probability": probability, "probability_se": _probability_error(probability, se), "log_evidence": value,
             "log_evidence_se": se, "log_bayes_factor": value - value[best], "log_bayes_factor_se": factor_se,
             "prior": prior_mass, "n_fits": [len(names) for names, _ in groups],
+            "doubt": [_doubts(comparison, names) for names, _ in groups],
         },
         index=pd.Index(list(estimates), name="fit"),
     )  # fmt: skip
@@ -79,6 +81,12 @@ def model_key(comparison: Comparison, name: str) -> str:
     if name in comparison.fits:
         return to_json(comparison.fits[name].model)
     return f"{comparison.rows[name].label}, {comparison.rows[name].covariance}"
+
+
+def _doubts(comparison: Comparison, names: tuple[str, ...]) -> str:
+    """Which of the fits behind an evidence ended badly, and how; empty where none did."""
+    found = {name: how for name in names if (how := doubt(comparison.rows[name]))}
+    return "; ".join(f"{name} {how}" if len(names) > 1 else how for name, how in found.items())
 
 
 def _pooled(scores: list[Score]) -> tuple[float, float]:

@@ -10,7 +10,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.comparison.table import Comparison, Row
+from bayesgmm.comparison.progress import watched
+from bayesgmm.comparison.row import BASELINE, Row
+from bayesgmm.comparison.table import Comparison
 from bayesgmm.criteria.baseline import N_STARTS, baseline_scores, kmeans_baseline
 from bayesgmm.criteria.clustering import ari, known_groups, rand_index
 from bayesgmm.criteria.evidence import elbo, elbo_orders, log_evidence
@@ -22,7 +24,7 @@ from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.fit import Fit, as_seed
-from bayesgmm.result.method import Progress, silent
+from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status
 
 IN_SAMPLE = {
@@ -41,7 +43,7 @@ def compare(
     folds: int = 5,
     labels: ArrayLike | None = None,
     rng: np.random.Generator | int | None = 0,
-    progress: Progress = silent,
+    progress: Progress | bool | None = None,
     workers: int = 1,
 ) -> Comparison:
     """Compare fits to the same data, with a k-means baseline for every number of components among them.
@@ -58,8 +60,9 @@ def compare(
         Known groups of the points: adds the column ``ari``.
     rng : numpy Generator, int seed or None
         Of the folds, which are the same for all fits, of the refits and of k-means.
-    progress : callable
-        ``progress(done, total, note)``.
+    progress : bool or callable, optional
+        True shows a line that is written over, False nothing; by default there is one on a terminal and in a notebook.
+        A function is called as ``progress(done, total, note)``.
     workers : int
         Processes that make the refits of the folds; the numbers are the same with any.  Each starts Python and
         imports the package anew, some seconds, and the methods use all processors by themselves: more than one
@@ -90,6 +93,11 @@ def compare(
         seed,
         int(workers),
     )
+    with watched(progress) as report:
+        return _compared(fits, shared, report)
+
+
+def _compared(fits: Mapping[str, Fit], shared: Shared, progress: Progress) -> Comparison:
     rows = {name: row_of(fit) for name, fit in fits.items()}
     sizes = sorted({row.size for row in rows.values()})
     steps = _Steps(progress, len(fits) * (1 + len(shared.held_out)) + len(sizes))
@@ -103,7 +111,7 @@ def compare(
         steps.next(name)
         rows[name], scores[name] = _baseline(shared, k)
     steps.end()
-    return Comparison(rows, scores, shared.columns, len(X), dict(fits))
+    return Comparison(rows, scores, shared.columns, len(shared.X), dict(fits))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +200,7 @@ def _baseline(shared: Shared, n_components: int) -> tuple[Row, dict[str, Score]]
     if shared.groups is not None:
         scores["ari"] = Score("ari", rand_index(shared.groups, baseline.partition), 0.0)
     status = Status(Outcome.CONVERGED, f"Best of {N_STARTS} starts.")
-    return Row("k-means", n_components, "-", baseline.centers.size, baseline.seconds, status), scores
+    return Row(BASELINE, n_components, "-", baseline.centers.size, baseline.seconds, status), scores
 
 
 def row_of(fit: Fit) -> Row:

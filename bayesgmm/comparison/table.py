@@ -6,17 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.criteria.score import COLUMNS, ESTIMANDS, Score
+from bayesgmm.comparison.row import Row
+from bayesgmm.criteria.score import COLUMNS, ESTIMANDS, PREDICTION, Score
 from bayesgmm.data.writing import spreadsheet_cell, write_text
 from bayesgmm.errors import ArgumentError
-from bayesgmm.result.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,41 +24,6 @@ if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
 FIT = "fit"
-
-
-@dataclass(frozen=True)
-class Row:
-    """What a row of the table is about.
-
-    A model whose number of components is unknown has its own label as `model`, as `n_components` the most that it can
-    have, and in `n_occupied` how many hold points with the largest posterior probability, where that is known.  What is
-    no mixture has `n_components` 0.
-    """
-
-    method: str
-    n_components: int
-    covariance: str
-    n_parameters: float
-    seconds: float
-    status: Status
-    model: str = ""
-    n_occupied: int | None = None
-
-    @property
-    def label(self) -> str:
-        """What it is called where models are compared."""
-        return self.model or f"K={self.n_components}"
-
-    @property
-    def size(self) -> int:
-        """The number of components where rows are put in order."""
-        return self.n_components if self.n_occupied is None else self.n_occupied
-
-    def facts(self) -> dict[str, Any]:
-        """Flat columns of the table."""
-        names = ("method", "n_components", "covariance", "n_parameters", "seconds")
-        facts = {name: getattr(self, name) for name in names} | {"status": self.status.sentence}
-        return facts | {"model": self.label, "n_occupied": float("nan") if self.n_occupied is None else self.n_occupied}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +54,7 @@ class Comparison:
 
     @cached_property
     def blocks(self) -> dict[str, pd.DataFrame]:
-        """One table per estimand, and the facts of the fits under "fit"; one row per fit.
+        """One table per estimand, and the facts of the fits under "fit"; one row per fit, no column without a value.
 
         Of each column c there are c, its standard error ``c_se``, the difference to the best fit ``c_diff`` (zero
         or negative) and the standard error of that difference ``c_diff_se``, from paired pointwise differences.  A
@@ -105,11 +69,11 @@ class Comparison:
         for estimand in ESTIMANDS:
             parts = [self._flat(kind) for kind in self.columns if COLUMNS[kind].estimand == estimand]
             blocks[estimand] = pd.concat([facts[[]], *parts], axis=1)
-        return {name: block.rename_axis("fit") for name, block in blocks.items()}
+        return {name: block.dropna(axis=1, how="all").rename_axis("fit") for name, block in blocks.items()}
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """All `blocks` in one frame with flat column names."""
+        """All `blocks` in one frame with flat column names, for programs; ``print(comparison)`` is for people."""
         import pandas as pd
 
         return pd.concat(self.blocks.values(), axis=1)
@@ -160,19 +124,19 @@ class Comparison:
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "diff", "diff_se"])
         return frame.rename_axis("fit")
 
-    def formatted(self, estimand: str) -> tuple[pd.DataFrame, list[str]]:
-        """One block as text for people, "value ± se (difference ± its se)", and the footnotes its cells refer to."""
-        import pandas as pd
+    def shown(self, estimand: str) -> tuple[list[str], list[str]]:
+        """The fits and the columns of an estimand that have something to show.
 
-        block, notes, cells = self.blocks[estimand], [], {}
-        for kind in (kind for kind in self.columns if COLUMNS[kind].estimand == estimand):
-            cells[kind] = {}
-            for name in self.rows:
-                score = self.scores[name][kind]
-                notes += [note for note in score.notes if note not in notes]
-                marks = "".join(f" [{notes.index(note) + 1}]" for note in score.notes)
-                cells[kind][name] = _cell(score, block.loc[name], kind) + marks
-        return pd.DataFrame(cells, index=list(self.rows)), notes
+        Every fit stands among the predictions, since all can predict; elsewhere those with a number.
+        """
+        known = [kind for kind in self.columns if COLUMNS[kind].estimand == estimand]
+        kinds = [kind for kind in known if any(not scores[kind].is_missing for scores in self.scores.values())]
+        names = [
+            name for name, row in self.rows.items()
+            if any(not self.scores[name][kind].is_missing for kind in kinds)
+            or (kinds and estimand == PREDICTION and not row.is_baseline)
+        ]  # fmt: skip
+        return names, kinds
 
     def _flat(self, kind: str) -> pd.DataFrame:
         import pandas as pd
@@ -218,25 +182,18 @@ class Comparison:
         write_text(path, cells.to_csv())
 
     def __repr__(self) -> str:
-        parts = []
-        for estimand in ESTIMANDS:
-            cells, notes = self.formatted(estimand)
-            parts += [estimand, cells.to_string(), *(f"[{i}] {note}" for i, note in enumerate(notes, 1)), ""]
-        return "\n".join([*parts, *self.conclusions()])
+        from bayesgmm.comparison.text import as_text
+
+        return as_text(self)
 
     def _repr_html_(self) -> str:
-        parts = [self.blocks[FIT].to_html(float_format=lambda value: f"{value:.3g}")]
-        for estimand in ESTIMANDS:
-            cells, notes = self.formatted(estimand)
-            parts.append(f"<h4>{escape(estimand.capitalize())}</h4>{cells.to_html()}")
-            parts += [f"<div>[{i}] {escape(note)}</div>" for i, note in enumerate(notes, 1)]
-            parts += [f"<div><b>{kind}</b>: {escape(self.notes[kind])}</div>" for kind in cells.columns]
-        parts += [f"<p>{escape(sentence)}</p>" for sentence in self.conclusions()]
-        return "".join(parts)
+        from bayesgmm.comparison.text import as_html
+
+        return as_html(self)
 
     def conclusions(self) -> list[str]:
         """Which number of components each estimand favours, and how sure that is, in plain sentences."""
-        from bayesgmm.comparison.verdict import conclusions
+        from bayesgmm.comparison.conclusions import conclusions
 
         return conclusions(self)
 
@@ -264,7 +221,8 @@ class Comparison:
         DataFrame
             One row for each model, best first: ``probability`` and ``probability_se``, its Monte Carlo standard
             deviation to first order in the errors of the evidences; ``log_evidence`` and its ``_se``;
-            ``log_bayes_factor`` against the best evidence, in nats, and its ``_se``; ``prior``; ``n_fits``.
+            ``log_bayes_factor`` against the best evidence, in nats, and its ``_se``; ``prior``; ``n_fits``; ``doubt``,
+            which says how a fit behind it ended if it has not converged.
             ``.attrs["fits"]`` names the fits of each model, ``.attrs["notes"]`` says what to know of their scores.
 
         Raises
@@ -402,18 +360,3 @@ class Comparison:
         from bayesgmm.comparison.figure import plot_differences
 
         return plot_differences(self)
-
-
-def _cell(score: Score, row: pd.Series, kind: str) -> str:
-    if score.is_missing:
-        return "n/a"
-    digits = COLUMNS[kind].digits
-    text = f"{score.value:.{digits}f} exact" if score.is_exact else _with_error(score.value, score.se, digits)
-    diff = row.get(f"{kind}_diff", np.nan)
-    if np.isnan(diff):
-        return text
-    return f"{text} (best)" if diff == 0.0 else f"{text} ({_with_error(diff, row[f'{kind}_diff_se'], digits)})"
-
-
-def _with_error(value: float, se: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if np.isnan(se) or se == 0.0 else f"{value:.{digits}f} ± {se:.{digits}f}"

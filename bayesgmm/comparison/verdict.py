@@ -1,11 +1,15 @@
-"""What a `Comparison` says about the number of components, in plain sentences."""
+"""What one column of a `Comparison` favours: the best model, its rivals, and what makes that doubtful."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
+import numpy as np
+
+from bayesgmm.comparison.row import Row, model_names
 from bayesgmm.comparison.table import Comparison
-from bayesgmm.criteria.score import COLUMNS, EVIDENCE
+from bayesgmm.criteria.score import COLUMNS
 from bayesgmm.result.status import Outcome
 
 # Below 4 nats the models predict alike and the normal approximation of the error is not to be trusted: Sivula,
@@ -13,10 +17,21 @@ from bayesgmm.result.status import Outcome
 # comparison", arXiv:2008.10296, which also finds the errors too small for fewer than 100 points.
 SMALL_DIFFERENCE = 4.0
 SMALL_SAMPLE = 100
-CLEAR, WEAK = 4.0, 2.0  # standard errors
-# Nats of the log Bayes factor; Kass and Raftery (1995), JASA 90, 773-795, doi:10.1080/01621459.1995.10476572.
-GRADES = ((5.0, "very strong"), (3.0, "strong"), (1.0, "positive"), (0.0, "not worth more than a bare mention"))
+CLEAR, FAINT = 4.0, 2.0  # standard errors
 LEADING = ("elpd_kfold", "elpd_holdout", "elpd_loo", "elpd_waic", "aic")
+DOUBTS = {
+    Outcome.NOT_CONVERGED: "not converged",
+    Outcome.INTERRUPTED: "interrupted before its end",
+    Outcome.COLLAPSED: "at a suspicious optimum",
+    Outcome.FAILED: "without a result",
+}
+
+
+class Edge(Enum):
+    """The end of the numbers of components tried at which the best one stands."""
+
+    LARGEST = "largest"
+    SMALLEST = "smallest"
 
 
 @dataclass(frozen=True)
@@ -30,7 +45,7 @@ class Rival:
 
     @property
     def is_told_apart(self) -> bool:
-        return self.behind > SMALL_DIFFERENCE and self.behind > WEAK * self.se
+        return self.behind > SMALL_DIFFERENCE and self.behind > FAINT * self.se
 
     @property
     def is_clear(self) -> bool:
@@ -42,22 +57,59 @@ class Rival:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The model that one column favours, mostly by its K, and the others in the order of their best fits."""
+    """The model that one column favours, mostly by its K, and the others in the order of their best fits.
+
+    Attributes
+    ----------
+    column : str
+    model : str
+        Its K, and its covariance where several were compared.
+    name : str
+        Of its best fit.
+    doubt : str
+        How that fit ended, in a few words; empty where it has converged.
+    rivals : tuple of Rival
+    tried : tuple of int
+        The numbers of components that the column ranks, of finite mixtures with the covariance of the best.
+    edge : Edge or None
+        Whether the best one is the last of these; a single component is no edge.
+    beyond : tuple of int
+        Numbers of components past that edge that were fitted and that the column does not rank; all others, where it
+        ranks one only.
+    higher : tuple of str
+        Fits that stand higher and are not ranked, the highest first.
+    """
 
     column: str
     model: str
     name: str
+    doubt: str
     rivals: tuple[Rival, ...]
+    tried: tuple[int, ...] = ()
+    edge: Edge | None = None
+    beyond: tuple[int, ...] = ()
+    higher: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What belongs into the sentence that names the best fit, in a few words each."""
+        found = (
+            self.doubt,
+            "" if self.edge is None else f"the {self.edge.value} K tried",
+            "no other K is ranked" if self.edge is None and self.beyond else "",
+            "an unranked fit stands higher" if self.higher else "",
+        )
+        return tuple(remark for remark in found if remark)
 
 
 def verdict(comparison: Comparison, column: str) -> Verdict | None:
     """What one column favours; None where it has scores of fewer than two models."""
     if column not in comparison.columns:
         return None
-    ranked = comparison.ranked(column)
+    ranked, names = comparison.ranked(column), model_names(comparison.rows)
     best_of: dict[str, str] = {}
     for name in ranked:
-        best_of.setdefault(comparison.rows[name].label, name)
+        best_of.setdefault(names[name], name)
     if len(best_of) < 2:
         return None
     (model, best), *others = best_of.items()
@@ -65,104 +117,44 @@ def verdict(comparison: Comparison, column: str) -> Verdict | None:
     for other, name in others:
         behind, se = ranked[best].minus(ranked[name])
         rivals.append(Rival(other, name, behind, se))
-    return Verdict(column, model, best, tuple(rivals))
+    tried, edge, beyond = _range(comparison, column, best)
+    return Verdict(
+        column, model, best, doubt(comparison.rows[best]), tuple(rivals), tried, edge, beyond,
+        unranked_above(comparison, column, ranked[best].value),
+    )  # fmt: skip
 
 
-def conclusions(comparison: Comparison) -> list[str]:
-    """Which number of components each estimand favours, and how sure that is; one sentence or two for each.
-
-    Numbers are compared within a column only.
-    """
-    fitted = {row.label: row for row in comparison.rows.values() if row.method != "k-means"}
-    if len(fitted) == 1:
-        ((label, row),) = fitted.items()
-        only = f"Only {label} was fitted, so nothing can be said about the number of components."
-        if row.model:
-            only = f"Only {label} was fitted: its status has the posterior of the number of occupied components."
-        return [only, *_cautions(comparison)]
-    verdicts = {kind: verdict(comparison, kind) for kind in COLUMNS if COLUMNS[kind].has_differences}
-    found = {kind: v for kind, v in verdicts.items() if v is not None}
-    sentences = [*_prediction(comparison, found), *_evidence(found), *_clustering(comparison, found)]
-    return [*sentences, *_cautions(comparison)]
+def doubt(row: Row) -> str:
+    """How a fit ended, where that makes its numbers doubtful."""
+    return DOUBTS.get(row.status.outcome, "")
 
 
-def _prediction(comparison: Comparison, found: dict[str, Verdict]) -> list[str]:
-    kinds = [kind for kind in LEADING if kind in found]
-    if not kinds:
-        return []
-    lead = found[kinds[0]]
-    best = f"New points are predicted best with {lead.model} ({lead.column}, {lead.name!r})"
-    is_small = comparison.n_obs < SMALL_SAMPLE
-    rough = f"; with {comparison.n_obs} points these errors are themselves rough" if is_small else ""
-    sentences = [f"{best}{_how_sure(lead)}{rough}."]
-    others = [
-        f"{kind} {found[kind].model} ({found[kind].name!r}{_doubt(comparison, found[kind])})" for kind in kinds[1:]
-    ]
-    if others:
-        sentences.append(f"Other scores of the same quantity favour: {', '.join(others)}.")
-    return sentences
+def unranked_above(comparison: Comparison, column: str, value: float) -> tuple[str, ...]:
+    """The fits with a higher score in the column that must not be compared, the highest first."""
+    if not COLUMNS[column].has_differences:
+        return ()
+    scores = {name: scores[column] for name, scores in comparison.scores.items()}
+    above = [name for name, one in scores.items() if not one.is_ranked and np.isfinite(one.value) and one.value > value]
+    return tuple(sorted(above, key=lambda name: -scores[name].value))
 
 
-def _how_sure(lead: Verdict) -> str:
-    ties = [rival for rival in lead.rivals if not rival.is_told_apart]
-    if ties:
-        return f", but {_listed([str(rival) for rival in ties])} cannot be told apart from it"
-    # The rival that is hardest to tell apart decides, and it need not be the nearest.
-    nearest = min(lead.rivals, key=lambda rival: rival.behind / rival.se if rival.se > 0 else float("inf"))
-    sure = "clearly less well" if all(rival.is_clear for rival in lead.rivals) else "less well"
-    return f"; {nearest.model} does {sure} ({nearest.behind:.1f} ± {nearest.se:.1f} nats)"
+def _range(comparison: Comparison, column: str, best: str) -> tuple[tuple[int, ...], Edge | None, tuple[int, ...]]:
+    rows, ranked = comparison.rows, comparison.ranked(column)
+    row = rows[best]
+    alike = [name for name, one in rows.items() if _is_finite(one) and one.covariance == row.covariance]
+    tried = tuple(sorted({rows[name].n_components for name in alike if name in ranked}))
+    if not _is_finite(row):
+        return tried, None, ()
+    k, fitted = row.n_components, sorted({rows[name].n_components for name in alike})
+    if len(tried) == 1:
+        return tried, None, tuple(other for other in fitted if other != k)
+    if k == tried[-1]:
+        return tried, Edge.LARGEST, tuple(other for other in fitted if other > k)
+    if k == tried[0] > 1:
+        return tried, Edge.SMALLEST, tuple(other for other in fitted if other < k)
+    return tried, None, ()
 
 
-def _doubt(comparison: Comparison, found: Verdict) -> str:
-    n_unreliable = comparison.scores[found.name][found.column].n_unreliable
-    return f", unreliable at {n_unreliable} of {comparison.n_obs} points" if n_unreliable else ""
-
-
-def _evidence(found: dict[str, Verdict]) -> list[str]:
-    parts = []
-    for kind, one in found.items():
-        if COLUMNS[kind].estimand == EVIDENCE:
-            nearest = one.rivals[0]
-            grade = next(word for least, word in GRADES if nearest.behind >= least)
-            parts.append(f"{kind} favours {_lead_over(one)} ({grade})")
-    if not parts:
-        return []
-    caution = "; a column is compared within itself only" if len(parts) > 1 else ""
-    return [f"Log evidence: {'; '.join(parts)}{caution}."]
-
-
-def _clustering(comparison: Comparison, found: dict[str, Verdict]) -> list[str]:
-    sentences = []
-    if "icl" in found:
-        sentences.append(f"Clustering: icl, which wants separate components, favours {_lead_over(found['icl'])}.")
-    if "ari" in comparison.columns:
-        values = {name: scores["ari"] for name, scores in comparison.scores.items() if not scores["ari"].is_missing}
-        if values:
-            best = max(values, key=lambda name: values[name].value)
-            index = f"adjusted Rand index {values[best].value:.2f}"
-            sentences.append(f"The given labels agree best with {best!r} ({index}).")
-    return sentences
-
-
-def _lead_over(one: Verdict) -> str:
-    nearest = one.rivals[0]
-    error = f" ± {nearest.se:.1f}" if nearest.se >= 0.05 else ""
-    return f"{one.model}, by {nearest.behind:.1f}{error} nats over {nearest.model}"
-
-
-def _cautions(comparison: Comparison) -> list[str]:
-    sentences = []
-    for outcome, text in (
-        (Outcome.FAILED, "No result, so not compared"),
-        (Outcome.NOT_CONVERGED, "Not converged, so to be read with care"),
-        (Outcome.INTERRUPTED, "Interrupted, so to be read with care"),
-        (Outcome.COLLAPSED, "At a suspicious optimum, so aic, bic and icl leave it out"),
-    ):
-        names = [repr(name) for name, row in comparison.rows.items() if row.status.outcome is outcome]
-        if names:
-            sentences.append(f"{text}: {_listed(names)}.")
-    return sentences
-
-
-def _listed(items: list[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+def _is_finite(row: Row) -> bool:
+    """Whether it is a mixture with a given number of components."""
+    return not row.is_baseline and not row.model and row.n_components > 0

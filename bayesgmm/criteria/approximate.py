@@ -26,7 +26,6 @@ from bayesgmm.result.estimates import VariationalPosterior
 from bayesgmm.result.fit import Fit
 
 N_DRAWS = 4000
-MAX_COMPONENTS = 12  # a sum over the orders takes 2^K K steps
 MAX_K_HAT = 0.5  # above it the ratios have no variance, and q is often one mode of several
 FEW = 50  # points that are computed from labels in any case, as of a fit with draws
 
@@ -61,8 +60,6 @@ def proposal_of(fit: Fit, X: np.ndarray) -> Proposal:
         return Proposal(fit.estimate.sampled[0], fit.estimate.log_ratio)
     if not isinstance(fit.model, GaussianMixture) or not has_conjugate_prior(fit):
         raise NotApplicableError("the correction is made for finite mixtures with a conjugate prior")
-    if fit.model.n_components > MAX_COMPONENTS:
-        raise NotApplicableError(f"the correction sums over all orders of at most {MAX_COMPONENTS} components")
     assert isinstance(fit.estimate, VariationalPosterior)
     q, prior = fit.estimate.posterior, fit.model.conjugate()
     draws = q.sample(np.random.default_rng([fit.estimate.seed, 1]), N_DRAWS)

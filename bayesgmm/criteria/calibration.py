@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 N_DRAWS = 400  # a p-value near 0.05 has then an error of 0.01
+LEVEL = 0.95  # of the band around the values' distribution function, of each column by itself
+SIMULATIONS = 1000  # of uniform values, for the band
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +46,54 @@ class LooPit:
 
     def __repr__(self) -> str:
         n, d = self.values.shape
-        return f"<LOO-PIT of {n} points in {d} column{'s' if d > 1 else ''}, unreliable at {self.n_unreliable}>"
+        told = f"<LOO-PIT of {n} points in {d} column{'s' if d > 1 else ''}, unreliable at {self.n_unreliable}>"
+        return "\n".join([told, *self.departures().values()])
 
     @property
     def n_unreliable(self) -> int:
         return int((self.reliability > self.limit).sum())
+
+    def band(self, column: int, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """A grid, the distribution function of a column's values there, and the ends of its band if they are uniform.
+
+        All of the function lies inside with probability `level`.  Säilynoja, Bürkner and Vehtari (2022), Statistics and
+        Computing 32, 32, doi:10.1007/s11222-022-10090-6.
+        """
+        grid, lower, upper = _band(len(self.values), level)
+        ecdf = np.searchsorted(np.sort(self.values[:, column]), grid, side="right") / len(self.values)
+        return grid, np.where(grid > 0.0, ecdf, 0.0), lower, upper
+
+    def departures(self, level: float = LEVEL) -> dict[str, str]:
+        """For each column whose values leave the band, a sentence that says where and how."""
+        found = {}
+        for column, name in enumerate(self.feature_names):
+            said = _departure(*self.band(column, level))
+            if said:
+                found[name] = f"LOO-PIT of {name} leaves its {level:.0%} band: {said}."
+        return found
+
+
+@cache
+def _band(n_points: int, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A grid and the ends of the band there, which are simulated and the same whatever the values are."""
+    from arviz_stats.ecdf_utils import ecdf_pit
+
+    uniform = (np.arange(n_points) + 0.5) / n_points
+    grid, _, lower, upper = ecdf_pit(uniform, level, SIMULATIONS, rng=np.random.default_rng(0))
+    return grid, lower, upper
+
+
+def _departure(grid: np.ndarray, ecdf: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> str:
+    """Where the function is farthest outside, and what that says of the spread; empty where it is inside."""
+    over, under = ecdf - upper, lower - ecdf
+    if max(over.max(), under.max()) <= 0:
+        return ""
+    worst = int(np.maximum(over, under).argmax())
+    where = f"{ecdf[worst]:.0%} of the points lie below what is predicted as the {grid[worst]:.0%} quantile"
+    if over.max() > 0 and under.max() > 0:
+        is_narrow = grid[over > 0].mean() < grid[under > 0].mean()
+        return f"the predictions are too {'narrow' if is_narrow else 'wide'} ({where})"
+    return f"points lie {'lower' if over.max() > 0 else 'higher'} than predicted ({where})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from bayesgmm.criteria.score import Score
@@ -100,4 +98,4 @@ def _guarded(fit: Fit, score: Score) -> Score:
         score = score.noted(AT_MODE)
     if fit.status.outcome is not Outcome.COLLAPSED:
         return score
-    return replace(score, is_ranked=False).noted(COLLAPSED + fit.status.sentence)
+    return score.barred(COLLAPSED + fit.status.sentence)

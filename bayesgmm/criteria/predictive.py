@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -186,4 +185,4 @@ def _need_posterior(fit: Fit, name: str) -> None:
 
 
 def _of_q(fit: Fit, score: Score) -> Score:
-    return replace(score.noted(OF_Q), is_ranked=False) if fit.kind == "variational" else score
+    return score.barred(OF_Q) if fit.kind == "variational" else score

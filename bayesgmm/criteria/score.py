@@ -36,6 +36,8 @@ class Score:
         False where the number is shown, and must not be compared with others.
     n_recomputed : int or None
         Number of points of `elpd_loo` that were not done by importance sampling from the posterior; None elsewhere.
+    bar : str
+        Why it is not ranked, which is one of `notes`.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class Score:
     limit: float = np.inf
     is_ranked: bool = True
     n_recomputed: int | None = None
+    bar: str = ""
 
     @classmethod
     def summed(cls, kind: str, pointwise: np.ndarray) -> Score:
@@ -59,7 +62,7 @@ class Score:
     @classmethod
     def missing(cls, kind: str, reason: str) -> Score:
         """What stands in the place of a number that there is not."""
-        return cls(kind, np.nan, notes=(reason,), is_ranked=False)
+        return cls(kind, np.nan, notes=(reason,), is_ranked=False, bar=reason)
 
     @property
     def estimand(self) -> str:
@@ -87,6 +90,10 @@ class Score:
         if self.pointwise is None or other.pointwise is None:
             return self.value - other.value, float(np.hypot(self.se, other.se))
         return self.value - other.value, sum_error(self.pointwise - other.pointwise)
+
+    def barred(self, reason: str) -> Score:
+        """The same score, shown and not ranked."""
+        return replace(self.noted(reason), is_ranked=False, bar=reason)
 
     def noted(self, *notes: str) -> Score:
         """The same score with more notes."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bayesgmm.criteria.calibration import LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
+from bayesgmm.criteria.calibration import LEVEL, LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
 from bayesgmm.errors import ArgumentError
 from bayesgmm.plots.canvas import COLOURS, GREY, INK, METHOD_COLOURS, PALE, TITLE, name_of, new_figure, tidy
 
@@ -16,11 +14,10 @@ if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
 MAX_COLUMNS = 12
-SIMULATIONS = 1000  # of uniform values, for the band
 
 
 def plot_loo_pit(
-    fit: Fit, level: float = 0.95, pit: LooPit | None = None, figure: FigureBase | None = None
+    fit: Fit, level: float = LEVEL, pit: LooPit | None = None, figure: FigureBase | None = None
 ) -> FigureBase:
     """Show how far the LOO-PIT values of each column are from uniform.
 
@@ -54,16 +51,13 @@ def plot_loo_pit(
     ----------
     Säilynoja, Bürkner and Vehtari (2022), Statistics and Computing 32, 32, doi:10.1007/s11222-022-10090-6.
     """
-    from arviz_stats.ecdf_utils import ecdf_pit
-
     if not 0 < level < 1:
         raise ArgumentError(f"level={level!r} must be between 0 and 1.")
     pit = loo_pit(fit) if pit is None else pit
     names = pit.feature_names[:MAX_COLUMNS]
     figure, axes = _grid(figure, len(names))
     for j, ax in enumerate(axes):
-        rng = np.random.default_rng(0)  # the band is the same in every column
-        grid, ecdf, lower, upper = ecdf_pit(pit.values[:, j], level, SIMULATIONS, rng=rng)
+        grid, ecdf, lower, upper = pit.band(j, level)
         label = f"{level:.0%} band of a calibrated fit"
         ax.fill_between(grid, lower - grid, upper - grid, color=PALE, alpha=0.6, step="mid", linewidth=0, label=label)
         ink = METHOD_COLOURS.get(type(fit.method).__name__, COLOURS[3])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.comparison import conclusions
-from bayesgmm.criteria.calibration import loo_pit
+from bayesgmm.criteria.calibration import LEVEL, LooPit, loo_pit
 from bayesgmm.criteria.score import ESTIMANDS
 from bayesgmm.data.writing import write_text
 from bayesgmm.errors import ArgumentError
@@ -21,7 +21,7 @@ from bayesgmm.plots.canvas import even_rows, name_of, points_of
 from bayesgmm.report import origin, pictures, tables
 from bayesgmm.report.choice import Choice, choose
 from bayesgmm.report.content import Fold, Picture, Section, Table
-from bayesgmm.report.intervals import interval_section
+from bayesgmm.report.intervals import interval_section, prior_sentences
 from bayesgmm.report.probabilities import probabilities_table
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def write_report(
     page = _template().render(
         title=title, sections=sections, n_obs=first.n_obs, feature_names=first.feature_names,
         methods=list(dict.fromkeys(row.method for row in comparison.rows.values())),
-        models=list(dict.fromkeys(row.label for row in comparison.rows.values() if row.method != "k-means")),
+        models=list(dict.fromkeys(row.label for row in comparison.rows.values() if not row.is_baseline)),
         created=first.provenance["created"],
         version=first.provenance["version_bayesgmm"],
     )  # fmt: skip
@@ -80,7 +80,10 @@ def _sections(
 ) -> list[Section]:
     choice = choose(comparison, fits)
     return [
-        Section("summary", "What the comparison says", (*conclusions(comparison), choice.reason)),
+        Section(
+            "summary", "What the comparison says",
+            (*conclusions(comparison), choice.reason, *prior_sentences(choice)),
+        ),
         Section(
             "criteria", "Criteria and the number of components", (),
             _drawn([lambda: pictures.criteria(comparison)]),
@@ -144,18 +147,27 @@ def _density(choice: Choice) -> Section:
 def _calibration(choice: Choice) -> Section:
     found = choice.of_kind("draws") or choice.of_kind("variational")
     fit = next(iter((found or choice.fits).values()))
-    sentence = f"Of {name_of(fit)}: are its predictions of left-out points and of whole data sets like the data?"
-    parts = [lambda: pictures.predictive_check(fit)]
+    sentence = f"For {name_of(fit)}: are its predictions of left-out points and of whole data sets like the data?"
+    parts, said = [lambda: pictures.predictive_check(fit)], ()
     if found:
         pit = loo_pit(fit, even_rows(fit.n_obs, PIT_POINTS))
         if len(pit.values) < fit.n_obs:
             sentence += f" Of the {fit.n_obs} points an even subsample of {len(pit.values)} is left out."
         if pit.n_unreliable:
             sentence += f" {pit.n_unreliable} of these have a Pareto k above {pit.limit:.2f}, and rough values."
-        parts = [lambda: pictures.calibration(fit, pit), *parts]
+        parts, said = [lambda: pictures.calibration(fit, pit), *parts], _departures(pit)
     else:
         sentence += " It takes its parameters as known, so that the p-values are nearer to 1/2 than they should be."
-    return Section("calibration", "Calibration", (sentence,), _drawn(parts))
+    return Section("calibration", "Calibration", (sentence, *said), _drawn(parts))
+
+
+def _departures(pit: LooPit) -> tuple[str, ...]:
+    """Which columns are not predicted with the right spread, in words."""
+    found, n_columns = pit.departures(), len(pit.feature_names)
+    if not found:
+        return (f"LOO-PIT stays inside its {LEVEL:.0%} band in every column.",)
+    by_chance = f"Calibrated predictions would be expected to leave it in {n_columns * (1 - LEVEL):.2g} of {n_columns}."
+    return (*found.values(), *((by_chance,) if n_columns > 1 else ()))
 
 
 def _partition(choice: Choice, labels: np.ndarray | None) -> Section:
@@ -180,7 +192,7 @@ def _partition_sentences(fit: Fit, shown: Partition, n_shown: int) -> tuple[str,
     some = "" if n_shown == fit.n_obs else f" of an even subsample of {n_shown} of the {fit.n_obs} points"
     count = f"{shown.n_clusters} cluster{'s' if shown.n_clusters > 1 else ''}"
     said = (
-        f"Of {name_of(fit)}: the partition{some} with the least expected variation of information has {count}. Its "
+        f"For {name_of(fit)}: the partition{some} with the least expected variation of information has {count}. Its "
         f"expected loss is {shown.expected_loss:.3g} nats, out of at most log n = {np.log(n_shown):.3g}; the best "
         f"single draw has {shown.baselines['best draw']:.3g}. Clusters are counted by what they hold: a component "
         "without points is none.",

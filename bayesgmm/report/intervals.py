@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from bayesgmm.comparison.influence import prior_influence
 from bayesgmm.errors import NotApplicableError
-from bayesgmm.labels import relabel
 from bayesgmm.models import GaussianMixture
-from bayesgmm.plots.canvas import even_rows
 from bayesgmm.report import pictures
 from bayesgmm.report.choice import Choice
 from bayesgmm.report.content import Cell, Fold, Section, Table
 from bayesgmm.report.numbers import significant
-from bayesgmm.result.estimates import Draws
 from bayesgmm.uncertainty import IntervalComparison, Intervals, compare_intervals, intervals
-from bayesgmm.uncertainty.intervals import AMBIGUOUS
+from bayesgmm.uncertainty.followed import followed
 
 if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
 TITLE = "Intervals by engine"
-MAX_DRAWS = 1000  # of each fit: more say no more about a quantile that is drawn, and take longer to align
 TABLED = ("weight", "mean", "sd", "correlation")
+LISTED = 4  # parameters in one sentence
+APART = "the prior decides there, or the two describe different optima (the summary says what the prior decides)"
 
 
 def interval_section(choice: Choice) -> Section:
@@ -44,8 +40,33 @@ def interval_section(choice: Choice) -> Section:
         "better: those of VB are too narrow where components overlap.",
         *said,
     )
+    told = _told(choice, together)
     parts = (pictures.intervals(together), Fold("As numbers", (_table(together),)))
-    return Section("intervals", TITLE, sentences, parts)
+    return Section("intervals", TITLE, (*sentences, *told), parts)
+
+
+def prior_sentences(choice: Choice) -> tuple[str, ...]:
+    """What the prior decides of the first posterior that is shown; nothing where there is none."""
+    for name, fit in choice.of_kind("draws", "variational").items():
+        try:
+            return tuple(f"{sentence.rstrip('.')} ({name})." for sentence in prior_influence(fit).sentences)
+        except NotApplicableError:
+            continue
+    return ()
+
+
+def _told(choice: Choice, together: IntervalComparison) -> tuple[str, ...]:
+    """Which of the shown point fits and posteriors are apart."""
+    found = []
+    for point in choice.of_kind("point"):
+        for other in choice.of_kind("draws", "variational"):
+            names = [n for n, *_ in together.apart(point, other)] if {point, other} <= set(together.rows) else []
+            names = [name for name in names if name.partition("[")[0] in TABLED]
+            if names:
+                more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+                listed = f"{', '.join(names[:LISTED])}{more}"
+                found.append(f"The intervals of {point} and {other} do not overlap for {listed}: {APART}.")
+    return tuple(found)
 
 
 def _intervals_of(fits: Mapping[str, Fit]) -> tuple[dict[str, Intervals], dict[str, str]]:
@@ -53,34 +74,10 @@ def _intervals_of(fits: Mapping[str, Fit]) -> tuple[dict[str, Intervals], dict[s
     found, reasons = {}, {}
     for name, fit in fits.items():
         try:
-            found[name] = intervals(_aligned(fit))
+            found[name] = intervals(followed(fit))
         except NotApplicableError as error:
             reasons[name] = str(error)
     return found, reasons
-
-
-def _aligned(fit: Fit) -> Fit:
-    """The fit with aligned labels; a NotApplicableError where they are too ambiguous to follow a component."""
-    if not fit.estimate.is_aligned and fit.model.n_components > 1:
-        fit = relabel(_thinned(fit))
-    alignment = getattr(fit.estimate, "alignment", None)
-    if alignment is not None and alignment.overall > AMBIGUOUS:
-        raise NotApplicableError(
-            f"its components overlap so much that which is which is not sure (ambiguity {alignment.overall:.2g} after "
-            f"relabelling, above {AMBIGUOUS:g})."
-        )
-    return fit
-
-
-def _thinned(fit: Fit) -> Fit:
-    """At most so many draws, evenly spaced in each chain."""
-    if not isinstance(fit.estimate, Draws):
-        return fit
-    chains, draws = fit.params.draw_shape
-    kept = even_rows(draws, max(1, MAX_DRAWS // chains))
-    params = fit.params[np.arange(chains)[:, None], kept]
-    stats = {name: values[:, kept] for name, values in fit.estimate.sample_stats.items()}
-    return replace(fit, estimate=Draws(params, stats))
 
 
 def _table(together: IntervalComparison) -> Table:

@@ -44,4 +44,5 @@ def _cell(frame: pd.DataFrame, name: str) -> Cell:
     row = frame.loc[name]
     is_best = bool(row["log_bayes_factor"] == 0.0)
     factor = "" if is_best else with_error(row["log_bayes_factor"], row["log_bayes_factor_se"], 2)
-    return Cell(fixed(row["probability"], DIGITS), fixed(row["probability_se"], DIGITS), factor, (), is_best)
+    told = "; ".join(part for part in (factor, row["doubt"]) if part)
+    return Cell(fixed(row["probability"], DIGITS), fixed(row["probability_se"], DIGITS), told, (), is_best)

@@ -6,14 +6,16 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bayesgmm.criteria.score import COLUMNS, PREDICTION
+from bayesgmm.comparison import doubt
+from bayesgmm.comparison.text import size_of
+from bayesgmm.criteria.score import COLUMNS
 from bayesgmm.plots.canvas import readable
 from bayesgmm.report.content import Cell, Table
 from bayesgmm.report.numbers import duration, fixed, significant, whole, with_error
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics
 
 if TYPE_CHECKING:
-    from bayesgmm.comparison import Comparison, Row
+    from bayesgmm.comparison import Comparison
     from bayesgmm.criteria.score import Score
     from bayesgmm.result.fit import Fit
 
@@ -24,7 +26,7 @@ def fits_table(comparison: Comparison) -> Table:
     """Every row of the comparison, how it was made and how it ended."""
     rows = tuple(
         (
-            Cell(name), Cell(row.method), Cell(_size(row)), Cell(row.covariance),
+            Cell(name), Cell(row.method), Cell(size_of(row)), Cell(row.covariance),
             Cell(whole(row.n_parameters)), Cell(duration(row.seconds)), Cell(row.status.sentence),
         )
         for name, row in comparison.rows.items()
@@ -33,22 +35,13 @@ def fits_table(comparison: Comparison) -> Table:
     return Table("Fits", columns, rows, is_text=True)
 
 
-def _size(row: Row) -> str:
-    """The number of components; where it is unknown, how many are occupied of how many."""
-    return str(row.n_components) if row.n_occupied is None else f"{row.n_occupied} of {row.n_components}"
-
-
 def score_table(comparison: Comparison, estimand: str) -> Table | None:
     """The columns of one estimand: value ± standard error, and below it the difference to the column's best.
 
     Rows without any number are left out, unless it is the table of predictions, in which every fit stands.
     None where no number is left.
     """
-    kinds = [
-        kind for kind in comparison.columns
-        if COLUMNS[kind].estimand == estimand and _has_numbers(comparison, kind)
-    ]  # fmt: skip
-    names = [name for name in comparison.rows if _belongs(comparison, name, kinds, estimand)]
+    names, kinds = comparison.shown(estimand)
     if not kinds or not names:
         return None
     bests = {kind: next(iter(comparison.ranked(kind)), None) for kind in kinds if COLUMNS[kind].has_differences}
@@ -61,7 +54,7 @@ def score_table(comparison: Comparison, estimand: str) -> Table | None:
             score = comparison.scores[name][kind]
             footnotes += [note for note in score.notes if note not in footnotes]
             marks = tuple(footnotes.index(note) + 1 for note in score.notes)
-            diff = ""
+            diff = doubt(comparison.rows[name]) if name == bests.get(kind) else ""
             if kind in differences and name in differences[kind].index and name != bests[kind]:
                 entry = differences[kind].loc[name]
                 diff = with_error(entry["diff"], entry["diff_se"], COLUMNS[kind].digits)
@@ -69,15 +62,6 @@ def score_table(comparison: Comparison, estimand: str) -> Table | None:
         rows.append(tuple(cells))
     definitions = tuple((kind, COLUMNS[kind].note) for kind in kinds)
     return Table(estimand.capitalize(), ("fit", *kinds), tuple(rows), tuple(footnotes), definitions)
-
-
-def _has_numbers(comparison: Comparison, kind: str) -> bool:
-    return any(not scores[kind].is_missing for scores in comparison.scores.values())
-
-
-def _belongs(comparison: Comparison, name: str, kinds: list[str], estimand: str) -> bool:
-    has_number = any(not comparison.scores[name][kind].is_missing for kind in kinds)
-    return has_number or (estimand == PREDICTION and comparison.rows[name].method != "k-means")
 
 
 def _value(score: Score) -> tuple[str, str]:

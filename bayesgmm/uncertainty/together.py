@@ -50,6 +50,12 @@ class IntervalComparison:
         index = pd.MultiIndex.from_tuples(entries, names=["parameter", "fit"])
         return pd.DataFrame(list(entries.values()), index=index, columns=["estimate", "se", "lower", "upper"])
 
+    def apart(self, one: str, other: str) -> list[tuple[str, Row, Row]]:
+        """The parameters whose intervals by two of the fits do not overlap, with both."""
+        ours, theirs = self.rows[one], self.rows[other]
+        pairs = [(name, ours[name], theirs[name]) for name in ours if name in theirs]
+        return [(name, a, b) for name, a, b in pairs if a.upper < b.lower or b.upper < a.lower]
+
     def _repr_html_(self) -> str:
         return self.table.to_html(float_format=lambda value: f"{value:.4g}")
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import kstest, t
+from scipy.stats import beta, kstest, t
 
 import bayesgmm as bg
+from bayesgmm.criteria.calibration import LooPit
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.result.estimates import Draws
 
@@ -78,3 +79,28 @@ def test_what_cannot_be_checked_says_why():
     for name in ("n_draws", "n_projections"):
         with pytest.raises(ArgumentError, match=f"{name}=0"):
             bg.posterior_predictive_check(fit, **{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "words"),
+    [
+        (1.0, 1.0, ""),
+        (0.5, 0.5, "the predictions are too narrow"),
+        (3.0, 3.0, "the predictions are too wide"),
+        (1.0, 2.0, "points lie lower than predicted"),
+        (2.0, 1.0, "points lie higher than predicted"),
+    ],
+)
+def test_values_outside_their_band_are_said_in_words(a, b, words):
+    """Quantiles of a beta distribution: the uniform one is calibrated."""
+    n = 400
+    column = beta(a, b).ppf((np.arange(n) + 0.5) / n)
+    calibrated = (np.random.default_rng(0).permutation(n) + 0.5) / n
+    pit = LooPit(np.column_stack([column, calibrated]), ("length", "width"), np.zeros(n), 0.7)
+    found = pit.departures()
+    assert list(found) == (["length"] if words else [])
+    if words:
+        assert found["length"].startswith("LOO-PIT of length leaves its 95% band: ") and words in found["length"]
+        assert found["length"] in repr(pit)
+        grid, ecdf, lower, upper = pit.band(0)
+        assert ((ecdf > upper) | (ecdf < lower)).any(), "as the picture shows"

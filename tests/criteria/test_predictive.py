@@ -200,6 +200,23 @@ def test_loo_of_vb_is_that_of_the_posterior_where_q_is_near_it():
     assert abs(corrected.value - posterior.value) < 0.6
 
 
+def test_loo_of_vb_is_corrected_for_more_than_twelve_components():
+    """Far apart, where labels are sure: q is the posterior of one order, and the posterior without a point is known."""
+    rng, k = np.random.default_rng(0), 14
+    centers = 100.0 * np.arange(k)[:, None]
+    X = (centers[np.repeat(np.arange(k), 12)] + rng.normal(size=(12 * k, 1))).round(3)
+    start = bg.MixtureParams(np.full(k, 1 / k), centers, np.ones((k, 1, 1)))
+    prior = bg.NormalInverseWishart(mean_precision=1e-6, scale=[[1.0]])
+    fit = bg.fit(bg.GaussianMixture(k, prior=prior), X, bg.VB(init=start, moves=0), rng=0)
+    score = elpd_loo(fit, fit.X)
+    assert score.is_ranked and score.n_unreliable == 0 and "importance sampling from q" in score.notes[0]
+    for i in (0, 50, 100, 167):
+        without = bg.fit(fit.model, np.delete(X, i, axis=0), fit.method, rng=0)
+        exact = without.log_density(X[i : i + 1])[0]
+        # Of 4,000 draws the smoothed weights leave some hundredths of a nat.
+        assert score.pointwise[i] == pytest.approx(exact, abs=0.05)
+
+
 def test_loo_of_advi_is_corrected_from_the_ratios_that_it_keeps(tmp_path):
     X = faithful[:60]
     vb = bg.fit(bg.GaussianMixture(1), X, bg.VB(), rng=0)

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesgmm.core.density import log_density_blocks
+from bayesgmm.core.groups import log_grouped_permanents
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.core.permanents import log_permanents
 from bayesgmm.core.sampled import sampled_sweep
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.pairs import log_density_pairs
@@ -78,11 +78,17 @@ class SymmetricLaw:
         return cls(tuple(laws), alike(prior))
 
     def log_terms(self, params: MixtureParams) -> np.ndarray:
-        """(laws, m) log densities of each law, averaged over the orders, at (m,) mixtures."""
+        """(laws, m) log densities of each law, averaged over the orders, at (m,) mixtures.
+
+        Raises
+        ------
+        NotApplicableError
+            So many components can be taken for one another that the sum over their orders would take too long.
+        """
         terms = np.empty((len(self.laws), len(params.weights)))
         for s, law in enumerate(self.laws):
             pairs, common = log_density_pairs(law, params)
-            terms[s] = log_permanents(np.where(self.is_alike, pairs, -np.inf)) + common
+            terms[s] = log_grouped_permanents(np.where(self.is_alike, pairs, -np.inf)) + common
         return terms - log_orders(self.is_alike)
 
     def log_density(self, params: MixtureParams) -> np.ndarray:
