@@ -17,8 +17,8 @@ def maximise(
     n_components, n_features = stats.first.shape
     points = structure.pool_counts(stats.counts) * structure.residuals_per_point(n_features)
     points = np.where(points > 0, points, 1.0)  # an emptied component has no scatter either, and sits at the floor
-    scatter = structure.pool(stats.scatter())
-    compact = scatter / points.reshape(-1, *(1,) * (scatter.ndim - 1))
+    compact = structure.pool(stats.scatter())
+    compact /= points.reshape(-1, *(1,) * (compact.ndim - 1))
     factor = structure.expand(structure.clipped_factor(compact, whitening, floor), n_components, n_features)
     return MixtureParams.trusted(stats.counts / stats.counts.sum(), stats.means(), factor)
 

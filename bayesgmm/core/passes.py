@@ -29,16 +29,18 @@ class Room(NamedTuple):
 
 
 @jit
-def sweep_groups(X, bounds, begin, end, log_weight, means, factors, assign, row_weights, values, counts, first, second):
-    """Add the statistics of the rows bounds[g]:bounds[g + 1] to entry g of the outputs, for g in begin:end.
+def sweep_groups(
+    X, bounds, begin, end, log_weight, means, factors, assign, row_weights, offset, values, counts, first, second
+):
+    """Add the statistics of the rows bounds[g]:bounds[g + 1] to entry g - offset of the outputs, for g in begin:end.
 
     `values` gets the weighted log-sums.  `row_weights` is empty or has n entries.
     """
     room, packed = make_room(*means.shape), pack_factors(factors)
     for g in range(begin, end):
-        values[g] += sweep_blocks(
+        values[g - offset] += sweep_blocks(
             X, bounds[g], bounds[g + 1], log_weight, means, factors, packed, assign, row_weights, room,
-            counts[g], first[g], second[g],
+            counts[g - offset], first[g - offset], second[g - offset],
         )  # fmt: skip
 
 

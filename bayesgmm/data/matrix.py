@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import numbers
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -200,9 +201,9 @@ def _refuse_columns(refused: list[tuple[str, Any]], is_whole: bool = False) -> N
 
 
 def _check_names(names: tuple[str, ...]) -> None:
-    repeated = [name for j, name in enumerate(names) if name in names[:j]]
-    if repeated:
-        raise DataError(f"Two columns of X are called {repeated[0]!r}: rename one of them.")
+    repeated = next((name for name, count in Counter(names).items() if count > 1), None)
+    if repeated is not None:
+        raise DataError(f"Two columns of X are called {repeated!r}: rename one of them.")
 
 
 def _check_shape(values: np.ndarray, n_min: int) -> None:
