@@ -2,11 +2,11 @@
 
 from bayesgmm.data.columns import check_columns, matching_columns
 from bayesgmm.data.matrix import DataMatrix, as_matrix, check_enough_points, data_hash
-from bayesgmm.data.singular import explain_singular
+from bayesgmm.data.singular import explain_few_rows, explain_singular
 from bayesgmm.data.source import DataSource, data_source, is_stream
 from bayesgmm.data.tables import read_table
 
 __all__ = [
     "DataMatrix", "DataSource", "as_matrix", "check_columns", "check_enough_points", "data_hash", "data_source",
-    "explain_singular", "is_stream", "matching_columns", "read_table",
+    "explain_few_rows", "explain_singular", "is_stream", "matching_columns", "read_table",
 ]  # fmt: skip

@@ -18,13 +18,14 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
-from bayesgmm.models import Model, check_spread
+from bayesgmm.models import Model, check_rows, check_spread
 
 Centers = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], np.ndarray]
 
 
 def strict_whitening(model: Model, data: DataMatrix) -> np.ndarray:
     """As `models.whitening_of`, but a singular spread is an error: maximum likelihood has no prior to lean on."""
+    check_rows(model.covariance, data)
     _, spread = moments(data.values, model.covariance.is_diagonal)
     check_spread(model.covariance, spread, data)
     return model.covariance.whitening(spread)
