@@ -69,15 +69,6 @@ def test_new_data_that_cannot_be_used(data):
             ask(data)
 
 
-def test_columns_in_another_order_are_not_mistaken():
-    frame = pd.DataFrame(X, columns=["length", "width"])
-    fit = bg.fit(bg.GaussianMixture(2), frame, bg.EM(n_init=1), rng=0)
-    for ask in (fit.log_density, fit.refit):
-        with pytest.raises(bg.DataError, match=r"in another order: pass X\[\['length', 'width'\]\]"):
-            ask(frame[["width", "length"]])
-    assert np.array_equal(fit.log_density(frame), fit.log_density(X))  # without names the order is the user's word
-
-
 def test_refit_on_too_few_points():
     fit = bg.fit(bg.GaussianMixture(3, "isotropic"), X, bg.VB(n_init=1), rng=0)
     with pytest.raises(bg.DataError, match="3 components need at least 3 points and there are 2 points"):
