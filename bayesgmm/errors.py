@@ -31,5 +31,8 @@ class TruncationWarning(UserWarning):
 
 def shown(value: object) -> str:
     """A value as a message shows it: itself where it is short, else what it is."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # not ours to mend, and not what the message is about
+        return f"<{type(value).__name__}>"
     return text if len(text) <= 60 and "\n" not in text else f"<{type(value).__name__}>"

@@ -94,9 +94,10 @@ def fit(
     Parameters
     ----------
     model : GaussianMixture, DirichletProcessMixture or MixtureOfFiniteMixtures
-    X : (n, d) array, or pandas or polars frame
+    X : (n, d) array, or a table of pandas, polars, Arrow or xarray
         Finite numbers.  float32 is kept as it is and accumulated in float64.  An array is not copied, and the fit
-        keeps it: do not change it afterwards.  For OnlineEM and StochasticVB also anything that `data_source` takes:
+        keeps it: do not change it afterwards.  The columns of new data are told by the names that a table has.
+        For OnlineEM and StochasticVB also anything that `data_source` takes:
         memory-mapped arrays, files, iterators of chunks.
     method : EM, MAP, VB, NUTS, Gibbs, ADVI, Pathfinder, OnlineEM or StochasticVB
         With its options.

@@ -1,11 +1,16 @@
 """Bad input at the front door: one clear error each, before any fitting, or the right result where it is harmless."""
 
+import warnings
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
 from cases import STRUCTURES, blobs
 
 import bayesgmm as bg
+from bayesgmm.core import maximise
+from bayesgmm.models import spread
 
 X = blobs(seed=2, n=30)
 I2 = np.eye(2)
@@ -64,15 +69,6 @@ def test_new_data_that_cannot_be_used(data):
             ask(data)
 
 
-def test_columns_in_another_order_are_not_mistaken():
-    frame = pd.DataFrame(X, columns=["length", "width"])
-    fit = bg.fit(bg.GaussianMixture(2), frame, bg.EM(n_init=1), rng=0)
-    for ask in (fit.log_density, fit.refit):
-        with pytest.raises(bg.DataError, match=r"in another order: pass X\[\['length', 'width'\]\]"):
-            ask(frame[["width", "length"]])
-    assert np.array_equal(fit.log_density(frame), fit.log_density(X))  # without names the order is the user's word
-
-
 def test_refit_on_too_few_points():
     fit = bg.fit(bg.GaussianMixture(3, "isotropic"), X, bg.VB(n_init=1), rng=0)
     with pytest.raises(bg.DataError, match="3 components need at least 3 points and there are 2 points"):
@@ -125,6 +121,103 @@ def test_any_units_that_float64_can_square(method):
         found = bg.fit(bg.GaussianMixture(2), X * factor, method, rng=0)
         assert np.allclose(found.params.means / factor, fit.params.means, atol=1e-6)
     refused(bg.DataError, "their squares leave the range of float64: use larger units", X * 1e160, method)
+
+
+RANGES = {
+    "all small": (
+        1e-165,
+        "column 'x0' vary so little .* leave the range of float64: use smaller units, .* 1e16[0-9] times",
+    ),
+    "subnormal": (1e-312, "column 'x0' vary so little .* use smaller units"),
+    "one small": (np.array([1.0, 1e-165]), "column 'x1' vary so little"),
+    "one large": (
+        np.array([1.0, 1e160]),
+        r"column 'x1' are so large \(-?[0-9.]+e\+16[0-9] in row .*: use larger units",
+    ),
+    "largest": (1e306, "are so large .* use larger units"),
+}
+
+
+@pytest.mark.parametrize(("factor", "message"), RANGES.values(), ids=RANGES)
+@pytest.mark.parametrize("covariance", ["full", "diagonal", "spherical"])
+@pytest.mark.parametrize("method", [*METHODS.values(), bg.Gibbs(draws=20, tune=20)], ids=[*METHODS, "Gibbs"])
+def test_units_that_float64_cannot_square(factor, message, covariance, method):
+    if covariance == "spherical" and np.ndim(factor) == 1 and factor.min() < 1:
+        fit = bg.fit(
+            bg.GaussianMixture(1, covariance), X * factor, bg.EM(n_init=1), rng=0
+        )  # one variance of all columns
+        assert np.isfinite(fit.log_likelihood)
+    else:
+        refused(bg.DataError, message, X * factor, method, covariance=covariance)
+
+
+def test_one_row_that_float64_cannot_square_is_named():
+    text = refused(bg.DataError, "so large", entry(-1e200))
+    assert "-1e+200 in row 4, counted from 0" in text and text.endswith("or correct that row.")
+    scale = bg.NormalInverseWishart(mean=np.zeros(2), scale=I2)  # nothing is to come from the data
+    for method in (bg.MAP(), bg.VB()):
+        refused(bg.DataError, "-1e\\+200 in row 4", entry(-1e200), method, prior=scale)
+        refused(bg.DataError, "-1e\\+200 in row 1", np.array([[1.0, 2.0], [0.0, -1e200]]), method, prior=scale)
+
+
+@pytest.mark.parametrize("structure", ["full", "tied", "diagonal", "spherical"])
+@pytest.mark.parametrize("value", [1e140, 1e155, 1e200, 1.7e308])
+@pytest.mark.parametrize("kind", ["EM", "VB", "Gibbs"])
+def test_shares_sum_to_one_or_an_error_names_the_row(kind, value, structure):
+    """A point beyond 1e154 standard deviations has no squared distance; only a heavy tail can tell how far it is."""
+    fit = _good_fit(kind, structure)
+    data = np.concatenate([X[:2], [[value, -value], [value, value]], X[2:4]])
+    log_density = fit.log_density(data)
+    assert not np.isnan(log_density).any() and (log_density[2:4] < -1e3).all()
+    assert np.array_equal(log_density[[0, 1, 4, 5]], fit.log_density(X[:4]))
+    if kind == "VB" or value < 1e150:
+        assert np.isfinite(log_density).all() and np.allclose(fit.responsibilities(data).sum(1), 1.0, atol=1e-12)
+        assert fit.predict(data).shape == (6,)
+    else:
+        assert (log_density[2:4] == -np.inf).all()
+        for ask in (fit.responsibilities, fit.predict):
+            with pytest.raises(
+                bg.DataError, match=r"Row 2 \(counted from 0\) \(the first of 2 such rows\) lies so far"
+            ):
+                ask(data)
+
+
+@cache
+def _good_fit(kind, structure):
+    method = bg.Gibbs(draws=20, tune=20, chains=1) if kind == "Gibbs" else METHODS[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bg.NotConvergedWarning)
+        fit = bg.fit(bg.GaussianMixture(2, structure), X, method, rng=0)
+    return bg.relabel(fit) if kind == "Gibbs" else fit
+
+
+@pytest.mark.parametrize("structure", ["full", "diagonal", "spherical"])
+def test_the_tail_of_a_variational_density_far_out(structure):
+    """log p falls by a straight line in log |x|, where squares overflow as where they do not."""
+    fit = _good_fit("VB", structure)
+    distances = np.array([1e90, 1e120, 1e150, 1e180, 1e210, 1e240])
+    log_density = fit.log_density(distances[:, None] * np.array([1.0, -0.5]))
+    steps = np.diff(log_density)
+    assert steps[0] < -1e3 and np.allclose(steps, steps[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("structure", FULL)
+@pytest.mark.parametrize("method", [*METHODS.values(), bg.Gibbs(), bg.NUTS()], ids=[*METHODS, "Gibbs", "NUTS"])
+def test_too_few_rows_for_a_full_covariance_are_counted_and_nothing_else_is_done(monkeypatch, structure, method):
+    def begun(*_):
+        raise AssertionError("something was computed")
+
+    for module in (maximise, spread):
+        monkeypatch.setattr(module, "sweep" if module is maximise else "explain_singular", begun)
+    data = np.random.default_rng(0).normal(size=(20, 20))
+    refused(bg.DataError, "^20 rows do not determine the covariance of 20 columns", data, method, covariance=structure)
+
+
+@pytest.mark.parametrize("structure", ["diagonal", "spherical", "isotropic"])
+def test_other_structures_need_no_more_rows_than_columns(structure):
+    data = np.random.default_rng(0).normal(size=(10, 20))
+    fit = bg.fit(bg.GaussianMixture(1, structure), data, bg.MAP(n_init=1), rng=0)
+    assert fit.status.is_converged
 
 
 def test_em_has_no_prior_to_lean_on():

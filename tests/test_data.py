@@ -5,11 +5,40 @@ import decimal
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse
+import xarray as xr
 
 from bayesgmm.data import as_matrix, check_enough_points, data_hash, explain_singular
 from bayesgmm.errors import DataError
+
+
+class Raising:
+    """An object whose conversion fails."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __array__(self, *_, **__):
+        if self.error is not None:
+            raise self.error
+
+
+class Deaf:
+    """An object that cannot even be asked what it has."""
+
+    def __getattr__(self, name):
+        raise RuntimeError("never")
+
+    def __repr__(self):
+        raise RuntimeError("never")
+
+
+class BrokenStream:
+    def __arrow_c_stream__(self, requested_schema=None):
+        raise OSError("broken")
+
 
 PLAIN = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
 AS_INTEGERS = PLAIN.astype(int)
@@ -35,6 +64,11 @@ ACCEPTED = {
     "pandas sparse": pd.DataFrame(PLAIN).astype(pd.SparseDtype(float, 0.0)),
     "pandas objects": pd.DataFrame(PLAIN).astype(object),
     "polars": pl.DataFrame({"a": AS_INTEGERS[:, 0], "b": PLAIN[:, 1]}),
+    "arrow": pa.table({"a": AS_INTEGERS[:, 0], "b": PLAIN[:, 1]}),
+    "arrow decimal": pa.table({"a": [decimal.Decimal(int(x)) for x in PLAIN[:, 0]], "b": PLAIN[:, 1]}),
+    "xarray": xr.DataArray(PLAIN),
+    "xarray objects": xr.DataArray(PLAIN.astype(object)),
+    "xarray variable": xr.Variable(("row", "column"), PLAIN),
     "polars decimal": pl.DataFrame({"a": PLAIN[:, 0], "b": PLAIN[:, 1]}).cast(pl.Decimal(10, 2)),
 }
 
@@ -131,6 +165,37 @@ REFUSED = {
     "pandas complex": (pd.DataFrame(PLAIN.astype(complex)), r"Columns '0' \(complex128\)"),
     "structured": (np.zeros(3, dtype=[("a", float), ("b", float)]), r"structured array"),
     "sparse": (scipy.sparse.csr_matrix(PLAIN), r"sparse matrix: pass X\.toarray\(\)"),
+    "sparse of another kind": (scipy.sparse.dia_array(PLAIN), r"sparse matrix: pass X\.toarray\(\)"),
+    "dict": ({"a": [1.0, 2.0], "b": [1.0]}, r"X is a dict, .* pass pandas\.DataFrame\(X\)"),
+    "dicts": ([{"a": 1.0}, {"a": 2.0, "b": 3.0}], r"X is a list of dicts: pass pandas\.DataFrame\(X\)"),
+    "set": ({1.0, 2.0}, r"X is a set, which has no order"),
+    "generator": ((row for row in PLAIN), r"X is an iterator, .* pass numpy\.array\(list\(X\)\)"),
+    "xarray data set": (xr.Dataset({"a": ("n", PLAIN[:, 0])}), r"X is an xarray Dataset, .* pass X\.to_dataframe\(\)"),
+    "xarray tree": (xr.DataTree(), r"X is an xarray DataTree"),
+    "xarray of three dimensions": (xr.DataArray(np.ones((2, 2, 2))), r"3 dimensions"),
+    "xarray text": (xr.DataArray(np.array([["a", "b"]])), r"X holds text"),
+    "arrow array": (pa.array([1.0, 2.0]), r"X is a pyarrow DoubleArray, which is no table"),
+    "arrow text": (pa.table({"a": [1.0], "who": ["x"]}), r"Column 'who' \(string\)"),
+    "arrow null": (pa.table({"a": [1.0, None]}), r"Row 1 .* 'a' is NaN"),
+    "raises": (
+        Raising(RuntimeError("no grad\nhere")),
+        r"X, a Raising, .* \(RuntimeError: no grad here\)",
+    ),
+    "raises ValueError": (
+        Raising(ValueError("odd")),
+        r"X, a Raising, .* into a table \(ValueError: odd\): pass a",
+    ),
+    "gives no array": (Raising(None), r"X, a Raising, cannot be turned into a table"),
+    "answers nothing": (Deaf(), r"X, a Deaf, cannot be turned into a table \(RuntimeError: never\)"),
+    "broken stream": (BrokenStream(), r"X, a BrokenStream, cannot be turned into a table \(OSError: broken\)"),
+    "integers beyond float64": ([[10**400, 1], [2, 3]], r"Row 0 .* 'x0' is infinity"),
+    "signalling NaN": ([[decimal.Decimal("sNaN"), 1], [2, 3]], r"Column 'x0' \(object\)"),
+    "unspeakable objects": ([[Deaf(), 1.0], [2.0, 3.0]], r"X, a list, cannot be turned into a table"),
+    "NUL in a name": (pd.DataFrame(PLAIN, columns=["a\0b", "c"]), r"name 'a\\x00b' holds a NUL character"),
+    "half a character in a name": (
+        pd.DataFrame(PLAIN, columns=pd.Index(["a\ud800", "c"], dtype=object)),
+        r"holds half a character",
+    ),
     "twice one name": (pd.DataFrame(PLAIN, columns=["a", "a"]), r"Two columns of X are called 'a'"),
 }
 

@@ -142,12 +142,20 @@ def test_what_cannot_be_read_is_refused_at_once(case, tmp_path):
         bg.data_source(make(tmp_path))
 
 
+def test_a_function_that_needs_arguments_is_no_source():
+    with pytest.raises(bg.DataError, match="cannot be called without arguments: give a function that returns"):
+        bg.data_source(lambda path: iter([X]))
+
+
 def test_chunks_must_have_the_same_columns():
     with pytest.raises(bg.DataError, match="from row 10 on"):
         list(bg.data_source(iter([X[:10], X[:10, :2]])).stretches(5))
     named = (pd.DataFrame(X[:10], columns=list(names)) for names in ("abc", "acb"))
-    with pytest.raises(bg.DataError, match="a, c, b"):
-        list(bg.data_source(named).stretches(5))
+    rows = np.concatenate(list(bg.data_source(named).stretches(5)))
+    assert np.array_equal(rows, np.concatenate([X[:10], X[:10, [0, 2, 1]]]))  # columns are told by their names
+    others = (pd.DataFrame(X[:10], columns=list(names)) for names in ("abc", "abd"))
+    with pytest.raises(bg.DataError, match="from row 10 on, has no column 'c', and the first one has a, b, c"):
+        list(bg.data_source(others).stretches(5))
 
 
 @pytest.mark.parametrize("method", [bg.EM(), bg.VB(), bg.Gibbs()], ids=lambda m: type(m).__name__)

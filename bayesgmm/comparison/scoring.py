@@ -19,7 +19,7 @@ from bayesgmm.criteria.evidence import elbo, elbo_orders, log_evidence
 from bayesgmm.criteria.information import aic, aicc, bic, icl
 from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elpd_waic, make_folds
 from bayesgmm.criteria.score import COLUMNS, Score
-from bayesgmm.data import matching_columns
+from bayesgmm.data import are_counted, matching_columns
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.estimates import NoEstimate
@@ -235,5 +235,13 @@ def _common_data(fits: Mapping[str, Fit]) -> np.ndarray:
 
 
 def _new_points(X_new: ArrayLike, fits: Mapping[str, Fit]) -> np.ndarray:
-    # Each fit by its own names: one that was made on an array has none to tell the order of the columns by.
-    return [matching_columns(X_new, fit.feature_names, "X_new") for fit in fits.values()][-1]
+    # A fit that was made on an array has no names to tell the order of the columns by, and goes by the others' order.
+    names = {fit.feature_names for fit in fits.values()}
+    given = {one for one in names if not are_counted(one)}
+    if len(given) > 1:
+        orders = "; ".join(map(", ".join, sorted(given)))
+        raise ArgumentError(
+            f"the fits call the columns of one data set by different names ({orders}), so that X_new cannot serve all "
+            "of them: fit them on one frame."
+        )
+    return matching_columns(X_new, next(iter(given or names)), "X_new")

@@ -32,7 +32,7 @@ def climb(X, row_weights, excess, params, max_iter, tol):
     n_components, n_features = params.means.shape
     moments = Moments(np.empty(n_components), np.empty((n_components, n_features)), np.empty_like(params.factors))
     posterior, root = empty_conjugate(excess), np.empty((n_features, n_features))
-    room = make_room(n_components, n_features)
+    room = make_room(params.factors)
     n_obs = row_weights.sum() if len(row_weights) > 0 else float(len(X))
     last, previous = -math.inf, math.inf
     for step in range(max_iter + 1):

@@ -22,7 +22,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bayesgmm.core.params import invert_triangular, precision_chol_of
+from bayesgmm.core.params import by_stacks, invert_triangular, precision_chol_of, stacks
 from bayesgmm.errors import ArgumentError, shown
 
 
@@ -125,6 +125,9 @@ class CovarianceStructure:
         if self.is_diagonal:
             lowest = floor * whitening**-2
             return self.factor(np.maximum(compact, lowest[:1] if self.is_round else lowest))
+        return by_stacks(lambda stack: self._clipped(stack, whitening, floor), compact)
+
+    def _clipped(self, compact: np.ndarray, whitening: np.ndarray, floor: float) -> np.ndarray:
         white = whitening.T @ compact @ whitening
         try:  # a Cholesky factor costs a tenth of the eigenvalues, and clipping is rare
             np.linalg.cholesky(white - floor * np.eye(len(whitening)))
@@ -144,12 +147,17 @@ class CovarianceStructure:
         """
         if self.is_diagonal:
             variances = (whitening / factors) ** 2
-            axis = variances.argmin(1)
-            return variances[np.arange(len(axis)), axis], np.eye(len(whitening))[axis]
-        half = invert_triangular(factors) @ whitening  # white covariance = half^T half
-        _, singular, vectors = np.linalg.svd(half)
-        combinations = vectors[:, -1, :] @ whitening.T
-        return singular[:, -1] ** 2, combinations / np.linalg.norm(combinations, axis=1, keepdims=True)
+            components, axis = np.arange(len(variances)), variances.argmin(1)
+            directions = np.zeros(variances.shape)
+            directions[components, axis] = 1.0
+            return variances[components, axis], directions
+        deviations, combinations = np.empty(len(factors)), np.empty(factors.shape[:2])
+        for stack in stacks(factors):
+            half = invert_triangular(factors[stack]) @ whitening  # white covariance = half^T half
+            _, singular, vectors = np.linalg.svd(half)
+            deviations[stack], combinations[stack] = singular[:, -1], vectors[:, -1, :]
+        combinations = combinations @ whitening.T
+        return deviations**2, combinations / np.linalg.norm(combinations, axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)

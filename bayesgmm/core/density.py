@@ -25,6 +25,7 @@ def log_density(params: MixtureParams, X: np.ndarray) -> np.ndarray:
     flat = _flatten_draws(params)
     out = np.empty((len(flat.weights), len(X)))
     _log_density_into(flat, X, out)
+    _set_impossible(out, X)
     return out.reshape(params.draw_shape + (len(X),))
 
 
@@ -42,6 +43,7 @@ def log_joint(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
     rows, arrays = as_rows(X), as_contiguous(scores)
     out = np.empty((len(rows), len(scores.log_weight)))
     _fill(_log_joint_kernel(rows.dtype, arrays[-1].ndim), rows, arrays, work_per_row(arrays[-1]), out)
+    _set_impossible(out.T, X)
     return out
 
 
@@ -51,6 +53,7 @@ def log_sums(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
     out = np.empty((1, len(rows)))
     kernel = _log_density_kernel(rows.dtype, arrays[-1].ndim + 1)
     _fill(kernel, rows, [array[None] for array in arrays], work_per_row(arrays[-1]), out)
+    _set_impossible(out, X)
     return out[0]
 
 
@@ -97,6 +100,13 @@ def _log_density_into(flat: MixtureParams, X: np.ndarray, out: np.ndarray) -> No
     rows, arrays = as_rows(X), [flat.log_weight(), flat.means, flat.precision_chol]
     work = len(flat.weights) * work_per_row(flat.precision_chol[0])
     _fill(_log_density_kernel(rows.dtype, flat.precision_chol.ndim), rows, arrays, work, out)
+
+
+def _set_impossible(out: np.ndarray, X: np.ndarray) -> None:
+    """-inf for the NaN of finite points: so far away that their coordinates' parts overflow with both signs."""
+    is_nan = np.isnan(out)
+    if is_nan.any():
+        out[is_nan & np.isfinite(X).all(1)] = -np.inf
 
 
 def _fill(kernel: Callable, rows: np.ndarray, arrays: list[np.ndarray], work: int, out: np.ndarray) -> None:

@@ -17,8 +17,8 @@ def maximise(
     n_components, n_features = stats.first.shape
     points = structure.pool_counts(stats.counts) * structure.residuals_per_point(n_features)
     points = np.where(points > 0, points, 1.0)  # an emptied component has no scatter either, and sits at the floor
-    scatter = structure.pool(stats.scatter())
-    compact = scatter / points.reshape(-1, *(1,) * (scatter.ndim - 1))
+    compact = structure.pool(stats.scatter())
+    compact /= points.reshape(-1, *(1,) * (compact.ndim - 1))
     factor = structure.expand(structure.clipped_factor(compact, whitening, floor), n_components, n_features)
     return MixtureParams.trusted(stats.counts / stats.counts.sum(), stats.means(), factor)
 
@@ -26,12 +26,14 @@ def maximise(
 def moments(X: np.ndarray, is_diagonal: bool) -> tuple[np.ndarray, np.ndarray]:
     """Column means (D,) and covariance (D, D), or variances (D,); divisor n - 1.
 
-    Two sweeps: the second is centred at the means that the first one found.
+    Two sweeps: the second is centred at the means that the first one found.  What leaves the range of float64 is
+    infinite or NaN.
     """
     n_features = X.shape[1]
     factor = np.zeros((1, n_features) if is_diagonal else (1, n_features, n_features))
     center = np.array(X[:1], float)
-    for _ in range(2):
-        stats = sweep(X, ComponentScores(np.zeros(1), center, factor))
-        center = stats.means()
-    return center[0], stats.scatter()[0] / max(len(X) - 1, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(2):
+            stats = sweep(X, ComponentScores(np.zeros(1), center, factor))
+            center = stats.means()
+        return center[0], stats.scatter()[0] / max(len(X) - 1, 1)

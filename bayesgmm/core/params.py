@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 from bayesgmm.errors import ArgumentError, shown
 
 LOG_2PI = float(np.log(2.0 * np.pi))
+STACK_BYTES = 8 * 2**20  # of matrices that are factored at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +174,27 @@ def as_numbers(value: ArrayLike | None, name: str) -> np.ndarray:
 
 def precision_chol_of(covariances: np.ndarray) -> np.ndarray:
     """P = C^-T (upper triangular) of each (..., D, D) covariance ``C C^T``."""
+    return by_stacks(_precision_chol_of, covariances)
+
+
+def _precision_chol_of(covariances: np.ndarray) -> np.ndarray:
     return np.swapaxes(invert_triangular(np.linalg.cholesky(covariances), is_lower=True), -1, -2)
+
+
+def by_stacks(function: Callable[[np.ndarray], np.ndarray], matrices: np.ndarray) -> np.ndarray:
+    """``function(matrices)``, made of results for parts of (..., D, D) matrices, so that it needs little room."""
+    if matrices.ndim < 3 or matrices.nbytes <= STACK_BYTES:
+        return function(matrices)
+    out = np.empty(matrices.shape)
+    for stack in stacks(matrices):
+        out[stack] = function(matrices[stack])
+    return out
+
+
+def stacks(matrices: np.ndarray) -> Iterator[slice]:
+    """Cut the first axis of (K, ...) matrices into parts of moderate size, at least one matrix each."""
+    step = max(1, STACK_BYTES // max(1, matrices[0].nbytes))
+    yield from (slice(start, start + step) for start in range(0, len(matrices), step))
 
 
 def is_positive_definite(matrix: np.ndarray) -> bool:

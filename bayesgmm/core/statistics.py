@@ -101,7 +101,8 @@ class SufficientStatistics:
         first, counts = self.first, _positive(self.counts)
         if self.is_diagonal:
             return np.maximum(self.second - first**2 / counts[:, None], 0.0)
-        return self.second - first[:, :, None] * (first / counts[:, None])[:, None, :]
+        scatter = first[:, :, None] * (first / counts[:, None])[:, None, :]
+        return np.subtract(self.second, scatter, out=scatter)  # in place: these arrays may be the largest there are
 
 
 def _positive(counts: np.ndarray) -> np.ndarray:

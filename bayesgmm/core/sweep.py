@@ -4,7 +4,7 @@
 
 Rows are cut into blocks, blocks into at most `GROUPS` contiguous groups whose bounds depend on n alone.
 A group is summed in order by one thread, and the groups' sums are added in order: any number of threads
-gives the same bits.
+gives the same bits.  Where the sums of all groups would take much memory, only a few of them exist at a time.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from numba import types
 from bayesgmm.core import assignment, passes
 from bayesgmm.core.blocks import BLOCK
 from bayesgmm.core.compilation import array_type, compiled
+from bayesgmm.core.merging import summed
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.threads import n_threads, run_in_threads
+from bayesgmm.core.threads import n_threads
 
 GROUPS = 64
 SERIAL_WORK = 500_000  # multiply-adds, some 0.1 ms: below this, waking another thread costs more than it saves
@@ -62,14 +63,12 @@ def sweep(
     weights = NO_WEIGHTS if row_weights is None else np.ascontiguousarray(row_weights, float)
     sweep_groups = _kernel(rows.dtype, factors.ndim)
     bounds = group_bounds(len(rows))
-    n_groups = len(bounds) - 1
-    outputs = [np.zeros((n_groups, *shape)) for shape in ((), log_weight.shape, means.shape, factors.shape)]
 
-    def run(groups: tuple[int, int]) -> None:
-        sweep_groups(rows, bounds, *groups, log_weight, means, factors, assign.value, weights, *outputs)
+    def add(begin: int, end: int, offset: int, outputs: list[np.ndarray]) -> None:
+        sweep_groups(rows, bounds, begin, end, log_weight, means, factors, assign.value, weights, offset, *outputs)
 
-    run_in_threads(run, portions(n_groups, len(rows) * work_per_row(factors)))
-    value, counts, first, second = (np.add.reduce(parts, axis=0) for parts in outputs)
+    shapes = [(), log_weight.shape, means.shape, factors.shape]
+    value, counts, first, second = summed(add, portions(len(bounds) - 1, len(rows) * work_per_row(factors)), shapes)
     n_obs = float(len(rows)) if row_weights is None else float(weights.sum())
     return SufficientStatistics(float(value), counts, first, second, scores.means, n_obs)
 
@@ -110,6 +109,6 @@ def _kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
     vector, index, integer = array_type(float, 1), array_type(np.int64, 1), types.int64
     return compiled(
         passes.sweep_groups, array_type(dtype, 2), index, integer, integer,
-        vector, array_type(float, 2), array_type(float, factor_ndim), integer, vector,
+        vector, array_type(float, 2), array_type(float, factor_ndim), integer, vector, integer,
         *(array_type(float, ndim, is_output=True) for ndim in (1, 2, 3, factor_ndim + 1)),
     )  # fmt: skip

@@ -1,12 +1,12 @@
 """The input boundary: what comes in as data is checked here, once, before any fitting."""
 
-from bayesgmm.data.columns import check_columns, matching_columns
+from bayesgmm.data.columns import are_counted, matching_columns
 from bayesgmm.data.matrix import DataMatrix, as_matrix, check_enough_points, data_hash
-from bayesgmm.data.singular import explain_singular
+from bayesgmm.data.singular import explain_few_rows, explain_singular
 from bayesgmm.data.source import DataSource, data_source, is_stream
 from bayesgmm.data.tables import read_table
 
 __all__ = [
-    "DataMatrix", "DataSource", "as_matrix", "check_columns", "check_enough_points", "data_hash", "data_source",
-    "explain_singular", "is_stream", "matching_columns", "read_table",
+    "DataMatrix", "DataSource", "are_counted", "as_matrix", "check_enough_points", "data_hash", "data_source",
+    "explain_few_rows", "explain_singular", "is_stream", "matching_columns", "read_table",
 ]  # fmt: skip

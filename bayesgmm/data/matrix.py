@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import numbers
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from bayesgmm.data.frames import Frame, as_frame, numbers_of_objects, said, unreadable
 from bayesgmm.errors import DataError
 
 
@@ -24,10 +24,13 @@ class DataMatrix:
         C-contiguous, writable, finite.
     feature_names : tuple of str
         The d column names; x0, x1, ... where the data have none.
+    is_named : bool
+        Whether the data came with these names, so that columns can be told apart by them.
     """
 
     values: np.ndarray
     feature_names: tuple[str, ...]
+    is_named: bool = False
 
 
 def as_matrix(X: Any, *, n_min: int = 1, first_row: int = 0) -> DataMatrix:
@@ -35,7 +38,7 @@ def as_matrix(X: Any, *, n_min: int = 1, first_row: int = 0) -> DataMatrix:
 
     Parameters
     ----------
-    X : array, pandas or polars frame, or list of rows; (n, d)
+    X : array, list of rows, or a table of pandas, polars, Arrow or xarray; (n, d)
         float32 stays float32, every other number becomes float64, True and False become 1 and 0.
         A C-contiguous writable float array is not copied.
     n_min : int
@@ -52,18 +55,16 @@ def as_matrix(X: Any, *, n_min: int = 1, first_row: int = 0) -> DataMatrix:
     DataError
         The data are not a two-dimensional table of finite numbers.  Rows are counted from 0.
     """
-    kind = _frame_kind(X)
-    if kind == "pandas":
-        values, names = _from_columns(_pandas_columns(X), len(X), X.columns)
-    elif kind == "polars":
-        values, names = _from_columns(_polars_columns(X), len(X), X.columns)
-    else:
-        values = _from_array(X)
-        names = tuple(f"x{j}" for j in range(values.shape[1]))
+    try:
+        values, names, is_named = _read(X)
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # whatever another library's object does when it is asked for its numbers
+        raise DataError(unreadable(X, error)) from None
     _check_names(names)
     _check_shape(values, n_min)
     _check_finite(values, names, first_row)
-    return DataMatrix(values, names)
+    return DataMatrix(values, names, is_named)
 
 
 def check_enough_points(n: int, n_components: int) -> None:
@@ -83,54 +84,45 @@ def data_hash(values: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _frame_kind(X: Any) -> str | None:
-    # By the module's name, so that neither library is imported for the sake of asking.
-    library = type(X).__module__.partition(".")[0]
-    if library not in ("pandas", "polars"):
-        return None
-    if type(X).__name__ == "LazyFrame":
-        raise DataError("X is a polars LazyFrame: pass X.collect().")
-    if not hasattr(X, "columns"):
-        name = getattr(X, "name", None)
-        column = f"frame[[{name!r}]]" if name not in (None, "") else "X.to_frame()"
-        raise DataError(f"X is a single {library} column, which is one-dimensional: pass {column}, which is a table.")
-    return library
+def _read(X: Any) -> tuple[np.ndarray, tuple[str, ...], bool]:
+    frame = as_frame(X)
+    if frame is not None:
+        return _from_columns(frame), frame.names, frame.is_named
+    values = _from_array(X)
+    return values, *_names_of(X, values.shape[1])
 
 
-def _pandas_columns(X: Any) -> Iterator[tuple[Any, np.ndarray | None]]:
-    from pandas.api import types
-
-    for j in range(X.shape[1]):
-        column = X.iloc[:, j]
-        if types.is_complex_dtype(column.dtype):
-            yield column.dtype, None
-        elif types.is_numeric_dtype(column.dtype):  # bool and the nullable dtypes among them
-            dtype = np.float32 if str(column.dtype).lower().startswith(("float32", "float[pyarrow]")) else np.float64
-            yield column.dtype, column.to_numpy(dtype=dtype, na_value=np.nan)
-        else:
-            yield column.dtype, _numbers_of_objects(column.to_numpy()) if column.dtype == object else None
+def _names_of(X: Any, n_columns: int) -> tuple[tuple[str, ...], bool]:
+    """Names where another library's table has them, and whether it has."""
+    columns = getattr(X, "columns", None)
+    if isinstance(columns, Iterable) and len(names := tuple(map(str, columns))) == n_columns:
+        return names, True
+    return tuple(f"x{j}" for j in range(n_columns)), False
 
 
-def _polars_columns(X: Any) -> Iterator[tuple[Any, np.ndarray | None]]:
-    import polars as pl
-
-    for column in X.get_columns():
-        if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
-            wanted = pl.Float32 if column.dtype == pl.Float32 else pl.Float64
-            yield column.dtype, column.cast(wanted).to_numpy()  # null becomes NaN
-        else:
-            yield column.dtype, None
-
-
-def _from_columns(columns: Iterable[tuple[Any, Any]], n: int, labels: Iterable) -> tuple[np.ndarray, tuple[str, ...]]:
-    names = tuple(str(label) for label in labels)
-    dtypes, arrays = zip(*columns, strict=True) if names else ((), ())
-    _refuse_columns([(name, dtype) for name, dtype, array in zip(names, dtypes, arrays, strict=True) if array is None])
+def _from_columns(frame: Frame) -> np.ndarray:
+    arrays, refused = [], []
+    columns = iter(frame.columns)
+    for name in frame.names:
+        try:
+            dtype, array = next(columns)
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise DataError(
+                f"Column {name!r} of X cannot be read as numbers ({said(error)}): leave it out, or turn it into "
+                "numbers first."
+            ) from None
+        arrays.append(array)
+        if array is None:
+            refused.append((name, dtype))
+    _refuse_columns(refused)
     is_single = bool(arrays) and all(array.dtype == np.float32 for array in arrays)
-    values = np.empty((n, len(names)), np.float32 if is_single else np.float64)
-    for j, array in enumerate(arrays):
-        values[:, j] = array
-    return values, names
+    values = np.empty((frame.n_rows, len(arrays)), np.float32 if is_single else np.float64)
+    with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinity, which is reported as such
+        for j, array in enumerate(arrays):
+            values[:, j] = array
+    return values
 
 
 def _from_array(X: Any) -> np.ndarray:
@@ -141,6 +133,8 @@ def _from_array(X: Any) -> np.ndarray:
     try:
         array = np.asarray(X)
     except ValueError:
+        if not isinstance(X, (list, tuple)):
+            raise
         raise DataError(f"X is not a rectangular table: {_first_ragged_row(X)}.") from None
     _check_dimensions(array)
     if array.dtype.kind not in "biuf":
@@ -169,19 +163,9 @@ def _check_dimensions(array: np.ndarray) -> None:
 def _numbers_of_other_arrays(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind != "O":
         _refuse_columns([(f"x{j}", array.dtype) for j in range(array.shape[1])], is_whole=True)
-    columns = [_numbers_of_objects(array[:, j]) for j in range(array.shape[1])]
+    columns = [numbers_of_objects(array[:, j]) for j in range(array.shape[1])]
     _refuse_columns([(f"x{j}", array.dtype) for j, column in enumerate(columns) if column is None])
     return np.column_stack(columns) if columns else np.empty(array.shape)
-
-
-def _numbers_of_objects(column: np.ndarray) -> np.ndarray | None:
-    """Python objects as floats, missing ones as NaN; None where one of them is not a number."""
-    missing = np.array([item is None or type(item).__name__ in ("NAType", "NaTType") for item in column], bool)
-    if not all(isinstance(item, (numbers.Real, Decimal, np.bool_)) for item in column[~missing]):
-        return None
-    values = np.full(len(column), np.nan)
-    values[~missing] = [float(item) for item in column[~missing]]
-    return values
 
 
 def _refuse_columns(refused: list[tuple[str, Any]], is_whole: bool = False) -> None:
@@ -200,9 +184,20 @@ def _refuse_columns(refused: list[tuple[str, Any]], is_whole: bool = False) -> N
 
 
 def _check_names(names: tuple[str, ...]) -> None:
-    repeated = [name for j, name in enumerate(names) if name in names[:j]]
-    if repeated:
-        raise DataError(f"Two columns of X are called {repeated[0]!r}: rename one of them.")
+    repeated = next((name for name, count in Counter(names).items() if count > 1), None)
+    if repeated is not None:
+        raise DataError(f"Two columns of X are called {repeated!r}: rename one of them.")
+    for name in names:
+        _check_text(name)
+
+
+def _check_text(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"The column name {name!r} holds half a character, which no file keeps: rename it.") from None
+    if "\0" in name:
+        raise DataError(f"The column name {name!r} holds a NUL character, which no file keeps: rename it.")
 
 
 def _check_shape(values: np.ndarray, n_min: int) -> None:

@@ -38,10 +38,7 @@ def explain_singular(values: np.ndarray, names: tuple[str, ...]) -> str | None:
     if twins:
         return _pairs(names, twins, "are equal")
     if n <= d:
-        return (
-            f"{n} {'row does' if n == 1 else 'rows do'} not determine the covariance of {d} "
-            f"{'column' if d == 1 else 'columns'}: give more rows than columns, or use fewer columns."
-        )
+        return explain_few_rows(n, d)
     correlation = _correlation(values, low, high)
     # An eigenvalue of the computed correlation is known to about d eps, and a dependence among stored numbers
     # holds to their rounding, whose square it shows here: nothing below the two can be told from zero.
@@ -52,6 +49,14 @@ def explain_singular(values: np.ndarray, names: tuple[str, ...]) -> str | None:
     eigenvalues, vectors = np.linalg.eigh(correlation)
     null = vectors[:, eigenvalues <= noise]
     return _dependence(names, null) if null.size else None
+
+
+def explain_few_rows(n: int, d: int) -> str:
+    """The sentence for n <= d, where the covariance is singular whatever the values are."""
+    return (
+        f"{n} {'row does' if n == 1 else 'rows do'} not determine the covariance of {d} "
+        f"{'column' if d == 1 else 'columns'}: give more rows than columns, or use fewer columns."
+    )
 
 
 def _correlation(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

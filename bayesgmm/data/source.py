@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bayesgmm.data.columns import column_order, in_order
 from bayesgmm.data.matrix import DataMatrix, as_matrix, data_hash
 from bayesgmm.errors import ArgumentError, DataError, shown
 
@@ -38,6 +40,8 @@ class DataSource:
         ``open(n_rows)`` iterates over raw chunks of the rows, of about so many rows where there is a choice.
     put_back : callable
         Takes a list of raw chunks back that were read ahead.
+    is_named : bool
+        Whether the columns came with their names.
     """
 
     name: str
@@ -48,10 +52,25 @@ class DataSource:
     values: np.ndarray | None
     open: Callable[[int], Iterator[Any]]
     put_back: Callable[[list[Any]], None] = lambda chunks: None
+    is_named: bool = False
 
     def digest(self) -> str:
         """SHA-256 of data in memory, the stamp of others."""
         return self.stamp if self.values is None else data_hash(self.values)
+
+    def matching(self, feature_names: tuple[str, ...]) -> DataSource:
+        """The same rows with their columns in the order of a fit's.
+
+        Raises
+        ------
+        DataError
+            The columns are not those of the fit.
+        """
+        order = column_order(self.feature_names, self.is_named, feature_names, "X")
+        values = self.values
+        if order is not None and values is not None:
+            values = np.ascontiguousarray(values[:, order])
+        return replace(self, feature_names=feature_names, values=values)  # chunks are put in order as they come
 
     def stretches(self, n_rows: int) -> Iterator[np.ndarray]:
         """Yield the rows in order as arrays of `n_rows` rows, the last one of what is left.
@@ -81,7 +100,7 @@ class DataSource:
     def first(self, n_rows: int) -> DataMatrix:
         """The first `n_rows` rows, or all where there are fewer; a source that is read once still has them."""
         if self.values is not None:
-            return DataMatrix(self.values[:n_rows], self.feature_names)
+            return DataMatrix(self.values[:n_rows], self.feature_names, self.is_named)
         raw, n_read = [], 0
         for chunk in self.open(n_rows):
             raw.append(chunk)
@@ -92,7 +111,7 @@ class DataSource:
         rows = list(self._checked(iter(raw)))
         if not rows:
             raise DataError(f"There are no rows in {self.name}: there must be at least one.")
-        return DataMatrix(_joined(rows)[:n_rows], self.feature_names)
+        return DataMatrix(_joined(rows)[:n_rows], self.feature_names, self.is_named)
 
     def _checked(self, chunks: Iterable[Any]) -> Iterator[np.ndarray]:
         n_before = 0
@@ -100,12 +119,8 @@ class DataSource:
             if _length(chunk) == 0:
                 continue
             data = as_matrix(chunk, first_row=n_before)
-            if data.feature_names != self.feature_names:
-                raise DataError(
-                    f"A chunk of {self.name}, from row {n_before} on, has the columns {', '.join(data.feature_names)}, "
-                    f"and the first one has {', '.join(self.feature_names)}: all must have the same."
-                )
-            yield data.values
+            chunk_name = f"A chunk of {self.name}, from row {n_before} on,"
+            yield in_order(data, self.feature_names, chunk_name, "the first one has")
             n_before += len(data.values)
 
 
@@ -143,7 +158,9 @@ def data_source(X: Any, columns: Sequence[str] | None = None) -> DataSource:
     if callable(X) or isinstance(X, Iterator):
         return _of_chunks(X)
     data = X if isinstance(X, DataMatrix) else as_matrix(X)
-    return DataSource("the array", data.feature_names, len(data.values), True, "", data.values, _nothing)
+    return DataSource(
+        "the array", data.feature_names, len(data.values), True, "", data.values, _nothing, is_named=data.is_named
+    )
 
 
 def is_stream(X: Any) -> bool:
@@ -225,7 +242,7 @@ def _of_parquet(paths: list[Path], columns: Sequence[str] | None) -> DataSource:
     for file in files:
         file.close()
     name = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more files"
-    return DataSource(name, tuple(names), n_obs, True, _stamp(paths), None, chunks)
+    return DataSource(name, tuple(names), n_obs, True, _stamp(paths), None, chunks, is_named=True)
 
 
 class _Once:
@@ -247,14 +264,23 @@ def _of_chunks(X: Callable[[], Iterable[Any]] | Iterator[Any]) -> DataSource:
     first = next((chunk for chunk in once.chunks if _length(chunk)), None)
     if first is None:
         raise DataError("The iterator of chunks is empty: it must yield at least one row.")
-    names = as_matrix(first).feature_names
+    checked = as_matrix(first)
+    names, is_named, stamp = checked.feature_names, checked.is_named, f"unread: {X!r}"
     if is_repeatable:
-        return DataSource("the chunks", names, None, True, f"unread: {X!r}", None, lambda n_rows: _called(X))
+        return DataSource("the chunks", names, None, True, stamp, None, lambda n_rows: _called(X), is_named=is_named)
     once.put_back([first])
-    return DataSource("the stream", names, None, False, f"unread: {X!r}", None, once.open, once.put_back)
+    return DataSource("the stream", names, None, False, stamp, None, once.open, once.put_back, is_named)
 
 
 def _called(function: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        raise DataError(
+            f"{shown(function)} cannot be called without arguments: give a function that returns an iterator of chunks."
+        ) from None
+    except ValueError:  # some builtins do not say what they take
+        pass
     chunks = function()
     try:
         return iter(chunks)

@@ -19,7 +19,7 @@ from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.portfolio import Ground, Kind, Parts, in_turn
-from bayesgmm.models import Model, check_spread
+from bayesgmm.models import Model, check_rows, check_spread
 
 BLOCK_ROWS = 4096  # that are compared with the points chosen so far at a time
 
@@ -28,6 +28,7 @@ Centers = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], np.ndarra
 
 def strict_whitening(model: Model, data: DataMatrix) -> np.ndarray:
     """As `models.whitening_of`, but a singular spread is an error: maximum likelihood has no prior to lean on."""
+    check_rows(model.covariance, data)
     _, spread = moments(data.values, model.covariance.is_diagonal)
     check_spread(model.covariance, spread, data)
     return model.covariance.whitening(spread)

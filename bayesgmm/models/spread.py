@@ -8,10 +8,14 @@ from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.density import log_joint
 from bayesgmm.core.maximise import moments
 from bayesgmm.core.params import ComponentScores, as_numbers
-from bayesgmm.data import DataMatrix, explain_singular
+from bayesgmm.data import DataMatrix, explain_few_rows, explain_singular
 from bayesgmm.errors import ArgumentError, DataError
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.independent import ComponentsPrior, HierarchicalScale
+
+LARGEST_SUM = 1e304  # of squares, which are added to others of their size
+# A component's variance may be a millionth of the data's, and below 2e-308 numbers lose their digits.
+SMALLEST_VARIANCE = 1e6 * np.finfo(float).tiny
 
 
 def resolved_prior(
@@ -19,7 +23,10 @@ def resolved_prior(
 ) -> ComponentsPrior:
     """The prior with every constant given, from the data where they are asked."""
     if prior.needs_data:
+        if prior.needs_spread:
+            check_rows(structure, data)
         center, spread = moments(data.values, structure.is_diagonal)
+        check_range(spread, data)
         if prior.needs_spread:
             check_spread(structure, spread, data)
     else:
@@ -88,17 +95,63 @@ def is_singular(structure: CovarianceStructure, spread: np.ndarray) -> bool:
     return bool(np.linalg.eigvalsh(correlation)[0] <= 1e-13 * len(spread))
 
 
+def has_enough_rows(structure: CovarianceStructure, data: DataMatrix) -> bool:
+    """Whether the number of rows alone lets the spread have an inverse."""
+    n, d = data.values.shape
+    return structure.is_diagonal or n > d
+
+
+def check_rows(structure: CovarianceStructure, data: DataMatrix) -> None:
+    """Raise a `DataError` where there are too few rows for a covariance of all columns; nothing is computed for it."""
+    if not has_enough_rows(structure, data):
+        raise _singular(explain_few_rows(*data.values.shape), structure, "'diagonal', 'spherical' or 'isotropic'")
+
+
+def check_range(spread: np.ndarray, data: DataMatrix) -> None:
+    """Raise a `DataError` that names a column where sums of squares leave the range of float64."""
+    if (np.abs(spread) <= LARGEST_SUM / len(data.values)).all():  # not so where it is NaN
+        return
+    row, column = np.unravel_index(np.abs(data.values).argmax(), data.values.shape)
+    name, value = data.feature_names[column], data.values[row, column]
+    raise DataError(
+        f"The values of column {name!r} are so large ({value:.3g} in row {row}, counted from 0) that sums of "
+        "their squares leave the range of float64: use larger units, or correct that row."
+    )
+
+
 def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: DataMatrix) -> None:
     """Raise a `DataError` that names the columns to blame where the spread is singular."""
-    if not np.isfinite(spread).all():
-        raise DataError("The data are so large that their squares leave the range of float64: use larger units.")
+    check_range(spread, data)
+    columns = spread if structure.is_diagonal else np.diag(spread)
+    _check_underflow(structure, columns, data)
     if not is_singular(structure, spread):
         return
     reason = explain_singular(data.values, data.feature_names) or "The covariance of the data is singular."
-    columns = spread if structure.is_diagonal else np.diag(spread)
     others = "'diagonal', 'spherical' or 'isotropic'" if (columns > 0).all() else "'spherical' or 'isotropic'"
-    other = f"choose covariance={others}, or " if (columns > 0).any() and not structure.is_round else ""
+    raise _singular(reason, structure, others if (columns > 0).any() and not structure.is_round else "")
+
+
+def _check_underflow(structure: CovarianceStructure, variances: np.ndarray, data: DataMatrix) -> None:
+    is_small = variances < SMALLEST_VARIANCE
+    if structure.is_round:  # one variance for all columns, which the widest ones decide
+        is_small &= variances.mean() < SMALLEST_VARIANCE
+    if not is_small.any():
+        return
+    low, high = data.values.min(0).astype(float), data.values.max(0).astype(float)
+    small = np.flatnonzero(is_small & (high > low))
+    if not len(small):
+        return  # constant columns
+    name, extent = data.feature_names[small[0]], (high - low)[small[0]]
+    power = min(300, -int(np.floor(np.log10(extent))))
     raise DataError(
+        f"The values of column {name!r} vary so little (by {extent:.3g}) that their squares leave the range of "
+        f"float64: use smaller units, such as values 1e{power} times as large."
+    )
+
+
+def _singular(reason: str, structure: CovarianceStructure, others: str) -> DataError:
+    other = f"choose covariance={others}, or " if others else ""
+    return DataError(
         f"{reason} Otherwise {other}pass prior=NormalInverseWishart(scale=...) to a method with a prior (MAP, VB, "
         f"NUTS): the starts and the default prior of covariance={structure.name!r} come from the data's own "
         "covariance, which has no inverse."

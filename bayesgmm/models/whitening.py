@@ -8,7 +8,7 @@ from bayesgmm.core.maximise import moments
 from bayesgmm.data import DataMatrix
 from bayesgmm.models.finite import GaussianMixture
 from bayesgmm.models.process import DirichletProcessMixture
-from bayesgmm.models.spread import is_singular
+from bayesgmm.models.spread import check_range, has_enough_rows, is_singular
 from bayesgmm.models.unknown import MixtureOfFiniteMixtures
 
 
@@ -20,8 +20,10 @@ def whitening_of(
     Where the spread is singular the resolved prior's scale stands in for it.
     """
     structure, n_features = model.covariance, data.values.shape[1]
-    _, spread = moments(data.values, structure.is_diagonal)
-    if is_singular(structure, spread):
+    is_enough = has_enough_rows(structure, data)
+    _, spread = moments(data.values, structure.is_diagonal or not is_enough)  # variances alone are quick
+    check_range(spread, data)
+    if not is_enough or is_singular(structure, spread):
         shape = structure.compact_shape(model.n_components, n_features)
         typical = np.broadcast_to(model.prior.typical_scale, shape).mean(0, keepdims=True)
         spread = structure.expand(typical, 1, n_features)[0]

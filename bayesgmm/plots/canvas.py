@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesgmm.data import as_matrix
-from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.data import matching_columns
+from bayesgmm.errors import NotApplicableError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,10 +90,7 @@ def points_of(fit: Fit, X: Any | None) -> np.ndarray:
         if fit.X is None:
             raise NotApplicableError("this fit is without its data: pass X= to see them.")
         return fit.X
-    values = as_matrix(X).values
-    if values.shape[1] != len(fit.feature_names):
-        raise ArgumentError(f"X has {values.shape[1]} columns and this fit {len(fit.feature_names)}.")
-    return values
+    return matching_columns(X, fit.feature_names)
 
 
 def flat_draws(fit: Fit, n_draws: int) -> MixtureParams:

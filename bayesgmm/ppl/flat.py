@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesgmm.core.merging import summed
 from bayesgmm.core.sweep import group_bounds
-from bayesgmm.core.threads import run_in_threads
 from bayesgmm.data import DataMatrix
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.ppl import flat_diagonal, flat_triangular
@@ -65,14 +65,16 @@ class FlatPosterior:
         X = self.problem[-self.n_obs * means.shape[1] :].reshape(self.n_obs, means.shape[1])
         groups = group_bounds(self.n_obs)
         bounds = [groups[part * (len(groups) - 1) // N_PARTS] for part in range(N_PARTS + 1)]
-        value, counts = np.zeros(N_PARTS), np.zeros((N_PARTS, len(means)))
-        first, second = np.zeros((N_PARTS, *means.shape)), np.zeros((N_PARTS, *factors.shape))
 
-        def run(g: int) -> None:
-            statistics = (counts[g], first[g], second[g])
-            value[g] = kernels.sweep(X, bounds[g], bounds[g + 1], log_weights, factors, means, *statistics)
+        def add(begin: int, end: int, offset: int, outputs: list[np.ndarray]) -> None:
+            value, *statistics = outputs
+            for part in range(begin, end):
+                to = (array[part - offset] for array in statistics)
+                value[part - offset] = kernels.sweep(
+                    X, bounds[part], bounds[part + 1], log_weights, factors, means, *to
+                )
 
-        run_in_threads(run, range(N_PARTS))
-        statistics = (counts.sum(0), first.sum(0), second.sum(0))
+        shapes = [(), (len(means),), means.shape, factors.shape]
+        value, *statistics = summed(add, [(part, part + 1) for part in range(N_PARTS)], shapes)
         log_prior, gradient = kernels.read(x, self.problem, log_weights, bartlett, factors, means, *statistics)
-        return log_prior + value.sum(), gradient
+        return log_prior + value, gradient

@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import LOG_2PI, invert_triangular
+from bayesgmm.core.params import LOG_2PI, invert_triangular, stacks
 from bayesgmm.core.statistics import SufficientStatistics
 
 
@@ -62,14 +62,17 @@ class ConjugateComponents:
         if self.structure.is_diagonal:
             moments = stats.scatter() + pull[:, None] * offset**2
         else:
-            moments = stats.scatter() + pull[:, None, None] * offset[:, :, None] * offset[:, None, :]
+            moments = stats.scatter()
+            for some in stacks(moments):
+                moments[some] += pull[some, None, None] * offset[some, :, None] * offset[some, None, :]
+        pooled = self.structure.pool(moments)
         residuals = self.structure.residuals_per_point(self.n_features) * self.structure.pool_counts(counts)
         return ConjugateComponents(
             self.structure,
             self.mean + (counts / precision)[:, None] * offset,
             precision,
             self.dof + residuals,
-            self.scale + self.structure.pool(moments),
+            np.add(self.scale, pooled, out=pooled),
         )
 
     def posterior_at(self, counts: np.ndarray, means: np.ndarray, factor: np.ndarray) -> ConjugateComponents:

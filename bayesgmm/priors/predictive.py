@@ -10,6 +10,8 @@ from bayesgmm.core.params import ComponentScores
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.mixture import ConjugateMixture
 
+FAR = 1e100  # standard deviations, whose square is well within float64
+
 
 def log_predictive(mixture: ConjugateMixture, X: np.ndarray) -> np.ndarray:
     """(n,) log density of each point with all parameters integrated out; it integrates to one."""
@@ -32,10 +34,14 @@ def _multivariate_t(components: ConjugateComponents, X: np.ndarray) -> np.ndarra
     ratio = np.sqrt(dof / components.dof * kappa / (kappa + 1.0))
     factor = components.expected_factor()
     factor = factor * ratio.reshape(-1, *(1,) * (factor.ndim - 1))
-    quadratic = -2.0 * log_joint(ComponentScores(np.zeros(len(kappa)), components.mean, factor), X)
+    scores = ComponentScores(np.zeros(len(kappa)), components.mean, factor)
+    log_ratio = np.log1p(-2.0 * log_joint(scores, X) / dof)
+    far = ~np.isfinite(log_ratio).all(1)
+    if far.any():
+        log_ratio[far] = 2.0 * _log_distances(scores, X[far]) - np.log(dof)
     diagonal = factor if factor.ndim == 2 else np.diagonal(factor, axis1=1, axis2=2)
     constant = scipy.special.gammaln(0.5 * (dof + d)) - scipy.special.gammaln(0.5 * dof) - 0.5 * d * np.log(np.pi * dof)
-    return constant + np.log(diagonal).sum(1) - 0.5 * (dof + d) * np.log1p(quadratic / dof)
+    return constant + np.log(diagonal).sum(1) - 0.5 * (dof + d) * log_ratio
 
 
 def _product_of_t(components: ConjugateComponents, X: np.ndarray) -> np.ndarray:
@@ -46,7 +52,28 @@ def _product_of_t(components: ConjugateComponents, X: np.ndarray) -> np.ndarray:
     constant = scipy.special.gammaln(0.5 * (dof + 1)) - scipy.special.gammaln(0.5 * dof) - 0.5 * np.log(np.pi * dof)
     total = np.empty((len(X), len(kappa)))
     for k in range(len(kappa)):  # a component at a time, so that memory stays n D
-        z = factor[k] * (X - components.mean[k])
-        log_t = constant[k] + np.log(factor[k]) - 0.5 * (dof[k] + 1) * np.log1p(z**2 / dof[k])
+        z = _offsets(X, components.mean[k], factor[k])
+        log_ratio = np.log1p(np.minimum(np.abs(z), FAR) ** 2 / dof[k])
+        if np.abs(z).max() > FAR:  # there, 1 + z^2 / nu is z^2 / nu
+            log_ratio += 2.0 * np.log(np.maximum(np.abs(z) / FAR, 1.0))
+        log_t = constant[k] + np.log(factor[k]) - 0.5 * (dof[k] + 1) * log_ratio
         total[:, k] = log_t.sum(1)
     return total
+
+
+def _offsets(X: np.ndarray, mean: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """(n, D) standardised offsets; infinite beyond 1e308."""
+    with np.errstate(over="ignore"):
+        return factor * (X - mean)
+
+
+def _log_distances(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
+    """(n, K) logarithms of the lengths of ``P_k^T (x - mean_k)``, of points so far away that their squares overflow."""
+    scale = np.maximum(np.abs(X).max(1), np.abs(scores.means).max())[:, None]
+    out = np.empty((len(X), len(scores.means)))
+    for k, (mean, factor) in enumerate(zip(scores.means, scores.precision_chol, strict=True)):
+        offset = X / scale - mean / scale
+        white = offset * factor if factor.ndim == 1 else offset @ factor
+        largest = np.abs(white).max(1, keepdims=True)
+        out[:, k] = np.log(scale[:, 0]) + np.log(largest[:, 0]) + np.log(np.linalg.norm(white / largest, axis=1))
+    return out

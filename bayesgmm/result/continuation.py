@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesgmm.data import DataMatrix, DataSource, check_columns
+from bayesgmm.data import DataMatrix, DataSource
 from bayesgmm.errors import FitError, NotApplicableError
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import Draws
@@ -28,7 +28,7 @@ def with_data(fit: Fit, source: DataSource, seed: int, progress: Progress) -> Fi
         raise NotApplicableError(
             f"{type(fit.method).__name__} needs all data at once: fit it anew, or use OnlineEM or StochasticVB."
         )
-    check_columns(source.feature_names, fit.feature_names)
+    source = source.matching(fit.feature_names)
     begin = time.perf_counter()
     result = resume(fit, source, np.random.default_rng(seed), progress)
     seconds = fit.seconds + time.perf_counter() - begin

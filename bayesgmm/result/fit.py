@@ -156,8 +156,19 @@ class Fit:
         ------
         NotApplicableError
             The fit holds draws whose labels are not aligned.
+        DataError
+            A point lies so far from every component that its squared distance leaves the range of float64.
         """
-        return self.estimate.responsibilities(self._columns(X))
+        with np.errstate(invalid="ignore"):  # such a point's shares are 0 / 0
+            shares = self.estimate.responsibilities(self._columns(X))
+        lost = np.flatnonzero(~(np.abs(shares.sum(1) - 1.0) < 1e-6))
+        if len(lost):
+            rest = "" if len(lost) == 1 else f" (the first of {len(lost)} such rows)"
+            raise DataError(
+                f"Row {lost[0]} (counted from 0){rest} lies so far from every component that its squared distance "
+                "leaves the range of float64: leave it out, or correct it if it stands for a missing value."
+            )
+        return shares
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """(n,) the most probable component of each point; refused where `responsibilities` is."""

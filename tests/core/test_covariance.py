@@ -1,12 +1,14 @@
 """Covariance structures: shapes, numbers of parameters, and the floor as an exact constrained maximum."""
 
 import csv
+import tracemalloc
 
 import numpy as np
 import pytest
 import scipy.optimize
 from cases import random_spd
 
+from bayesgmm.core import params
 from bayesgmm.core.covariance import STRUCTURES, as_structure
 from bayesgmm.core.params import precision_chol_of
 from bayesgmm.errors import ArgumentError
@@ -162,3 +164,33 @@ def test_short_names():
     for wrong in ("diag", "", None, 3):
         with pytest.raises(ArgumentError, match="full"):
             as_structure(wrong)
+
+
+@pytest.mark.parametrize("name", ["diagonal", "spherical", "isotropic"])
+def test_diagonal_structures_need_no_matrix_of_all_columns(name):
+    """The identity of 20,000 columns would take 3 GiB."""
+    k, d, rng = 5, 20_000, np.random.default_rng(0)
+    form, factors = as_structure(name), rng.uniform(1.0, 2.0, (k, d))
+    whitening = form.whitening(rng.uniform(1.0, 2.0, d))
+    tracemalloc.start()
+    try:
+        ratios, directions = form.narrowest(factors, whitening)
+        assert tracemalloc.get_traced_memory()[1] < 8 * factors.nbytes
+    finally:
+        tracemalloc.stop()
+    assert directions.shape == (k, d) and (directions.sum(1) == 1).all()
+    variances = (directions * (whitening / factors) ** 2).sum(1)
+    assert np.array_equal(ratios, variances) and np.array_equal(ratios, ((whitening / factors) ** 2).min(1))
+
+
+def test_matrices_factored_a_few_at_a_time_are_the_same(monkeypatch):
+    form, compact = as_structure("full"), compact_of(as_structure("full"))
+    compact[1] *= 1e-4
+    whitening = form.whitening(compact.mean(0))
+    whole = form.factor(compact), form.clipped_factor(compact, whitening, 1e-9), *form.narrowest(compact, whitening)
+    clipped = form.clipped_factor(compact, whitening, 0.01)
+    monkeypatch.setattr(params, "STACK_BYTES", 1)
+    parts = form.factor(compact), form.clipped_factor(compact, whitening, 1e-9), *form.narrowest(compact, whitening)
+    assert all(np.array_equal(one, other) for one, other in zip(whole, parts, strict=True))
+    # Where one is clipped, its whole stack goes through eigenvalues and back: the same but for rounding.
+    assert np.allclose(form.clipped_factor(compact, whitening, 0.01), clipped, rtol=1e-12)

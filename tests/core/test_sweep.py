@@ -1,12 +1,17 @@
 """The compiled sweep against its slow NumPy twin, and the laws that it keeps."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import twin
+from scipy.special import logsumexp, softmax
 
+from bayesgmm.core import density
 from bayesgmm.core.blocks import BLOCK
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.sweep import Assign, group_bounds, sweep
+from bayesgmm.core.wide import TILE
 
 EXACT = 1e-13  # sums of about a thousand terms, each right to some eps
 FORMS = pytest.mark.parametrize("is_diagonal", [False, True], ids=["triangular", "diagonal"])
@@ -163,3 +168,36 @@ def test_scores_far_apart_do_not_overflow():
     X = np.array([[0.0], [60.0], [-60.0], [1e5]])
     scores = ComponentScores(np.array([0.0, -800.0, 900.0]), np.array([[0.0], [50.0], [1e5]]), np.ones((3, 1, 1)))
     twin.assert_close(sweep(X, scores), twin.sweep(X, scores), EXACT)
+
+
+def wide_problem(n, d, k=2):
+    rng = np.random.default_rng(d)
+    X = rng.normal(size=(n, d))
+    return X, ComponentScores(rng.normal(size=k), 0.01 * rng.normal(size=(k, d)), rng.uniform(0.9, 1.1, (k, d)))
+
+
+@pytest.mark.parametrize("d", [TILE - 1, TILE, TILE + 1, 2 * TILE + 3])
+def test_very_many_columns_of_a_diagonal_form_are_read_a_stretch_at_a_time(d):
+    X, scores = wide_problem(300, d)
+    offsets = X[:, None] - scores.means
+    joint = scores.log_weight - 0.5 * ((offsets * scores.precision_chol) ** 2).sum(-1)
+    assert np.allclose(density.log_joint(scores, X), joint, rtol=EXACT)
+    assert np.allclose(density.log_sums(scores, X), logsumexp(joint, axis=1), rtol=EXACT)
+    for assign, shares in ((Assign.SOFT, softmax(joint, axis=1)), (Assign.HARD, np.eye(2)[joint.argmax(1)])):
+        stats = sweep(X, scores, assign)
+        # A squared length of some thousand is known to some 1e-12, and so is its exponential.
+        assert np.allclose(stats.counts, shares.sum(0), rtol=1e-10)
+        assert np.allclose(stats.first, np.einsum("nk,nkd->kd", shares, offsets), rtol=0, atol=1e-8)
+        assert np.allclose(stats.second, np.einsum("nk,nkd->kd", shares, offsets**2), rtol=1e-8, atol=1e-8)
+
+
+def test_very_many_columns_need_little_memory():
+    """All columns of a block would take 2 KiB each, 40 MiB."""
+    X, scores = wide_problem(20, 20_000)
+    tracemalloc.start()
+    try:
+        sweep(X, scores)
+        density.log_joint(scores, X)
+        assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+    finally:
+        tracemalloc.stop()
