@@ -151,6 +151,7 @@ def test_any_map_leaves_the_posterior_as_it_is(structure, is_serial, monkeypatch
             assert all(abs(z_score(a, b)) < Z_LIMIT for a, b in zip(*columns, strict=True))
 
 
+@pytest.mark.slow
 def test_agrees_with_gibbs_where_the_map_is_used():
     X = overlapping(1500)
     ours = bg.fit(bg.GaussianMixture(3), X, bg.NUTS(draws=1500, tune=500), rng=1)
