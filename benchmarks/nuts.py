@@ -1,5 +1,7 @@
 """NUTS against `pm.Mixture` of `pm.MvNormal`s under nutpie: each run in a fresh process, caches cold and then warm.
 
+Then this package alone on many data.
+
 python -m benchmarks.nuts
 """
 
@@ -18,6 +20,8 @@ import numpy as np
 CASES = (("faithful", 2), ("iris", 3))
 DRAWS, TUNE, CHAINS = 1000, 1000, 4
 N_WARM = 3  # runs of each side with warm caches, in turn
+LARGE = (20_000, 8, 6)  # rows, columns, components of simulated data, for this package alone
+LARGE_CHAINS = 2
 
 
 def nuts_ours(X: np.ndarray, k: int) -> np.ndarray:
@@ -67,6 +71,39 @@ def main() -> None:
         row += f"{cold['nuts_ours'][0]:>9.1f}{cold['nuts_pymc'][0]:>13.1f}"
         rates = (np.median(side[:, 1] / side[:, 0]) for side in (ours, theirs))
         print(row + "".join(f"{rate:>{width}.1f}" for rate, width in zip(rates, (9, 12), strict=True)), flush=True)
+    print_large()
+
+
+def large() -> np.ndarray:
+    """Overlapping clusters: means 1.2 deviations apart in each coordinate, covariances that differ."""
+    n, d, k = LARGE
+    rng = np.random.default_rng(0)
+    means, weights = rng.normal(size=(k, d)) * 1.2, rng.dirichlet(np.full(k, 8.0))
+    labels, X = rng.choice(k, n, p=weights), np.empty((n, d))
+    roots = [np.linalg.qr(rng.normal(size=(d, d)))[0] * np.exp(0.3 * rng.normal(size=d)) for _ in range(k)]
+    for j, root in enumerate(roots):
+        X[labels == j] = means[j] + rng.normal(size=((labels == j).sum(), d)) @ root.T
+    return X
+
+
+def print_large() -> None:
+    """This package on many data: processor time, so that other programs on the machine do not count."""
+    from arviz_stats.base import array_stats
+
+    import bayesgmm as bg
+
+    X, method = large(), bg.NUTS(DRAWS, TUNE, LARGE_CHAINS)
+    bg.fit(bg.GaussianMixture(2), X[:200], bg.NUTS(10, 10, 1), rng=0, throw=False)  # compile
+    begin = time.process_time()
+    fit = bg.fit(bg.GaussianMixture(LARGE[2]), X, method, rng=0)
+    seconds, evaluations = time.process_time() - begin, fit.estimate.sample_stats["n_steps"]
+    squares = (fit.params.weights**2).sum(-1)
+    effective = float(array_stats.ess(squares, chain_axis=0, draw_axis=1, method="bulk"))
+    print(
+        f"n, D, K = {LARGE}, {LARGE_CHAINS} chains: {effective:.0f} effective draws, {seconds:.1f} s of processor time"
+    )
+    rate = 1000 * effective / evaluations.sum()
+    print(f"{evaluations.mean():.1f} evaluations a draw, {rate:.0f} effective draws in 1,000 of them")
 
 
 def _fresh(side: str, name: str, k: int, folder: str) -> tuple[float, float]:

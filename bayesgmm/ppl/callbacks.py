@@ -13,9 +13,10 @@ import numpy as np
 from numba import carray, types
 from numba.core.ccallback import CFunc
 
-from bayesgmm.core.compilation import c_function
+from bayesgmm.core.compilation import c_function, inner
 from bayesgmm.ppl.flat_diagonal import diagonal
-from bayesgmm.ppl.flat_problem import HEADER
+from bayesgmm.ppl.flat_map import mapped, pulled
+from bayesgmm.ppl.flat_problem import HEADER, N_DRAWN, N_MAP
 from bayesgmm.ppl.flat_triangular import triangular
 
 DOUBLES = types.CPointer(types.double)
@@ -27,41 +28,63 @@ OK, NOT_FINITE = 0, 4  # a positive code is a divergence, a negative one ends th
 
 @cache
 def log_density_callback(is_diagonal: bool) -> CFunc:
-    """``(n_dim, x, gradient, value, problem) -> code``."""
+    """``(n_dim, z, gradient, value, problem) -> code``."""
     return c_function(LOG_DENSITY, _log_density_diagonal if is_diagonal else _log_density_triangular)
 
 
 @cache
 def expand_callback() -> CFunc:
-    """``(n_dim, n_expanded, x, expanded, problem) -> code``: keeps the vector as it is, and counts it."""
-    return c_function(EXPAND, _copy)
+    """``(n_dim, n_expanded, z, expanded, problem) -> code``: writes the flat vector, and counts it."""
+    return c_function(EXPAND, _expand)
 
 
-def _log_density_triangular(n_dim, x, gradient, value, problem):
-    size = int(carray(problem, (1,), np.float64)[0])
-    found, slope = triangular(carray(x, (n_dim,)), carray(problem, (size,), np.float64))
-    value[0] = found
-    is_finite = np.isfinite(found)
-    for i in range(n_dim):
-        gradient[i] = slope[i]
-        is_finite &= np.isfinite(slope[i])
-    return OK if is_finite else NOT_FINITE
+def _log_density_triangular(n_dim, z, gradient, value, problem):
+    whole = _whole(problem)
+    end = int(whole[0])
+    value[0], slope = triangular(_flat(carray(z, (n_dim,)), whole), whole[:end])
+    return _write(value[0], _back(slope, whole), gradient)
 
 
-def _log_density_diagonal(n_dim, x, gradient, value, problem):
-    size = int(carray(problem, (1,), np.float64)[0])
-    found, slope = diagonal(carray(x, (n_dim,)), carray(problem, (size,), np.float64))
-    value[0] = found
-    is_finite = np.isfinite(found)
-    for i in range(n_dim):
-        gradient[i] = slope[i]
-        is_finite &= np.isfinite(slope[i])
-    return OK if is_finite else NOT_FINITE
+def _log_density_diagonal(n_dim, z, gradient, value, problem):
+    whole = _whole(problem)
+    end = int(whole[0])
+    value[0], slope = diagonal(_flat(carray(z, (n_dim,)), whole), whole[:end])
+    return _write(value[0], _back(slope, whole), gradient)
 
 
-def _copy(n_dim, n_expanded, x, expanded, problem):
+def _expand(n_dim, n_expanded, z, expanded, problem):
+    whole = _whole(problem)
+    x = _flat(carray(z, (n_dim,)), whole)
     for i in range(n_dim):
         expanded[i] = x[i]
     # Two chains may count at once and lose one: it is for showing progress only.
-    carray(problem, (HEADER,), np.float64)[HEADER - 1] += 1.0
+    whole[N_DRAWN] += 1.0
     return OK
+
+
+@inner
+def _whole(problem):
+    """The problem with the map behind it."""
+    header = carray(problem, (HEADER,), np.float64)
+    return carray(problem, (int(header[0]) + int(header[N_MAP]),), np.float64)
+
+
+@inner
+def _flat(z, whole):
+    """The flat vector: z itself, where there is no map."""
+    return mapped(z, whole[int(whole[0]) :]) if whole[N_MAP] > 0.0 else z
+
+
+@inner
+def _back(slope, whole):
+    """The gradient in z."""
+    return pulled(slope, whole[int(whole[0]) :]) if whole[N_MAP] > 0.0 else slope
+
+
+@inner
+def _write(value, slope, gradient):
+    is_finite = np.isfinite(value)
+    for i in range(len(slope)):
+        gradient[i] = slope[i]
+        is_finite &= np.isfinite(slope[i])
+    return OK if is_finite else NOT_FINITE

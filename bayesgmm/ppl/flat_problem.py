@@ -13,11 +13,12 @@ from bayesgmm.core.compilation import jit
 from bayesgmm.ppl.bartlett import Bartlett
 
 # Total length, n, K, D, rows and columns of half_dof, log normaliser, kind and two constants of the weights, degrees of
-# freedom of the scale (0 where it is known), length of the means' own precision, draws made (a sampler's counter).
-HEADER = 13
+# freedom of the scale (0 where it is known), length of the means' own precision; a sampler's: length of the map that
+# stands behind all that (0 for none, see `flat_map`), draws made.
+HEADER = 14
 WEIGHTS = slice(7, 10)
 SCALE_DOF = 10
-N_PRECISION = 11
+N_PRECISION, N_MAP, N_DRAWN = 11, 12, 13
 
 
 def pack_problem(c: Bartlett, white: np.ndarray) -> np.ndarray:
@@ -27,7 +28,7 @@ def pack_problem(c: Bartlett, white: np.ndarray) -> np.ndarray:
     length = HEADER + sum(len(part) for part in parts)
     scale_dof = 0.0 if c.scale is None else c.scale.dof
     header = [length, len(white), *c.mean.shape, *c.dof.shape, c.log_normaliser(len(white)), *c.weights.constants]
-    return np.concatenate([np.array([*header, scale_dof, c.means.precision.size, 0.0], float), *parts])
+    return np.concatenate([np.array([*header, scale_dof, c.means.precision.size, 0.0, 0.0], float), *parts])
 
 
 @jit

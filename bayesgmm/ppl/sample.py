@@ -23,6 +23,8 @@ from bayesgmm.data import DataMatrix
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.flat import FlatPosterior
+from bayesgmm.ppl.flat_problem import N_DRAWN, N_MAP
+from bayesgmm.ppl.metric import AffineMap, normal_coordinates
 from bayesgmm.result.method import Progress
 
 POLL_SECONDS = 0.01
@@ -97,13 +99,11 @@ def run_nutpie(
     if not missing:
         return [chains[c] for c in sorted(chains)], False
     posterior = FlatPosterior.of(model, data)
-    as_nutpie = _as_c_functions if posterior.is_serial else _as_python
     begin, counts, divergences = {}, [], Divergences()
     for c in missing:
         rng = np.random.default_rng([plan.seed, c])
-        compiled, n_done = as_nutpie(posterior, _finite_start(posterior, make_start, c, rng))
-        begin[c] = partial(_begin_chain, compiled, plan, int(rng.integers(2**63)), divergences.of(c))
-        counts.append(n_done)
+        start = _finite_start(posterior, make_start, c, rng)
+        begin[c] = partial(_begin_chain, posterior, start, plan, int(rng.integers(2**63)), counts, divergences.of(c))
     n_before = (plan.chains - len(missing)) * (plan.draws + plan.tune)
 
     def show() -> None:
@@ -151,10 +151,20 @@ def _chain_of(posterior: FlatPosterior, trace: Any) -> Chain:
     return Chain(coordinates.expand(flat[:length]), stats | coordinates.states(flat[:length]))
 
 
-def _begin_chain(compiled, plan: Plan, seed: int, listener: dict[str, Any]):
-    """A sampler of one chain that runs in the background."""
+def _begin_chain(
+    posterior: FlatPosterior,
+    start: np.ndarray,
+    plan: Plan,
+    seed: int,
+    counts: list[Callable[[], int]],
+    listener: dict[str, Any],
+):
+    """A sampler of one chain that runs in the background; `counts` gets what tells how many draws it has made."""
     import nutpie
 
+    coordinates = normal_coordinates(posterior, start)
+    compiled, n_done = (_as_c_functions if posterior.is_serial else _as_python)(posterior, coordinates, start)
+    counts.append(n_done)
     return nutpie.sample(
         compiled, draws=plan.draws, tune=plan.tune, chains=1, cores=1, seed=seed, target_accept=plan.target_accept,
         maxdepth=plan.max_treedepth, save_warmup=False, progress_bar=False, blocking=False, **listener,
@@ -215,14 +225,17 @@ def _is_finished(sampler) -> bool:
         return False
 
 
-def _as_c_functions(posterior: FlatPosterior, first_point: np.ndarray):
+def _as_c_functions(posterior: FlatPosterior, coordinates: AffineMap | None, start: np.ndarray):
     """nutpie's form of a compiled PyMC model, with our functions: no evaluation takes Python's lock."""
     from nutpie.compile_pymc import CompiledPyMCModel
 
     from bayesgmm.ppl.callbacks import expand_callback, log_density_callback
-    from bayesgmm.ppl.flat_problem import HEADER
 
-    n_dim, problem = posterior.coordinates.n_dim, posterior.problem.copy()
+    n_dim, problem, first_point = posterior.coordinates.n_dim, posterior.problem.copy(), start
+    if coordinates is not None:
+        packed, first_point = coordinates.packed, coordinates.from_flat(start)
+        problem = np.concatenate([problem, packed])
+        problem[N_MAP] = len(packed)
     with announced_compilation():
         log_density = log_density_callback(posterior.coordinates.structure.is_diagonal)
         expand = expand_callback()
@@ -235,21 +248,28 @@ def _as_c_functions(posterior: FlatPosterior, first_point: np.ndarray):
     for field in dataclasses.fields(CompiledPyMCModel):  # which others there are differs between versions
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             values.setdefault(field.name, None)
-    return CompiledPyMCModel(**values), lambda: int(problem[HEADER - 1])
+    return CompiledPyMCModel(**values), lambda: int(problem[N_DRAWN])
 
 
-def _as_python(posterior: FlatPosterior, first_point: np.ndarray):
+def _as_python(posterior: FlatPosterior, coordinates: AffineMap | None, start: np.ndarray):
     """nutpie's form of a Python function, for data so large that an evaluation hands its parts to threads."""
     from nutpie.compiled_pyfunc import from_pyfunc
 
     n_dim, done = posterior.coordinates.n_dim, [0]
+    first_point = start if coordinates is None else coordinates.from_flat(start)
 
-    def expand(x: np.ndarray) -> dict[str, np.ndarray]:
+    def evaluate(z: np.ndarray) -> tuple[float, np.ndarray]:
+        if coordinates is None:
+            return posterior(z)
+        value, gradient = posterior(coordinates.to_flat(z))
+        return value, coordinates.pull(gradient)
+
+    def expand(z: np.ndarray) -> dict[str, np.ndarray]:
         done[0] += 1
-        return {"flat": x}
+        return {"flat": z if coordinates is None else coordinates.to_flat(z)}
 
     compiled = from_pyfunc(
-        n_dim, lambda: posterior, lambda seed1, seed2, chain: expand, [np.dtype("float64")], [(n_dim,)], ["flat"],
+        n_dim, lambda: evaluate, lambda seed1, seed2, chain: expand, [np.dtype("float64")], [(n_dim,)], ["flat"],
         make_initial_point_fn=lambda seed: first_point,
     )  # fmt: skip
     return compiled, lambda: done[0]
