@@ -11,14 +11,14 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.methods.chain_starts import ChainSearches, ChainStarts
+from bayesgmm.methods.chain_starts import LOWER_NATS, ChainSearches, ChainStarts
 from bayesgmm.methods.chains import run_chains
 from bayesgmm.methods.gibbs_chain import GibbsChain
 from bayesgmm.methods.search import SAME_NATS, Landscape, Optimum
 from bayesgmm.result.method import silent
 from bayesgmm.result.status import Outcome, Status
 
-LOWER_NATS = 3.0  # below: twenty times less of the posterior
+MIN_SEARCHES = 4  # fewer, of few chains, cannot be said to disagree
 LOOKS = 8  # draws of a chain from which its modes are climbed to, where the first leads to a poor one
 PROBE_DRAWS, PROBE_LOOKS, PROBE_CROSSING = 300, 4, 0.1
 PROBE_ROWS, PROBE_THIN = 20_000, 100  # as `Gibbs` by default
@@ -43,9 +43,12 @@ def against_best_mode(status: Status, params: MixtureParams, searches: ChainSear
             mode = _mode_of(landscape, params[c], best.log_evidence)
             gaps[c] = min(gap, best.log_evidence - mode.log_evidence) if mode is not None else gap
     lower = [c for c, gap in enumerate(gaps) if gap > LOWER_NATS]
-    if not lower or not _stays(landscape, best, starts):
-        return status
-    return Status(Outcome.NOT_CONVERGED, f"{_sentence(lower, gaps, best is starts.best)} {advice}")
+    if lower and _stays(landscape, best, starts):
+        return Status(Outcome.NOT_CONVERGED, f"{_sentence(lower, gaps, best is starts.best)} {advice}")
+    if starts.n_best == 1 and starts.n_searches > MIN_SEARCHES:
+        found = f"only one of {starts.n_searches} searches found the best mode that is known"
+        return Status(Outcome.NOT_CONVERGED, f"The chains agree, but {found}, so that better ones may exist. {advice}")
+    return status
 
 
 def _mode_of(landscape: Landscape, draws: MixtureParams, best: float) -> Optimum | None:

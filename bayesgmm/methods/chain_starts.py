@@ -11,10 +11,11 @@ from scipy.special import softmax
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix
-from bayesgmm.methods.search import MODE_NATS, SAME_NATS, Landscape, Optimum
+from bayesgmm.methods.search import MODE_NATS, Landscape, Optimum
 from bayesgmm.models import Model
 
-FURTHER = 2  # searches that are added where one search alone found the best mode
+FURTHER = 8  # searches that are added where fewer than half of them found the best mode
+LOWER_NATS = 3.0  # below the best known mode: twenty times less of the posterior, which is clearly lower
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,21 +23,22 @@ class ChainStarts:
     """What the searches of all chains found, put together.
 
     Every chain has a search of its own, with its own random numbers; the modes are pooled, since a chain that starts
-    in a poor one because its own search missed the best says nothing about the posterior.  Where one search alone
-    found the best mode, better ones may exist: further searches are made.
+    in a poor one because its own search missed the best says nothing about the posterior.  Where fewer than
+    half of the searches found the best mode, better ones may exist: further searches are made.
 
     Parameters
     ----------
     landscape : Landscape
     optima : tuple of Optimum
         Distinct modes, the best first; at least one.
-    n_best : int
-        Searches that found the best mode.
+    n_best, n_searches : int
+        Searches that found the best mode, or one at most `LOWER_NATS` lower, of how many.
     """
 
     landscape: Landscape
     optima: tuple[Optimum, ...]
     n_best: int
+    n_searches: int
 
     @classmethod
     def find(
@@ -46,11 +48,11 @@ class ChainStarts:
         landscape = Landscape(model, data)
         searches = [landscape.search(generator) for generator in generators]
         for generator in further.spawn(FURTHER):
-            if model.n_components == 1 or _n_best(searches) > 1:
+            if model.n_components == 1 or 2 * _n_best(searches) >= len(searches):
                 break
             searches.append(landscape.search(generator))
         optima = landscape.distinct([one for found in searches for one in found])
-        return cls(landscape, tuple(optima), _n_best(searches)) if optima else None
+        return cls(landscape, tuple(optima), _n_best(searches), len(searches)) if optima else None
 
     @property
     def best(self) -> Optimum:
@@ -117,4 +119,4 @@ class ChainSearches:
 
 def _n_best(searches: Sequence[Sequence[Optimum]]) -> int:
     heights = [found[0].log_evidence for found in searches if found]
-    return sum(height > max(heights) - SAME_NATS for height in heights) if heights else 0
+    return sum(height > max(heights) - LOWER_NATS for height in heights) if heights else 0
