@@ -14,7 +14,8 @@ from bayesgmm.data import DataMatrix
 from bayesgmm.methods.search import MODE_NATS, Landscape, Optimum
 from bayesgmm.models import Model
 
-FURTHER = 8  # searches that are added where fewer than half of them found the best mode
+FURTHER = 12  # searches that are added where fewer than `AGREED` of them found the best mode
+AGREED = 0.75
 LOWER_NATS = 3.0  # below the best known mode: twenty times less of the posterior, which is clearly lower
 
 
@@ -24,7 +25,7 @@ class ChainStarts:
 
     Every chain has a search of its own, with its own random numbers; the modes are pooled, since a chain that starts
     in a poor one because its own search missed the best says nothing about the posterior.  Where fewer than
-    half of the searches found the best mode, better ones may exist: further searches are made.
+    three in four searches found the best mode, better ones may exist: further searches are made.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ class ChainStarts:
         landscape = Landscape(model, data)
         searches = [landscape.search(generator) for generator in generators]
         for generator in further.spawn(FURTHER):
-            if model.n_components == 1 or 2 * _n_best(searches) >= len(searches):
+            if model.n_components == 1 or _n_best(searches) >= AGREED * len(searches):
                 break
             searches.append(landscape.search(generator))
         optima = landscape.distinct([one for found in searches for one in found])

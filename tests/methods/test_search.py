@@ -146,7 +146,7 @@ def test_large_data_are_searched_in_part_and_polished_on_the_whole(monkeypatch):
     monkeypatch.setattr(search, "climb", lambda X, *rest: rows.append(len(X)) or climb(X, *rest))
     part = searches_of(model, X).starts.best
     assert abs(part.log_evidence - whole.log_evidence) < 3 * search.NATS  # both stop so far from the optimum
-    assert set(rows) == {500, 2000} and rows.count(2000) < rows.count(500) / 4
+    assert set(rows) == {500, 2000} and rows.count(2000) < rows.count(500)
 
 
 def test_the_bound_of_an_unknown_number_is_the_exact_evidence_where_one_component_holds_all():
@@ -246,15 +246,15 @@ def test_a_mode_that_one_search_of_many_found_is_no_convergence(monkeypatch):
     assert starts.n_best == starts.n_searches == 4  # easy data: no further ones are made
 
 
-def test_further_searches_are_made_where_fewer_than_half_found_the_best_mode(monkeypatch):
-    """And they stop as soon as half of all did."""
+def test_further_searches_are_made_where_few_found_the_best_mode(monkeypatch):
+    """And they stop as soon as three in four did."""
     X, data = mirrored(), as_matrix(mirrored())
     model = bg.GaussianMixture(2).resolve(data)
     found = Landscape(model, data).search(np.random.default_rng(0))
-    heights = iter([0.0, 10.0, 0.0, 0.0, 10.0, 10.0, None])
+    heights = iter([0.0, 10.0, 10.0, 0.0, 10.0, 10.0, 10.0, 10.0, None])
     monkeypatch.setattr(Landscape, "search", lambda self, rng: [_moved(found[0], next(heights))])
     starts = searches_of(bg.GaussianMixture(2), X).starts
-    assert (starts.n_best, starts.n_searches, starts.best.log_evidence) == (3, 6, 10.0)
+    assert (starts.n_best, starts.n_searches, starts.best.log_evidence) == (6, 8, 10.0)
 
 
 def test_a_chain_that_never_visits_the_mode_of_another_is_named(monkeypatch):
