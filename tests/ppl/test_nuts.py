@@ -59,7 +59,7 @@ def test_expectations_are_the_enumerated_ones(structure, k):
     X, constants = bg.load_dataset("faithful").X[:6], informative(structure, k, 2)
     X = (X - X.mean(0)) / X.std(0)
     exact = oracle.Enumeration(X, constants)
-    ours = bg.fit(model_of(constants), X, bg.NUTS(draws=2000), rng=3)
+    ours = bg.fit(model_of(constants), X, bg.NUTS(draws=3000), rng=2)
     scores = [z_score((ours.params.weights**2).sum(-1), exact.sum_squared_weights())]
     points = np.vstack([X[:3], X.mean(0)])
     densities = np.exp(log_density(ours.params, points))
