@@ -76,7 +76,7 @@ class Chain:
 
 
 def ours(model: bg.GaussianMixture, X: np.ndarray, draws: int, seed: int, crossing: float) -> Chain:
-    """One chain of this package, from a random partition as in `bg.Gibbs`."""
+    """One chain of this package, from a random partition."""
     data, rng = as_matrix(X), np.random.default_rng(seed)
     partition = start(X, model.covariance, whitening_of(model, data), model.n_components, "random", rng)
     first = model.conjugate().update(partition).sample(rng, 1)[0]

@@ -11,6 +11,8 @@ import numpy as np
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.methods.best_mode import against_best_mode
+from bayesgmm.methods.chain_starts import ChainSearches
 from bayesgmm.methods.chains import (
     even_if_interrupted,
     extended_length,
@@ -22,11 +24,9 @@ from bayesgmm.methods.chains import (
     stack,
 )
 from bayesgmm.methods.gibbs_chain import GibbsChain, RecordedChain
-from bayesgmm.methods.initialize import start
 from bayesgmm.methods.loop import is_real
-from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model, whitening_of
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.independent import COMPONENTS_PRIORS, HierarchicalScale
-from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.checkpoint import ODD, Checkpoint
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws
@@ -36,6 +36,7 @@ from bayesgmm.result.method import MethodResult, Progress
 MAX_THIN = 100
 ROWS_PER_DRAW = 20_000
 STATES = ("state", "log_scale")  # of a trace
+IF_LOWER = "Fit again with another seed, or raise tune; what these draws say is not the posterior."
 RARE = 0.02  # of draws: R-hat and effective sample sizes of rarer events are not to be trusted
 
 
@@ -45,8 +46,10 @@ class Gibbs:
 
     A sweep draws all labels given the parameters, tries now and then to merge, split, exchange or divide anew whole
     components (with the parameters integrated out), and draws all parameters given the labels.  Every chain starts
-    from its own random partition.  The draws are mixtures: densities never condition on labels.  The same seed gives
-    the same draws with any number of threads.
+    from a posterior draw around one of the good modes: searches find these from several starts, one search for each
+    chain.  Chains that stand clearly below the best mode that is known have not converged, and the status says so.
+    The draws are mixtures: densities never condition on labels.  The same seed gives the same draws with any number
+    of threads.
 
     Under a Dirichlet process the concentration is drawn given the sticks, and neighbouring sticks swap their labels
     with the sticks integrated out; ``sample_stats`` has its draws as ``concentration``.  Under a prior on the number
@@ -116,13 +119,13 @@ class Gibbs:
         checkpoint: Checkpoint | None = None,
     ) -> MethodResult:
         """Sample, and judge the draws."""
-        prior, whitening, plan = model.conjugate(), whitening_of(model, data), self._plan(data, self.draws, self.tune)
+        plan, generators = self._plan(data, self.draws, self.tune), rng.spawn(self.chains)
+        searches = ChainSearches(model, data, generators, can_move=True)
         chains: list[GibbsChain] = []
-        for c, generator in enumerate(rng.spawn(self.chains)):
+        for c, generator in enumerate(generators):
             written = None if checkpoint is None else checkpoint.written(c)
             if written is None:
-                first = _first_draw(model, data.values, prior, whitening, generator)
-                chains.append(GibbsChain.of(model, data, generator, first, *plan))
+                chains.append(GibbsChain.of(model, data, generator, searches.first_draw(c, generator), *plan))
             else:
                 try:
                     chains.append(GibbsChain.resumed(model, data, written.state, *plan))
@@ -134,7 +137,7 @@ class Gibbs:
         is_interrupted = run_chains(going, progress)
         kept, length = kept_lengths([chain.n_kept for chain in chains], self.draws)
         draws = _draws_of(model, data, [chains[c] for c in kept], length)
-        return even_if_interrupted(lambda: self._result(model, data, draws, is_interrupted))
+        return even_if_interrupted(lambda: self._result(model, data, draws, is_interrupted, searches))
 
     def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
         """Go on with every chain: the draws are those that one longer run would have made."""
@@ -147,7 +150,9 @@ class Gibbs:
         length = extended_length([chain.n_kept for chain in chains])
         both = joined(old, _draws_of(fit.model, data, chains, length))
         longer = replace(self, draws=both.params.draw_shape[1])
-        return even_if_interrupted(lambda: longer._result(fit.model, data, both, is_interrupted))
+        generators = np.random.default_rng(fit.seed).spawn(self.chains)  # those of the run that began the chains
+        searches = ChainSearches(fit.model, data, generators, can_move=True)
+        return even_if_interrupted(lambda: longer._result(fit.model, data, both, is_interrupted, searches))
 
     def _plan(self, data: DataMatrix, draws: int, tune: int) -> tuple[int, int, int, float]:
         return draws, tune, self._sweeps(data), self.crossing
@@ -156,7 +161,9 @@ class Gibbs:
         """Sweeps per draw."""
         return min(MAX_THIN, max(1, ROWS_PER_DRAW // len(data.values))) if self.thin is None else self.thin
 
-    def _result(self, model: Model, data: DataMatrix, draws: Draws, is_interrupted: bool) -> MethodResult:
+    def _result(
+        self, model: Model, data: DataMatrix, draws: Draws, is_interrupted: bool, searches: ChainSearches
+    ) -> MethodResult:
         stats, thin = draws.sample_stats, self._sweeps(data)
         if not np.isfinite(stats["log_likelihood"]).all():
             return failure("A draw was not finite: the prior's scale is too small for the units of these data.")
@@ -167,6 +174,9 @@ class Gibbs:
             f"crossing={self.crossing:g}.",
             f"raise thin (it was {thin}) or draws.",
         )  # fmt: skip
+        status = against_best_mode(
+            status, draws.params, searches, "Fit again with another seed, or with a longer tune."
+        )
         return MethodResult(draws, status, diagnostics, np.empty(0))
 
 
@@ -184,16 +194,6 @@ def _draws_of(model: Model, data: DataMatrix, chains: Sequence[GibbsChain], leng
     }
     stats |= _states(model, *(numbers[name] for name in STATES))
     return Draws(params, stats, tuple(one.state() for one in chains))
-
-
-def _first_draw(
-    model: Model, X: np.ndarray, prior: ConjugateMixture, whitening: np.ndarray, rng: np.random.Generator
-) -> MixtureParams:
-    """Parameters given a random partition: into K parts, or into any number of them where K is unknown."""
-    k = model.n_components
-    n_parts = k if isinstance(model, GaussianMixture) else int(rng.integers(1, k + 1))
-    stats = start(X, model.covariance, whitening, n_parts, "random", rng)
-    return prior.update(stats.padded(k)).sample(rng, 1)[0]
 
 
 def _states(model: Model, state: np.ndarray, log_scale: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.methods.best_mode import against_best_mode
+from bayesgmm.methods.chain_starts import ChainSearches
 from bayesgmm.methods.chains import (
     even_if_interrupted,
     extended_length,
@@ -21,15 +22,12 @@ from bayesgmm.methods.chains import (
     kept_lengths,
     stack,
 )
-from bayesgmm.methods.initialize import start
-from bayesgmm.methods.loop import Stopping, climb, is_real
-from bayesgmm.methods.vb import VariationalUpdate, prior_of
-from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
+from bayesgmm.methods.loop import is_real
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
-from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
-from bayesgmm.result.estimates import ChainState, Draws, VariationalPosterior
+from bayesgmm.result.estimates import ChainState, Draws
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import MethodResult, Progress
 from bayesgmm.result.status import Status
@@ -40,10 +38,6 @@ if TYPE_CHECKING:
 NUTS_SAMPLERS = ("nutpie", "pymc")
 SAMPLER_ERRORS = (RuntimeError, ValueError, FloatingPointError)
 PARAMS = ("weights", "means", "precision_chol")
-N_STARTS = 24  # random partitions: a mode that one in five of them leads to is missed once in two hundred runs
-START_SWEEPS = 30
-START_NATS = 0.1  # of the evidence bound, at which a climb may stop: far below what tells modes apart
-MODE_NATS = 6.0  # a mode farther below the best holds 0.2 percent of the posterior, or somewhat more: bounds are loose
 IF_APART = (
     "Where chains sit in different modes (see the trace plots) longer runs do not help: Gibbs() moves between modes, "
     "and stack_chains(fit) weights the chains by how well they predict. Or try another number of components, a more "
@@ -55,8 +49,8 @@ IF_APART = (
 class NUTS:
     """Draws from the posterior of a finite or Dirichlet process mixture by the no-U-turn sampler.
 
-    Chains start dispersed: variational posteriors from random partitions of the data show the modes, and each chain
-    starts at a draw from another one of those whose evidence is near the best.  NUTS itself hardly ever crosses from
+    Chains start dispersed: a search for each chain, from several starts, shows the modes, and each chain starts at a
+    posterior draw around another one of those whose evidence is near the best.  NUTS itself hardly ever crosses from
     one well separated mode to another.  So where several modes matter the chains disagree, in label-invariant
     quantities, and the status says so; `Gibbs` is then the method to use.  Agreement is no proof: a mode that no
     start leads to, or that is left out because its bound is far below the best, stays unseen.
@@ -122,11 +116,9 @@ class NUTS:
         checkpoint: Checkpoint | None = None,
     ) -> MethodResult:
         """Sample, and judge the draws."""
-        try:
-            starts = (
-                None if checkpoint is not None and checkpoint.is_finished else DispersedStarts.find(model, data, rng)
-            )
-        except np.linalg.LinAlgError:
+        searches = ChainSearches(model, data, rng.spawn(self.chains), can_move=False)
+        starts = None if checkpoint is not None and checkpoint.is_finished else DispersedStarts(searches)
+        if starts is not None and searches.starts is None:
             return failure("No start could be found: the prior's scale is out of all proportion to the data.")
         seed = int(rng.integers(2**63))
         try:
@@ -135,7 +127,7 @@ class NUTS:
             return failure(f"{self.nuts_sampler} stopped with an error: {str(error).strip().splitlines()[0]}")
         kept, length = kept_lengths([len(chain) for chain in chains], self.draws)
         draws = _draws_of([chains[c] for c in kept], length)
-        return even_if_interrupted(lambda: self._result(data, draws, is_interrupted))
+        return even_if_interrupted(lambda: self._result(data, draws, is_interrupted, searches))
 
     def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
         """Draw further stretches from each chain's last draw, tuned anew: nutpie cannot save its state."""
@@ -152,7 +144,8 @@ class NUTS:
         lengths = [len(chain) for chain in chains] + [0] * (n_chains - len(chains))  # some may not have begun
         both = joined(old, _draws_of(chains, extended_length(lengths)))
         longer = replace(self, draws=both.params.draw_shape[1])
-        result = even_if_interrupted(lambda: longer._result(data, both, is_interrupted))
+        searches = ChainSearches(fit.model, data, np.random.default_rng(fit.seed).spawn(n_chains), can_move=False)
+        result = even_if_interrupted(lambda: longer._result(data, both, is_interrupted, searches))
         n_new = both.params.draw_shape[1] - n_old
         note = f"The last {n_new} draws of each chain were made after tuning anew, since nutpie cannot save its state."
         return replace(result, status=Status(result.status.outcome, f"{result.status.sentence} {note}"))
@@ -185,7 +178,7 @@ class NUTS:
 
         return sample.run_nutpie(model, data, starts and starts.draw, plan, progress, finished, keep)
 
-    def _result(self, data: DataMatrix, draws: Draws, is_interrupted: bool) -> MethodResult:
+    def _result(self, data: DataMatrix, draws: Draws, is_interrupted: bool, searches: ChainSearches) -> MethodResult:
         stats = draws.sample_stats
         diagnostics = diagnose(
             invariant_quantities(draws.params, data.values),
@@ -194,6 +187,7 @@ class NUTS:
         status = judge(
             diagnostics, draws.params.draw_shape, self, is_interrupted, IF_APART, "raise draws.", self._notes(stats)
         )
+        status = against_best_mode(status, draws.params, searches, "Gibbs() moves between modes: compare its answer.")
         return MethodResult(draws, status, diagnostics, np.empty(0))
 
     def _notes(self, stats: dict[str, np.ndarray]) -> Iterator[str]:
@@ -211,48 +205,20 @@ class NUTS:
             )
 
 
-@dataclass(frozen=True, eq=False)
 class DispersedStarts:
-    """Variational posteriors in the different modes that may matter, the best first.
+    """Starts around the different modes that may matter, the best first; where chains outnumber modes they take turns.
 
-    Random partitions are improved to variational posteriors.  Two of these count as one mode if the sum over the
-    data of the squared differences of their log densities is below the number of parameters: it estimates their
-    squared distance in posterior standard deviations, and draws of one mode are farther apart.  Modes more than
-    `MODE_NATS` below the best evidence bound are left out, since a chain that starts in one of them and cannot leave
-    it says nothing about the posterior.  On galaxies, iris, diabetes and faithful the bound was 0.1 to 4 nats below
-    an importance sampling estimate of the mode's evidence, and loosest for the poor modes.  Under an
-    `IndependentNormalInverseWishart` all this is done with the conjugate prior that is nearest to it.
+    Modes more than 6 nats below the best evidence are left out, since a chain that starts in one of them and
+    cannot leave it says nothing about the posterior.  On galaxies, iris, diabetes and faithful the bound was 0.1 to 4
+    nats below an importance sampling estimate of the mode's evidence, and loosest for the poor modes.
     """
 
-    posteriors: tuple[ConjugateMixture, ...]
-
-    @classmethod
-    def find(
-        cls, model: GaussianMixture | DirichletProcessMixture, data: DataMatrix, rng: np.random.Generator
-    ) -> DispersedStarts:
-        """Climb a little way from every random partition."""
-        X, prior, whitening = data.values, prior_of(model), whitening_of(model, data)
-        readout, stopping = VariationalUpdate(prior, whitening), Stopping(START_SWEEPS, START_NATS / len(X), None)
-        climbs = []
-        for _ in range(1 if model.n_components == 1 else N_STARTS):
-            stats = start(X, model.covariance, whitening, model.n_components, "random", rng)
-            climbs.append(climb(X, readout, prior.update(stats), stopping))
-            if climbs[-1].is_interrupted:
-                raise KeyboardInterrupt
-        climbs.sort(key=lambda found: -found.objective)
-        posteriors, densities = [], []
-        for found in climbs:
-            if found.objective < climbs[0].objective - MODE_NATS:
-                break
-            density = log_density(VariationalPosterior(found.state, 0).params, X)
-            if all(((density - other) ** 2).sum() > model.n_parameters(X.shape[1]) for other in densities):
-                posteriors.append(found.state)
-                densities.append(density)
-        return cls(tuple(posteriors))
+    def __init__(self, searches: ChainSearches):
+        self.searches = searches
 
     def draw(self, chain: int, rng: np.random.Generator) -> MixtureParams:
-        """The start of a chain, from its own mode; where chains outnumber modes they take turns."""
-        return _inside(self.posteriors[chain % len(self.posteriors)].sample(rng, 1)[0])
+        """The start of a chain."""
+        return _inside(self.searches.first_draw(chain, rng))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,8 @@ import bayesgmm as bg
 from bayesgmm.core.density import log_density, responsibilities
 from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, FitError, NotConvergedWarning
-from bayesgmm.methods import nuts
+from bayesgmm.methods import search
+from bayesgmm.methods.chain_starts import ChainSearches
 from bayesgmm.methods.nuts import DispersedStarts
 from bayesgmm.ppl import flat
 from bayesgmm.ppl import sample as sampling
@@ -58,7 +59,7 @@ def test_expectations_are_the_enumerated_ones(structure, k):
     X, constants = bg.load_dataset("faithful").X[:6], informative(structure, k, 2)
     X = (X - X.mean(0)) / X.std(0)
     exact = oracle.Enumeration(X, constants)
-    ours = bg.fit(model_of(constants), X, bg.NUTS(draws=2000), rng=2)
+    ours = bg.fit(model_of(constants), X, bg.NUTS(draws=3000), rng=2)
     scores = [z_score((ours.params.weights**2).sum(-1), exact.sum_squared_weights())]
     points = np.vstack([X[:3], X.mean(0)])
     densities = np.exp(log_density(ours.params, points))
@@ -157,15 +158,16 @@ def test_starts_are_the_modes_that_matter(name, k, n_modes):
     data = as_matrix(bg.load_dataset(name).X)
     model = bg.GaussianMixture(k).resolve(data)
     for seed in range(3):
-        starts = DispersedStarts.find(model, data, np.random.default_rng(seed))
-        assert len(starts.posteriors) == n_modes
+        searches = ChainSearches(model, data, np.random.default_rng(seed).spawn(4), can_move=False)
+        assert len({id(mode) for mode in searches.modes}) == n_modes
 
 
 def test_starts_tell_symmetric_modes_apart():
     """The square's four modes have equal evidence and equal weights; each of four chains begins in its own."""
     data = as_matrix(square())
-    starts = DispersedStarts.find(bg.GaussianMixture(3).resolve(data), data, np.random.default_rng(0))
-    assert len(starts.posteriors) == 4
+    generators = np.random.default_rng(0).spawn(5)
+    starts = DispersedStarts(ChainSearches(bg.GaussianMixture(3).resolve(data), data, generators, can_move=False))
+    assert len({id(mode) for mode in starts.searches.modes}) == 4
     drawn = [starts.draw(c, np.random.default_rng(c)) for c in range(5)]
     middles = np.array([p.means[p.weights.argmax()] for p in drawn])  # of the two clusters that share a component
     sides = [tuple(np.round(middle / 3.0).astype(int)) for middle in middles]
@@ -284,7 +286,7 @@ def test_no_start(monkeypatch):
     def singular(*args):
         raise np.linalg.LinAlgError("Matrix is not positive definite")
 
-    monkeypatch.setattr(nuts, "climb", singular)
+    monkeypatch.setattr(search, "climb", singular)
     with pytest.raises(FitError, match="No start could be found: the prior's scale"):
         bg.fit(bg.GaussianMixture(2), blobs(), bg.NUTS(draws=10, tune=10), rng=0)
 
