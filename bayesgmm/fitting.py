@@ -70,6 +70,7 @@ TYPES = {
         RobbinsMonro,
         diagnostics.SamplerDiagnostics,
         diagnostics.QuantityDiagnostics,
+        diagnostics.EventDiagnostics,
         Imported,
         StackedModel,
         UnspecifiedMixture,

@@ -137,8 +137,14 @@ class NUTS:
         draws = _draws_of([chains[c] for c in kept], length)
         return even_if_interrupted(lambda: self._result(data, draws, is_interrupted))
 
-    def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
+    def as_fixed(self, fit: Fit) -> NUTS:
+        """The same: its number of draws is fixed."""
+        return self
+
+    def extend(self, fit: Fit, draws: int | None, data: DataMatrix, progress: Progress) -> MethodResult:
         """Draw further stretches from each chain's last draw, tuned anew: nutpie cannot save its state."""
+        if draws is None:
+            raise ArgumentError("NUTS needs to know how many further draws: extend(draws=1000), for example.")
         old = fit.estimate
         assert isinstance(old, Draws)
         n_chains, n_old = old.params.draw_shape

@@ -247,7 +247,7 @@ class Fit:
         """
         return warned(continuation.with_data(self, data_source(X), as_seed(rng), progress))
 
-    def extend(self, draws: int, progress: Progress = silent) -> Fit:
+    def extend(self, draws: int | None = None, progress: Progress = silent) -> Fit:
         """A new fit with further draws of every chain.
 
         `Gibbs` goes on where its chains were, also after `load`: ``fit(..., Gibbs(draws=500)).extend(500)`` has the
@@ -256,8 +256,8 @@ class Fit:
 
         Parameters
         ----------
-        draws : int
-            Of each chain, at least 1.
+        draws : int, optional
+            Of each chain, at least 1.  Without it `Gibbs` goes on until it is enough, or for its budget once more.
         progress : callable
             ``progress(done, total, note)``.
 
@@ -279,9 +279,9 @@ class Fit:
         TruncationWarning
             A Dirichlet process was cut off too early.
         """
-        if isinstance(draws, bool) or not isinstance(draws, Integral) or draws < 1:
+        if draws is not None and (isinstance(draws, bool) or not isinstance(draws, Integral) or draws < 1):
             raise ArgumentError(f"draws={shown(draws)} must be an integer of at least 1.")
-        return warned(continuation.with_draws(self, int(draws), progress))
+        return warned(continuation.with_draws(self, None if draws is None else int(draws), progress))
 
     def to_datatree(self, log_likelihood: bool = True, posterior_predictive: bool = False) -> xr.DataTree:
         """The fit as ArviZ groups; a point fit is one chain of one draw, VB one chain of 1000.
