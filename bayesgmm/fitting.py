@@ -130,7 +130,7 @@ def fit(
     NotConvergedWarning
         The fit is usable, and its status says what to distrust.
     TruncationWarning
-        A Dirichlet process was cut off too early.
+        A Dirichlet process, or an unknown number of components, was cut off too early.
     """
     if not isinstance(model, MODELS):
         raise ArgumentError(f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2).")

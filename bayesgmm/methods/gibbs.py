@@ -334,7 +334,7 @@ def _diagnosed(data: DataMatrix, draws: Draws, thin: int, dropped: int) -> Sampl
         return None
     quantities = invariant_quantities(draws.params, data.values, stats["log_likelihood"]) | _varying(stats)
     counts = {name: stats[name] for name in COUNTS if name in quantities}
-    return replace(diagnose(quantities, counts=counts), thin=thin, dropped=dropped)
+    return replace(diagnose(quantities, 0, 0, counts), thin=thin, dropped=dropped)
 
 
 def _history(fit: Fit, data: DataMatrix) -> tuple[int, int]:

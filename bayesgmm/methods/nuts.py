@@ -21,6 +21,7 @@ from bayesgmm.methods.chains import (
     kept_lengths,
     stack,
 )
+from bayesgmm.methods.enough import longer, rounded_up
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.loop import Stopping, climb, is_real
 from bayesgmm.methods.vb import VariationalUpdate, prior_of
@@ -28,7 +29,7 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.checkpoint import Checkpoint
-from bayesgmm.result.diagnostics import diagnose, invariant_quantities
+from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities
 from bayesgmm.result.estimates import ChainState, Draws, VariationalPosterior
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import MethodResult, Progress
@@ -157,8 +158,8 @@ class NUTS:
             return failure(f"{self.nuts_sampler} stopped with an error: {str(error).strip().splitlines()[0]}")
         lengths = [len(chain) for chain in chains] + [0] * (n_chains - len(chains))  # some may not have begun
         both = joined(old, _draws_of(chains, extended_length(lengths)))
-        longer = replace(self, draws=both.params.draw_shape[1])
-        result = even_if_interrupted(lambda: longer._result(data, both, is_interrupted))
+        whole = replace(self, draws=both.params.draw_shape[1])
+        result = even_if_interrupted(lambda: whole._result(data, both, is_interrupted))
         n_new = both.params.draw_shape[1] - n_old
         note = f"The last {n_new} draws of each chain were made after tuning anew, since nutpie cannot save its state."
         return replace(result, status=Status(result.status.outcome, f"{result.status.sentence} {note}"))
@@ -198,8 +199,9 @@ class NUTS:
             int(stats["diverging"].sum()), int(stats["reached_max_treedepth"].sum()),
         )  # fmt: skip
         status = judge(
-            diagnostics, draws.params.draw_shape, self, is_interrupted, IF_APART, "raise draws.", self._notes(stats)
-        )
+            diagnostics, draws.params.draw_shape, self, is_interrupted, IF_APART,
+            _more(diagnostics, draws.params.draw_shape[1]), self._notes(stats),
+        )  # fmt: skip
         return MethodResult(draws, status, diagnostics, np.empty(0))
 
     def _notes(self, stats: dict[str, np.ndarray]) -> Iterator[str]:
@@ -270,6 +272,18 @@ class LastDraws:
     def draw(self, chain: int, rng: np.random.Generator) -> MixtureParams:
         """The start of a chain."""
         return _inside(MixtureParams.trusted(*(self.states[chain].arrays[name] for name in PARAMS)))
+
+
+def _more(diagnostics: SamplerDiagnostics, n_draws: int) -> str:
+    """How many draws would be enough."""
+    times = longer(diagnostics)
+    if np.isnan(times):
+        return "raise draws."
+    further = rounded_up((times - 1.0) * n_draws)
+    return (
+        f"about {times:g} times as many draws would do, which take {times:g} times as long: draws="
+        f"{rounded_up(times * n_draws):.0f}, or fit.extend({further:.0f}) for those that are missing."
+    )
 
 
 def _inside(params: MixtureParams) -> MixtureParams:

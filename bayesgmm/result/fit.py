@@ -243,7 +243,7 @@ class Fit:
         NotConvergedWarning
             The status of the new fit says what to distrust.
         TruncationWarning
-            A Dirichlet process was cut off too early.
+            A Dirichlet process, or an unknown number of components, was cut off too early.
         """
         return warned(continuation.with_data(self, data_source(X), as_seed(rng), progress))
 
@@ -277,7 +277,7 @@ class Fit:
         NotConvergedWarning
             The status of the new fit says what to distrust.
         TruncationWarning
-            A Dirichlet process was cut off too early.
+            A Dirichlet process, or an unknown number of components, was cut off too early.
         """
         if draws is not None and (isinstance(draws, bool) or not isinstance(draws, Integral) or draws < 1):
             raise ArgumentError(f"draws={shown(draws)} must be an integer of at least 1.")
@@ -329,6 +329,8 @@ def warned(fit: Fit) -> Fit:
         truncation = fit.truncation()
         if truncation.is_too_small:
             warnings.warn(str(truncation), TruncationWarning, stacklevel=3)
+    elif fit.status.is_usable and (remark := occupancy.bound_remark(fit)) is not None:
+        warnings.warn(remark, TruncationWarning, stacklevel=3)
     return fit
 
 
