@@ -9,6 +9,10 @@ from contextlib import contextmanager
 
 import numpy as np
 from numba import from_dtype, njit, types
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
+
+from bayesgmm.core.kernel_cache import kernel_cache
 
 OPTIONS = {
     "nogil": True,
@@ -17,9 +21,24 @@ OPTIONS = {
     # graphs: the exponential is wrong, and sums depend on the compiler, where additions may be reordered.
     "fastmath": False,
 }
-jit = njit(cache=True, **OPTIONS)  # what Python calls; it is kept on disk, with all that it calls
 inner = njit(**OPTIONS)  # what compiled code alone calls: a copy of its own on disk would be of no use
 inline = njit(forceinline=True, **OPTIONS)  # the same, and worth copying into every place that calls it
+
+
+def jit(function):
+    """What Python calls: compiled at its first use, and kept on disk with all that it calls."""
+    kernel = njit(**OPTIONS)(function)
+    kernel._cache = kernel_cache(function)
+    return kernel
+
+
+def c_function(signature, function) -> CFunc:
+    """`function` as a C function, compiled here and now or loaded from the disk."""
+    ready = CFunc(function, normalize_signature(signature), locals={}, options={})
+    ready._cache = kernel_cache(function)
+    ready.compile()
+    return ready
+
 
 PATIENCE = 1.0  # seconds; loading a kernel from the disk takes a few hundredths
 MESSAGE = "bayesgmm: compiling for this machine; this happens at the first use only and takes some seconds."
@@ -50,7 +69,7 @@ def compiled(kernel, *argument_types: types.Type):
     """
     with announced_compilation():
         ready = type(kernel)(kernel.py_func, targetoptions=kernel.targetoptions)
-        ready.enable_caching()
+        ready._cache = kernel_cache(kernel.py_func)
         ready.compile(argument_types)
     ready.disable_compile()
     return ready

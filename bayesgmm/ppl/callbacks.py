@@ -10,9 +10,10 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numba import carray, cfunc, types
+from numba import carray, types
 from numba.core.ccallback import CFunc
 
+from bayesgmm.core.compilation import c_function
 from bayesgmm.ppl.flat_diagonal import diagonal
 from bayesgmm.ppl.flat_problem import HEADER
 from bayesgmm.ppl.flat_triangular import triangular
@@ -27,13 +28,13 @@ OK, NOT_FINITE = 0, 4  # a positive code is a divergence, a negative one ends th
 @cache
 def log_density_callback(is_diagonal: bool) -> CFunc:
     """``(n_dim, x, gradient, value, problem) -> code``."""
-    return cfunc(LOG_DENSITY, cache=True)(_log_density_diagonal if is_diagonal else _log_density_triangular)
+    return c_function(LOG_DENSITY, _log_density_diagonal if is_diagonal else _log_density_triangular)
 
 
 @cache
 def expand_callback() -> CFunc:
     """``(n_dim, n_expanded, x, expanded, problem) -> code``: keeps the vector as it is, and counts it."""
-    return cfunc(EXPAND, cache=True)(_copy)
+    return c_function(EXPAND, _copy)
 
 
 def _log_density_triangular(n_dim, x, gradient, value, problem):
