@@ -18,7 +18,8 @@ from bayesgmm.result.method import Progress
 MAX_ROOM = 2000  # draws of a chain; whatever works on draws takes time and memory in proportion
 ROOM_BYTES = 2**30  # of the draws of all chains
 LEAST_SWEEPS = 1000  # of a chain, before the first look at its draws
-LEAST_ROWS = 1e6  # visited by a chain before that: sweeps of small data are cheap, and rare modes want time
+LEAST_ROWS = 2e6  # visited by a chain before that: sweeps of small data are cheap, and rare modes want time
+ROWS_OF_A_SWEEP = 150  # what a sweep costs at least
 DROPPED = 0.2  # of a run, at least: a start that was far off must not count
 # Steps of all chains, where a sweep makes (n + ROWS_OF_DRAWING) K (D + 2): the drawing of the parameters takes as long
 # as some 1,000 rows.  A step takes 0.4 to 1 ns, so that this is a minute on two cores.
@@ -58,6 +59,11 @@ def default_budget(n_chains: int, shape: tuple[int, int], n_components: int) -> 
     n_obs, n_features = shape
     steps = (n_obs + ROWS_OF_DRAWING) * n_components * (n_features + 2)
     return max(2 * LEAST_SWEEPS, int(BUDGET / n_chains / steps))
+
+
+def least_sweeps(n_obs: int) -> int:
+    """Sweeps of each chain before the first look."""
+    return max(LEAST_SWEEPS, int(LEAST_ROWS / (n_obs + ROWS_OF_A_SWEEP)))
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,12 @@ from bayesgmm.methods.chains import (
     run_chains,
 )
 from bayesgmm.methods.enough import (
-    LEAST_ROWS,
-    LEAST_SWEEPS,
     End,
     Rounds,
     advice_at_end,
     advice_when_fixed,
     default_budget,
+    least_sweeps,
     room_of,
     run_until_enough,
     when_apart,
@@ -228,7 +227,7 @@ class Gibbs:
         plan = (room, 0, thin, self.crossing)
         chains = self._chains(model, data, generators, plan, None if level is None else level.checkpoint)
         most = self._budget(model, data)
-        least = max(LEAST_SWEEPS, 2 * self.tune, int(LEAST_ROWS / len(data.values)))
+        least = max(2 * self.tune, least_sweeps(len(data.values)))
         rounds = Rounds(room, min(least, most), most, self.tune)
         return self._grow(model, data, chains, rounds, 0, level, False, progress)
 
@@ -283,6 +282,8 @@ class Gibbs:
             progress, self.max_seconds,
         )  # fmt: skip
         going = [c for c in chains if c.done - rounds.n_dropped(c.done, c.thin, before) >= MIN_DRAWS]
+        if not going and end is End.TIME:
+            return failure(f"max_seconds={self.max_seconds:g} were over before there were draws to keep: raise it.")
         if not going:
             raise KeyboardInterrupt
         recorded = min(chain.done for chain in going)
