@@ -66,7 +66,7 @@ def with_draws(fit: Fit, draws: int | None, progress: Progress) -> Fit:
     if not result.status.is_usable:
         raise FitError(result.status.sentence)
     length = None if draws is None else result.estimate.draws().draw_shape[1]
-    longer: Any = replace(method if draws is None else method.as_fixed(fit), draws=length)  # pyright: ignore
+    longer: Any = replace(method if draws is None else method.as_fixed(fit), draws=length)  # pyright: ignore[reportArgumentType]
     return with_remarks(
         replace(
             fit,

@@ -9,7 +9,10 @@ from bayesgmm.result.occupancy import _expected_empty, all_occupied, bound_remar
 
 X = bg.load_dataset("galaxies").X
 QUICK = bg.Gibbs(draws=300, tune=100, chains=2, thin=5)
-pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning"),
+    pytest.mark.filterwarnings("ignore::bayesgmm.TruncationWarning"),  # small bounds, to be quick
+]
 
 
 @pytest.fixture(scope="module")
