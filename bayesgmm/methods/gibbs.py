@@ -23,6 +23,7 @@ from bayesgmm.methods.chains import (
     run_chains,
 )
 from bayesgmm.methods.enough import (
+    LEAST_SWEEPS,
     End,
     Rounds,
     advice_at_end,
@@ -138,7 +139,7 @@ class Gibbs:
                     f"{name}={getattr(self, name)} limits a run until it is enough, and draws={self.draws} asks for a "
                     "fixed one: leave one of them out."
                 )
-        least = 2 * max(self.tune, 2) * (self.thin or 1)
+        least = max(2 * self.tune, 10 * (self.thin or 1))
         if self.max_sweeps is not None and self.max_sweeps < least:
             raise ArgumentError(
                 f"max_sweeps={self.max_sweeps} leaves too little after tune={self.tune}: at least {least} are needed."
@@ -281,7 +282,8 @@ class Gibbs:
             chains if level is None else level.recorded(chains), rounds, before, is_extension, is_enough, thinned,
             progress, self.max_seconds,
         )  # fmt: skip
-        going = [c for c in chains if c.done - rounds.n_dropped(c.done, c.thin, before) >= MIN_DRAWS]
+        fewest = MIN_DRAWS if end in (End.INTERRUPTED, End.TIME) else 4
+        going = [c for c in chains if c.done - rounds.n_dropped(c.done, c.thin, before) >= fewest]
         if not going and end is End.TIME:
             return failure(f"max_seconds={self.max_seconds:g} were over before there were draws to keep: raise it.")
         if not going:
@@ -302,7 +304,9 @@ class Gibbs:
     def _budget(self, model: Model, data: DataMatrix) -> int:
         """Sweeps of each chain after which a run until it is enough ends."""
         default = default_budget(self.chains, data.values.shape, model.n_components)
-        return max(default, 4 * self.tune) if self.max_sweeps is None else self.max_sweeps
+        if self.max_sweeps is not None:
+            return self.max_sweeps
+        return max(default, 4 * self.tune, 2 * LEAST_SWEEPS * (self.thin or 1))
 
     def _recording(self, room: int) -> Gibbs:
         """The fixed run as which a checkpoint keeps a part of a run until it is enough."""

@@ -69,7 +69,8 @@ class Checkpoint:
 
     def __init__(self, folder: Path, method: Any, identity: dict[str, str], versions: dict[str, str]):
         self.folder, self.method, self.identity, self.versions = folder, method, identity, versions
-        self._used: Checkpoint | None = None  # of a run until it is enough, the part that it goes on from
+        self._parts: dict[str, Checkpoint] = {}
+        self._used: Checkpoint | None = None  # the part that the run goes on from
         manifest = read_manifest(folder)
         if manifest is None:
             _begin(folder, {"format": FORMAT, "identity": identity, "versions": versions})
@@ -96,9 +97,11 @@ class Checkpoint:
         return [name for name in found if name.isdecimal()]
 
     def part(self, name: str, method: Any) -> Checkpoint:
-        """The folder of a part of the run, which is a fixed run by itself."""
-        identity = self.identity | {"method": convert.to_json(method)}
-        return Checkpoint(self.folder / name, method, identity, self.versions)
+        """The folder of a part of the run, which is a fixed run by itself; it is opened once."""
+        if name not in self._parts:
+            identity = self.identity | {"method": convert.to_json(method)}
+            self._parts[name] = Checkpoint(self.folder / name, method, identity, self.versions)
+        return self._parts[name]
 
     def use(self, name: str, method: Any) -> Checkpoint:
         """The part that the run goes on from, of which the status speaks."""
@@ -107,6 +110,7 @@ class Checkpoint:
 
     def drop(self, name: str) -> None:
         """Remove a part that is not needed any more."""
+        self._parts.pop(name, None)
         shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def written(self, chain: int) -> Written | None:

@@ -68,6 +68,16 @@ def test_what_is_not_enough_goes_on_with_the_same_chains(method):
 
 
 @not_converged
+@pytest.mark.parametrize(("tune", "thin"), [(0, 1), (10, 10), (100, 19), (100, 15), (0, 30)])
+def test_the_smallest_budget_leaves_draws(tune, thin):
+    least = max(2 * tune, 10 * thin)
+    with pytest.raises(ArgumentError, match=f"at least {least}"):
+        bg.Gibbs(tune=tune, thin=thin, max_sweeps=least - 1)
+    fit = bg.fit(bg.GaussianMixture(2), FAITHFUL, bg.Gibbs(tune=tune, thin=thin, max_sweeps=least, chains=2), rng=0)
+    assert fit.params.draw_shape[1] >= 4 and fit.diagnostics.dropped >= tune
+
+
+@not_converged
 def test_a_run_that_is_killed_again_and_again_ends_as_an_unbroken_one(tmp_path):
     model = bg.DirichletProcessMixture(6)
     plain = bg.fit(model, FAITHFUL, SHORT, rng=3)
