@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MAX_DRAWS, CELLS = 1000, 1e7  # of draws whose responsibilities are computed, and of these in all
 TOO_OFTEN = 0.05
-SOME_EMPTY = 0.5  # components that the prior expects to be empty, from which on their number is an upper bound
+MANY_EMPTY = 0.25  # share of components that a sparse prior expects empty, from which on their number is a bound
 NO_POINT = 0.5  # fewer points than this, in expectation, are none
 WITHOUT_DATA = "this fit is without its data (they were not in memory, or it was saved without them)"
 
@@ -186,10 +186,9 @@ def all_occupied(fit: Fit) -> float:
     process.  It is 0 for a model that is given its number of components, and where nothing is known of the data.
     """
     model = fit.model
-    is_given = not isinstance(model, MixtureOfFiniteMixtures) and not (
-        isinstance(model, GaussianMixture) and _expected_empty(model, fit.n_obs) >= SOME_EMPTY
-    )
-    if is_given or fit.kind not in ("draws", "variational") or model.n_components == 1:
+    if fit.kind not in ("draws", "variational") or model.n_components == 1 or not is_sparse(fit):
+        return 0.0
+    if isinstance(model, GaussianMixture) and _expected_empty(model, fit.n_obs) < MANY_EMPTY * model.n_components:
         return 0.0
     if fit.X is None and isinstance(fit.diagnostics, StreamDiagnostics):
         return float(not emptied(fit))

@@ -180,8 +180,9 @@ def test_eight_groups_and_five_components_at_most_is_said(name):
         bg.GaussianMixture(16, weights=bg.Dirichlet(0.01)),
         bg.GaussianMixture(5),  # five were asked for
         bg.GaussianMixture(5, weights=bg.Dirichlet(0.5)),  # a prior that is no wish for empty ones
+        bg.GaussianMixture(40),  # as uniform as can be, though some are expected to be empty
     ],
-    ids=["MFM", "sparse", "finite", "Jeffreys"],
+    ids=["MFM", "sparse", "finite", "Jeffreys", "many"],
 )
 def test_a_bound_that_is_not_reached_or_was_asked_for_is_not(model):
     assert bound_remark(bg.fit(model, EIGHT, QUICK, rng=0)) is None
