@@ -186,7 +186,8 @@ def all_occupied(fit: Fit) -> float:
     process.  It is 0 for a model that is given its number of components, and where nothing is known of the data.
     """
     model = fit.model
-    if fit.kind not in ("draws", "variational") or model.n_components == 1 or not is_sparse(fit):
+    is_known = isinstance(model, (GaussianMixture, MixtureOfFiniteMixtures)) and model.n_components > 1
+    if fit.kind not in ("draws", "variational") or not is_known or not is_sparse(fit):
         return 0.0
     if isinstance(model, GaussianMixture) and _expected_empty(model, fit.n_obs) < MANY_EMPTY * model.n_components:
         return 0.0
