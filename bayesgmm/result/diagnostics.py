@@ -14,7 +14,7 @@ from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 
-RHAT_FAR = 1.2  # from here on chains have not met, and no law says when they will
+RHAT_FAR = 1.05  # from here on chains have not met, and no law says when they will
 RHAT_LIMIT = 1.01  # Vehtari et al. (2021), Bayesian Analysis 16, 667-718, doi:10.1214/20-BA1221
 ESS_LIMIT = 400  # ibid.: what R-hat and the errors need to be trusted themselves
 N_POINTS = 5
