@@ -26,7 +26,10 @@ class NotConvergedWarning(UserWarning):
 
 
 class TruncationWarning(UserWarning):
-    """A Dirichlet process was cut off where the data still want sticks; ``fit.truncation()`` has the numbers."""
+    """The number of components is cut off where the data want more.
+
+    Of a Dirichlet process ``fit.truncation()`` has the numbers; elsewhere ``fit.occupied()`` has them.
+    """
 
 
 def shown(value: object) -> str:

@@ -71,6 +71,7 @@ TYPES = {
         RobbinsMonro,
         diagnostics.SamplerDiagnostics,
         diagnostics.QuantityDiagnostics,
+        diagnostics.EventDiagnostics,
         Imported,
         StackedModel,
         UnspecifiedMixture,
@@ -131,7 +132,7 @@ def fit(
     NotConvergedWarning
         The fit is usable, and its status says what to distrust.
     TruncationWarning
-        A Dirichlet process was cut off too early.
+        A Dirichlet process, or an unknown number of components, was cut off too early.
     """
     if not isinstance(model, MODELS):
         raise ArgumentError(f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2).")

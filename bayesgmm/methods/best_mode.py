@@ -12,7 +12,7 @@ import numpy as np
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.methods.chain_starts import LOWER_NATS, ChainSearches, ChainStarts
-from bayesgmm.methods.chains import run_chains
+from bayesgmm.methods.chains import Ending, run_chains
 from bayesgmm.methods.gibbs_chain import GibbsChain
 from bayesgmm.methods.search import SAME_NATS, Landscape, Optimum
 from bayesgmm.result.method import silent
@@ -71,7 +71,7 @@ def _stays(landscape: Landscape, best: Optimum, starts: ChainStarts) -> bool:
     thin = min(PROBE_THIN, max(1, PROBE_ROWS // len(landscape.X)))
     first = starts.draw(best, rng)
     probe = GibbsChain.of(landscape.model, landscape.data, rng, first, PROBE_DRAWS, 0, thin, PROBE_CROSSING)
-    if run_chains([probe], silent):
+    if run_chains([probe], silent) is Ending.INTERRUPTED:
         raise KeyboardInterrupt
     draws = MixtureParams.trusted(*probe.trace[:3])
     for t in np.linspace(PROBE_DRAWS - 1, PROBE_DRAWS // 2, PROBE_LOOKS).astype(int):

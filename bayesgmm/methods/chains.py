@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from enum import Enum
 from typing import Protocol
 
 import numpy as np
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads
-from bayesgmm.result.diagnostics import ESS_LIMIT, RHAT_LIMIT, SamplerDiagnostics
+from bayesgmm.result.diagnostics import (
+    ESS_LIMIT,
+    MCSE_LIMIT,
+    RHAT_LIMIT,
+    SamplerDiagnostics,
+    shown_rhat,
+)
 from bayesgmm.result.estimates import Draws, NoEstimate
 from bayesgmm.result.method import MethodResult, Progress
 from bayesgmm.result.status import Outcome, Status
@@ -34,16 +41,30 @@ class Chain(Protocol):
 class SamplerOptions(Protocol):
     """What was asked for."""
 
-    draws: int
-    chains: int
+    @property
+    def draws(self) -> int | None:
+        """Of each chain; None for as many as are enough."""
+        ...
+
+    @property
+    def chains(self) -> int: ...
 
 
-def run_chains(chains: Sequence[Chain], progress: Progress) -> bool:
-    """Run every chain to its end, taking turns on the threads; whether an interrupt came first.
+class Ending(Enum):
+    """Why chains have stopped."""
+
+    DONE = "done"
+    INTERRUPTED = "interrupted"
+    TIME = "time"
+
+
+def run_chains(chains: Sequence[Chain], progress: Progress, deadline: float = np.inf) -> Ending:
+    """Run every chain to its end, taking turns on the threads, unless an interrupt or the deadline comes first.
 
     The main thread only waits, so that an interrupt reaches it; the stretches under way are then finished.
+    `deadline` is a time of ``time.perf_counter()``.
     """
-    is_interrupted = False
+    ending = Ending.DONE
     steps = dict.fromkeys(range(len(chains)), 1)
     with ThreadPoolExecutor(min(n_threads(), len(chains)), thread_name_prefix="chain") as pool:
         running: dict[Future[float], int] = {}
@@ -58,11 +79,14 @@ def run_chains(chains: Sequence[Chain], progress: Progress) -> bool:
                         steps[c] = max(1, int(steps[c] * min(2.0, STRETCH / max(seconds, 1e-9))))
                         running[pool.submit(_stretch, chains[c], steps[c])] = c
                 progress(sum(c.done for c in chains), sum(c.total for c in chains), "draws")
+                if running and time.perf_counter() > deadline:
+                    ending = Ending.TIME
+                    break
         except KeyboardInterrupt:
-            is_interrupted = True
-            for future in running:
-                future.cancel()
-    return is_interrupted
+            ending = Ending.INTERRUPTED
+        for future in running:
+            future.cancel()
+    return ending
 
 
 def kept_lengths(done: Sequence[int], wanted: int) -> tuple[list[int], int]:
@@ -127,20 +151,15 @@ def judge(
     n_chains, n_draws = shape
     found = []
     if is_interrupted:
+        wanted = MIN_DRAWS if options.draws is None else min(options.draws, MIN_DRAWS)
         found.append(
-            f"Interrupted: {n_chains} of {options.chains} chains had at least {min(options.draws, MIN_DRAWS)} draws, "
+            f"Interrupted: {n_chains} of {options.chains} chains had at least {wanted} draws, "
             f"and the first {n_draws} of each are kept."
         )
     if n_chains == 1:
         found.append("One chain cannot show that it has found every mode: run at least 4.")
-    worst, fewest = diagnostics.worst(), min(diagnostics.quantities, key=lambda q: min(q.ess_bulk, q.ess_tail))
-    if n_chains > 1 and not worst.rhat < RHAT_LIMIT:
-        found.append(f"The chains disagree: R-hat of {worst.name} is {worst.rhat:.3f} (limit {RHAT_LIMIT}). {if_apart}")
-    elif not diagnostics.min_ess > ESS_LIMIT:
-        found.append(
-            f"Only {diagnostics.min_ess:.0f} effective draws of {fewest.name} (more than {ESS_LIMIT} are wanted): "
-            f"{if_few}"
-        )
+    found.extend(_complaints(diagnostics, n_chains, if_apart, if_few))
+    worst = diagnostics.worst()
     found.extend(notes)
     if found:
         return Status(Outcome.INTERRUPTED if is_interrupted else Outcome.NOT_CONVERGED, " ".join(found))
@@ -149,6 +168,29 @@ def judge(
         f"Converged: {n_chains} chains of {n_draws} draws agree (largest R-hat {worst.rhat:.3f}, at least "
         f"{diagnostics.min_ess:.0f} effective draws).",
     )
+
+
+def _complaints(diagnostics: SamplerDiagnostics, n_chains: int, if_apart: str, if_few: str) -> Iterator[str]:
+    """What R-hat, effective draws and the probabilities of counts say against the draws, each with what to do."""
+    worst, fewest = diagnostics.worst(), diagnostics.fewest()
+    disputed, vaguest = diagnostics.disputed(), diagnostics.vaguest()
+    if n_chains > 1 and not worst.rhat < RHAT_LIMIT:
+        yield (
+            f"The chains disagree: R-hat of {worst.name} is {shown_rhat(worst.rhat)} (limit {RHAT_LIMIT}). {if_apart}"
+        )
+    elif not diagnostics.min_ess > ESS_LIMIT:
+        yield (
+            f"Only {diagnostics.min_ess:.0f} effective draws of {fewest.name} (more than {ESS_LIMIT} are wanted): "
+            f"{if_few}"
+        )
+    elif disputed is not None:
+        how_sure = f"p = {disputed.agreement:.1g}"
+        yield f"The chains disagree about the probability of {disputed.label} ({how_sure}). {if_apart}"
+    elif vaguest is not None and not vaguest.mcse <= MCSE_LIMIT:
+        yield (
+            f"The probability of {vaguest.label} is {vaguest.probability:.2f} with a Monte Carlo error of "
+            f"{vaguest.mcse:.3f} (at most {MCSE_LIMIT} is wanted): {if_few}"
+        )
 
 
 def even_if_interrupted(judging: Callable[[], MethodResult]) -> MethodResult:

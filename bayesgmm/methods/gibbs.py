@@ -14,6 +14,8 @@ from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.best_mode import against_best_mode
 from bayesgmm.methods.chain_starts import ChainSearches
 from bayesgmm.methods.chains import (
+    MIN_DRAWS,
+    Ending,
     even_if_interrupted,
     extended_length,
     failure,
@@ -21,14 +23,25 @@ from bayesgmm.methods.chains import (
     judge,
     kept_lengths,
     run_chains,
-    stack,
 )
-from bayesgmm.methods.gibbs_chain import GibbsChain, RecordedChain
+from bayesgmm.methods.enough import (
+    LEAST_SWEEPS,
+    End,
+    Rounds,
+    advice_at_end,
+    advice_when_fixed,
+    default_budget,
+    least_sweeps,
+    room_of,
+    run_until_enough,
+    when_apart,
+)
+from bayesgmm.methods.gibbs_chain import GibbsChain, Level, RecordedChain
 from bayesgmm.methods.loop import is_real
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.independent import COMPONENTS_PRIORS, HierarchicalScale
-from bayesgmm.result.checkpoint import ODD, Checkpoint
-from bayesgmm.result.diagnostics import diagnose, invariant_quantities
+from bayesgmm.result.checkpoint import EVERY, ODD, Checkpoint
+from bayesgmm.result.diagnostics import RARE, SamplerDiagnostics, diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import MethodResult, Progress
@@ -36,8 +49,9 @@ from bayesgmm.result.method import MethodResult, Progress
 MAX_THIN = 100
 ROWS_PER_DRAW = 20_000
 STATES = ("state", "log_scale")  # of a trace
-IF_LOWER = "Fit again with another seed, or raise tune; what these draws say is not the posterior."
-RARE = 0.02  # of draws: R-hat and effective sample sizes of rarer events are not to be trusted
+COUNTS = ("n_occupied", "n_components")
+IF_LOWER = "Fit again with another seed, or with a longer tune."
+NOT_FINITE = "A draw was not finite: the prior's scale is too small for the units of these data."
 
 
 @dataclass(frozen=True)
@@ -62,18 +76,27 @@ class Gibbs:
 
     Parameters
     ----------
-    draws : int
-        Draws kept of each chain.
+    draws : int, optional
+        Draws kept of each chain.  Without it the chains go on until it is enough: R-hat is below 1.01, there are more
+        than 400 effective draws of every label-invariant quantity, and the probabilities of counts such as the number
+        of occupied components are known to 0.025.  Every other draw is dropped when there are 2,000 of a chain (fewer
+        where they would take more than a GiB), and as many sweeps again are made for each that follows.  The first
+        fifth of a run is dropped.
     tune : int
-        Draws before those, which are dropped.
+        Draws before those, which are dropped; without `draws`, sweeps that are dropped at least.
     chains : int
         At least 2 let convergence be judged; 4 or more are recommended.  They run in threads.
     thin : int, optional
-        Sweeps per draw.  By default as many as visit about 20,000 rows, at most 100: sweeps of small data are cheap,
-        and their posteriors often slow.
+        Sweeps per draw; without `draws`, of the first ones.  By default 1 without `draws`, and else as many as visit
+        about 20,000 rows, at most 100.
     crossing : float
         Probability that a sweep tries a move between modes; such a move costs a few sweeps.  Without them a chain
         stays for ever in one of several well separated modes.
+    max_sweeps : int, optional
+        Without `draws`, sweeps of each chain after which the run ends even where it is not enough; the status then
+        says how many would be.  By default what takes about a minute on two cores.
+    max_seconds : float, optional
+        Without `draws`, seconds after which the run ends.  Then the draws depend on the machine.
 
     Raises
     ------
@@ -94,21 +117,36 @@ class Gibbs:
     priors: ClassVar = COMPONENTS_PRIORS
     has_separate_chains: ClassVar = True
 
-    draws: int = 1000
+    draws: int | None = None
     tune: int = 500
     chains: int = 4
     thin: int | None = None
     crossing: float = 0.1
+    max_sweeps: int | None = None
+    max_seconds: float | None = None
 
     def __post_init__(self):
-        for name, lowest in (("draws", 4), ("tune", 0), ("chains", 1), ("thin", 1)):
+        for name, lowest in (("draws", 4), ("tune", 0), ("chains", 1), ("thin", 1), ("max_sweeps", 4)):
             value = getattr(self, name)
-            if name == "thin" and value is None:
+            if name in ("draws", "thin", "max_sweeps") and value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
                 raise ArgumentError(f"{name}={shown(value)} must be an integer of at least {lowest}.")
         if not is_real(self.crossing) or not 0 <= self.crossing <= 1:
             raise ArgumentError(f"crossing={shown(self.crossing)} must be a probability, between 0 and 1.")
+        if self.max_seconds is not None and (not is_real(self.max_seconds) or not self.max_seconds > 0):
+            raise ArgumentError(f"max_seconds={shown(self.max_seconds)} must be a positive number.")
+        for name in ("max_sweeps", "max_seconds") if self.draws is not None else ():
+            if getattr(self, name) is not None:
+                raise ArgumentError(
+                    f"{name}={getattr(self, name)} limits a run until it is enough, and draws={self.draws} asks for a "
+                    "fixed one: leave one of them out."
+                )
+        least = max(2 * self.tune, 10 * (self.thin or 1))
+        if self.max_sweeps is not None and self.max_sweeps < least:
+            raise ArgumentError(
+                f"max_sweeps={self.max_sweeps} leaves too little after tune={self.tune}: at least {least} are needed."
+            )
 
     def run(
         self,
@@ -119,8 +157,52 @@ class Gibbs:
         checkpoint: Checkpoint | None = None,
     ) -> MethodResult:
         """Sample, and judge the draws."""
-        plan, generators = self._plan(data, self.draws, self.tune), rng.spawn(self.chains)
+        generators = rng.spawn(self.chains)
         searches = ChainSearches(model, data, generators, can_move=True)
+        if self.draws is None:
+            return self._run_until_enough(searches, generators, progress, checkpoint)
+        chains = self._chains(searches, generators, self._plan(data, self.draws, self.tune), checkpoint)
+        going = chains if checkpoint is None else [RecordedChain(c, one, checkpoint) for c, one in enumerate(chains)]
+        is_interrupted = run_chains(going, progress) is Ending.INTERRUPTED
+        kept, length = kept_lengths([chain.n_kept for chain in chains], self.draws)
+        draws = _draws_of(model, data, [chains[c] for c in kept], slice(length))
+        return even_if_interrupted(lambda: self._fixed_result(searches, draws, is_interrupted))
+
+    def extend(self, fit: Fit, draws: int | None, data: DataMatrix, progress: Progress) -> MethodResult:
+        """Go on with every chain: the draws are those that one longer run would have made."""
+        old = fit.estimate
+        assert isinstance(old, Draws) and isinstance(fit.diagnostics, SamplerDiagnostics)
+        generators = np.random.default_rng(fit.seed).spawn(self.chains)  # those of the run that began the chains
+        searches = ChainSearches(fit.model, data, generators, can_move=True)
+        if draws is None:
+            return replace(self, draws=None)._extend_until_enough(fit, old, searches, progress)
+        fixed = self.as_fixed(fit)
+        chains = [GibbsChain.resumed(fit.model, data, state, *fixed._plan(data, draws, 0)) for state in old.states]
+        chains[0].advance(0)
+        is_interrupted = run_chains(chains, progress) is Ending.INTERRUPTED
+        length = extended_length([chain.n_kept for chain in chains])
+        both = joined(old, _draws_of(fit.model, data, chains, slice(length)))
+        longer = replace(fixed, draws=both.params.draw_shape[1])
+        return even_if_interrupted(lambda: longer._fixed_result(searches, both, is_interrupted))
+
+    def as_fixed(self, fit: Fit) -> Gibbs:
+        """The same, with the number of draws, and all that decides about them, of a fit."""
+        if self.draws is not None:
+            return self
+        n_draws, found = fit.estimate.draws().draw_shape[1], fit.diagnostics
+        assert isinstance(found, SamplerDiagnostics)
+        plan = {"draws": n_draws, "tune": found.dropped // found.thin, "thin": found.thin}
+        return replace(self, **plan, max_sweeps=None, max_seconds=None)
+
+    def _chains(
+        self,
+        searches: ChainSearches,
+        generators: Sequence[np.random.Generator],
+        plan: tuple[int, int, int, float],
+        checkpoint: Checkpoint | None,
+    ) -> list[GibbsChain]:
+        """Chains at their starts, or where the checkpoint has them."""
+        model, data = searches.model, searches.data
         chains: list[GibbsChain] = []
         for c, generator in enumerate(generators):
             written = None if checkpoint is None else checkpoint.written(c)
@@ -133,59 +215,173 @@ class Gibbs:
                 except ODD as error:
                     raise checkpoint.damaged(c) from error
         chains[0].advance(0)  # compiles, in the main thread, where an interrupt is heard
-        going = chains if checkpoint is None else [RecordedChain(c, one, checkpoint) for c, one in enumerate(chains)]
-        is_interrupted = run_chains(going, progress)
-        kept, length = kept_lengths([chain.n_kept for chain in chains], self.draws)
-        draws = _draws_of(model, data, [chains[c] for c in kept], length)
-        return even_if_interrupted(lambda: self._result(model, data, draws, is_interrupted, searches))
+        return chains
 
-    def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
-        """Go on with every chain: the draws are those that one longer run would have made."""
-        old = fit.estimate
-        assert isinstance(old, Draws)
-        plan = self._plan(data, draws, 0)
-        chains = [GibbsChain.resumed(fit.model, data, state, *plan) for state in old.states]
+    def _run_until_enough(
+        self,
+        searches: ChainSearches,
+        generators: Sequence[np.random.Generator],
+        progress: Progress,
+        checkpoint: Checkpoint | None,
+    ) -> MethodResult:
+        model, data = searches.model, searches.data
+        room = room_of(self.chains, _bytes_per_draw(model, data))
+        first = 1 if self.thin is None else self.thin
+        level = None if checkpoint is None else Level.latest(checkpoint, replace(self._recording(room), thin=first))
+        thin = first if level is None else level.thin
+        plan = (room, 0, thin, self.crossing)
+        chains = self._chains(searches, generators, plan, None if level is None else level.checkpoint)
+        most = self._budget(model, data)
+        least = max(2 * self.tune, least_sweeps(len(data.values)))
+        rounds = Rounds(room, min(least, most), most, self.tune)
+        return self._grow(searches, chains, rounds, 0, level, False, progress)
+
+    def _extend_until_enough(self, fit: Fit, old: Draws, searches: ChainSearches, progress: Progress) -> MethodResult:
+        found, model, data, before = fit.diagnostics, searches.model, searches.data, old.as_drawn()
+        assert isinstance(found, SamplerDiagnostics)
+        n_draws, (thin, dropped) = before.draw_shape[1], _history(fit, data)
+        room = max(room_of(len(old.states), _bytes_per_draw(model, data)), 2 * EVERY * (n_draws // (2 * EVERY) + 1))
+        chains = [GibbsChain.resumed(model, data, s, room, 0, thin, self.crossing) for s in old.states]
+        for c, chain in enumerate(chains):
+            chain.restore(n_draws, _trace_of(old, before, c, data))
         chains[0].advance(0)
-        is_interrupted = run_chains(chains, progress)
-        length = extended_length([chain.n_kept for chain in chains])
-        both = joined(old, _draws_of(fit.model, data, chains, length))
-        longer = replace(self, draws=both.params.draw_shape[1])
-        generators = np.random.default_rng(fit.seed).spawn(self.chains)  # those of the run that began the chains
-        searches = ChainSearches(fit.model, data, generators, can_move=True)
-        return even_if_interrupted(lambda: longer._result(fit.model, data, both, is_interrupted, searches))
+        sweeps = dropped + n_draws * thin
+        rounds = Rounds(room, 0, sweeps + self._budget(model, data), self.tune)
+        return self._grow(searches, chains, rounds, dropped, None, True, progress)
+
+    def _grow(
+        self,
+        searches: ChainSearches,
+        chains: list[GibbsChain],
+        rounds: Rounds,
+        before: int,
+        level: Level | None,
+        is_extension: bool,
+        progress: Progress,
+    ) -> MethodResult:
+        """Run the chains until it is enough, and judge what is kept."""
+        model, data, level_now = searches.model, searches.data, level
+
+        def window(recorded: int, before: int) -> tuple[slice, int, int]:
+            thin = chains[0].thin
+            first = rounds.n_dropped(recorded, thin, before)
+            return slice(first, recorded), thin, before + first * thin
+
+        def is_enough(recorded: int, before: int) -> bool:
+            kept, thin, dropped = window(recorded, before)
+            found = _diagnosed(data, _draws_of(model, data, chains, kept), thin, dropped)
+            return found is None or found.is_enough
+
+        def thinned() -> Sequence[GibbsChain | RecordedChain]:
+            nonlocal level_now
+            for chain in chains:
+                chain.halve()
+            if level_now is None:
+                return chains
+            level_now = level_now.thinned(chains)
+            return level_now.recorded(chains)
+
+        end, before = run_until_enough(
+            chains if level is None else level.recorded(chains), rounds, before, is_extension, is_enough, thinned,
+            progress, self.max_seconds,
+        )  # fmt: skip
+        fewest = MIN_DRAWS if end in (End.INTERRUPTED, End.TIME) else 4
+        going = [c for c in chains if c.done - rounds.n_dropped(c.done, c.thin, before) >= fewest]
+        if not going and end is End.TIME:
+            return failure(f"max_seconds={self.max_seconds:g} were over before there were draws to keep: raise it.")
+        if not going:
+            raise KeyboardInterrupt
+        recorded = min(chain.done for chain in going)
+        kept, thin, dropped = window(recorded, before)
+        draws = _draws_of(model, data, going, kept)
+
+        def result() -> MethodResult:
+            found = _diagnosed(data, draws, thin, dropped)
+            if found is None:
+                return failure(NOT_FINITE)
+            few = advice_at_end(found, end, before + recorded * thin, self.max_seconds)
+            return self._judged(searches, draws, found, end is End.INTERRUPTED, few)
+
+        return even_if_interrupted(result)
+
+    def _budget(self, model: Model, data: DataMatrix) -> int:
+        """Sweeps of each chain after which a run until it is enough ends."""
+        default = default_budget(self.chains, data.values.shape, model.n_components)
+        if self.max_sweeps is not None:
+            return self.max_sweeps
+        return max(default, 4 * self.tune, 2 * LEAST_SWEEPS * (self.thin or 1))
+
+    def _recording(self, room: int) -> Gibbs:
+        """The fixed run as which a checkpoint keeps a part of a run until it is enough."""
+        return replace(self, draws=room, tune=0, max_sweeps=None, max_seconds=None)
 
     def _plan(self, data: DataMatrix, draws: int, tune: int) -> tuple[int, int, int, float]:
         return draws, tune, self._sweeps(data), self.crossing
 
     def _sweeps(self, data: DataMatrix) -> int:
-        """Sweeps per draw."""
+        """Sweeps per draw of a fixed run."""
         return min(MAX_THIN, max(1, ROWS_PER_DRAW // len(data.values))) if self.thin is None else self.thin
 
-    def _result(
-        self, model: Model, data: DataMatrix, draws: Draws, is_interrupted: bool, searches: ChainSearches
+    def _fixed_result(self, searches: ChainSearches, draws: Draws, is_interrupted: bool) -> MethodResult:
+        thin = self._sweeps(searches.data)
+        found = _diagnosed(searches.data, draws, thin, self.tune * thin)
+        if found is None:
+            return failure(NOT_FINITE)
+        advice = advice_when_fixed(found, draws.params.draw_shape[1], thin)
+        return self._judged(searches, draws, found, is_interrupted, advice)
+
+    def _judged(
+        self, searches: ChainSearches, draws: Draws, found: SamplerDiagnostics, is_interrupted: bool, advice: str
     ) -> MethodResult:
-        stats, thin = draws.sample_stats, self._sweeps(data)
-        if not np.isfinite(stats["log_likelihood"]).all():
-            return failure("A draw was not finite: the prior's scale is too small for the units of these data.")
-        diagnostics = diagnose(invariant_quantities(draws.params, data.values) | _varying(stats))
-        status = judge(
-            diagnostics, draws.params.draw_shape, self, is_interrupted,
-            f"Raise thin (it was {thin}) or draws; if chains still sit in different modes, raise "
-            f"crossing={self.crossing:g}.",
-            f"raise thin (it was {thin}) or draws.",
-        )  # fmt: skip
-        status = against_best_mode(
-            status, draws.params, searches, "Fit again with another seed, or with a longer tune."
-        )
-        return MethodResult(draws, status, diagnostics, np.empty(0))
+        apart = when_apart(found, advice, self.crossing)
+        status = judge(found, draws.params.draw_shape, self, is_interrupted, apart, advice)
+        status = against_best_mode(status, draws.params, searches, IF_LOWER)
+        return MethodResult(draws, status, found, np.empty(0))
 
 
-def _draws_of(model: Model, data: DataMatrix, chains: Sequence[GibbsChain], length: int) -> Draws:
-    """The first `length` kept draws of each chain."""
+def _diagnosed(data: DataMatrix, draws: Draws, thin: int, dropped: int) -> SamplerDiagnostics | None:
+    """None where a draw was not finite."""
+    stats = draws.sample_stats
+    if not np.isfinite(stats["log_likelihood"]).all():
+        return None
+    quantities = invariant_quantities(draws.params, data.values, stats["log_likelihood"]) | _varying(stats)
+    counts = {name: stats[name] for name in COUNTS if name in quantities}
+    return replace(diagnose(quantities, 0, 0, counts), thin=thin, dropped=dropped)
+
+
+def _history(fit: Fit, data: DataMatrix) -> tuple[int, int]:
+    """Sweeps per draw of a fit, and those before its draws; a fixed run's options know them, of older files too."""
+    method, found = fit.method, fit.diagnostics
+    assert isinstance(method, Gibbs) and isinstance(found, SamplerDiagnostics)
+    if method.draws is None:
+        return found.thin, found.dropped
+    thin = method._sweeps(data)
+    return thin, method.tune * thin
+
+
+def _bytes_per_draw(model: Model, data: DataMatrix) -> int:
+    n_features = data.values.shape[1]
+    return 8 * model.n_components * (1 + n_features + n_features ** (1 if model.covariance.is_diagonal else 2))
+
+
+def _trace_of(draws: Draws, params: MixtureParams, c: int, data: DataMatrix) -> dict[str, np.ndarray]:
+    """The draws of one chain as its trace has them."""
+    stats = {name: values[c] for name, values in draws.sample_stats.items()}
+    state = stats.get("concentration", stats.get("n_components"))
+    found = {
+        "weights": params.weights[c], "means": params.means[c], "factors": params.precision_chol[c],
+        "log_likelihood": stats["log_likelihood"] + 0.5 * data.values.size * LOG_2PI,
+        "n_occupied": stats["n_occupied"], "state": state, "log_scale": stats.get("scale_log_det"),
+    }  # fmt: skip
+    return {name: values for name, values in found.items() if values is not None}
+
+
+def _draws_of(model: Model, data: DataMatrix, chains: Sequence[GibbsChain], kept: slice) -> Draws:
+    """Those kept draws of each chain."""
     traces = [one.trace for one in chains]
-    params = stack([MixtureParams.trusted(*trace[:3]) for trace in traces], length)
+    params = MixtureParams.trusted(*(np.stack([trace[i][kept] for trace in traces]) for i in range(3)))
     numbers = {
-        name: np.stack([getattr(trace, name)[:length] for trace in traces])
+        name: np.stack([getattr(trace, name)[kept] for trace in traces])
         for name in ("log_likelihood", "n_occupied", *STATES)
     }
     stats = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +76,14 @@ class GibbsChain:
         for name, values in kept.items():
             getattr(self.trace, name)[: self.n_kept] = values
 
+    def halve(self) -> None:
+        """Keep every other draw, and from here on only so many: as if `thin` had been twice as large all along."""
+        for values in self.trace:
+            kept = values[(self.done + 1) % 2 : self.done : 2].copy()  # the last one always, as the next come after it
+            values[: len(kept)] = kept
+        self.done = (self.done + 1) // 2
+        self.thin *= 2
+
     def state(self) -> ChainState:
         """All that decides about the draws to come."""
         arrays = {name: array.astype(float) for name, array in self._present().items()}
@@ -106,11 +116,28 @@ class RecordedChain:
 
     def __init__(self, number: int, chain: GibbsChain, checkpoint: Checkpoint):
         self.number, self.chain, self.checkpoint = number, chain, checkpoint
-        self.total = chain.total
 
     @property
     def done(self) -> int:
         return self.chain.done
+
+    @property
+    def thin(self) -> int:
+        return self.chain.thin
+
+    @property
+    def total(self) -> int:
+        return self.chain.total
+
+    @total.setter
+    def total(self, value: int) -> None:
+        self.chain.total = value
+
+    def write_all(self) -> None:
+        """Write every draw anew."""
+        one = self.chain
+        kept = {name: values[: one.n_kept] for name, values in one.trace._asdict().items()}
+        self.checkpoint.write(self.number, one.done, 0, kept, one.state())
 
     def advance(self, steps: int) -> None:
         """Make draws as `GibbsChain.advance` does, up to the end of the chunk at most."""
@@ -122,6 +149,56 @@ class RecordedChain:
         if position % EVERY == 0 or one.done == one.total:
             kept = {name: values[begin : one.n_kept] for name, values in one.trace._asdict().items()}
             self.checkpoint.write(self.number, one.done, begin, kept if one.n_kept > begin else {}, one.state())
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """A run until it is enough on disk: one folder for each number of sweeps per draw, of which the last is kept.
+
+    Parameters
+    ----------
+    whole : Checkpoint
+        Of the run.
+    plan : Any
+        The method as a fixed run of these draws.
+    checkpoint : Checkpoint
+        Of the folder.
+    """
+
+    whole: Checkpoint
+    plan: Any
+    checkpoint: Checkpoint
+
+    @classmethod
+    def latest(cls, whole: Checkpoint, first: Any) -> Level:
+        """The last one that has every chain, or the first one."""
+        for thin in sorted((int(name) for name in whole.part_names("thin-")), reverse=True):
+            plan = replace(first, thin=thin)
+            if thin > first.thin and all(whole.part(f"thin-{thin}", plan).has(c) for c in range(first.chains)):
+                return cls.of(whole, plan)
+        return cls.of(whole, first)
+
+    @classmethod
+    def of(cls, whole: Checkpoint, plan: Any) -> Level:
+        """The one with that plan."""
+        return cls(whole, plan, whole.use(f"thin-{plan.thin}", plan))
+
+    @property
+    def thin(self) -> int:
+        return self.plan.thin
+
+    def recorded(self, chains: Sequence[GibbsChain]) -> list[RecordedChain]:
+        """The chains, written down here."""
+        return [RecordedChain(c, chain, self.checkpoint) for c, chain in enumerate(chains)]
+
+    def thinned(self, chains: Sequence[GibbsChain]) -> Level:
+        """The next one, with all that the chains have; this one goes when that is written."""
+        plan = replace(self.plan, thin=chains[0].thin)
+        after = Level(self.whole, plan, self.whole.part(f"thin-{plan.thin}", plan))
+        for one in after.recorded(chains):
+            one.write_all()
+        self.whole.drop(f"thin-{self.thin}")
+        return after
 
 
 def compiled_prior(prior: ConjugateMixture) -> Conjugate:

@@ -22,11 +22,12 @@ from bayesgmm.methods.chains import (
     kept_lengths,
     stack,
 )
+from bayesgmm.methods.enough import longer, rounded_up
 from bayesgmm.methods.loop import is_real
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.checkpoint import Checkpoint
-from bayesgmm.result.diagnostics import diagnose, invariant_quantities
+from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities
 from bayesgmm.result.estimates import ChainState, Draws
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import MethodResult, Progress
@@ -129,8 +130,14 @@ class NUTS:
         draws = _draws_of([chains[c] for c in kept], length)
         return even_if_interrupted(lambda: self._result(data, draws, is_interrupted, searches))
 
-    def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
+    def as_fixed(self, fit: Fit) -> NUTS:
+        """The same: its number of draws is fixed."""
+        return self
+
+    def extend(self, fit: Fit, draws: int | None, data: DataMatrix, progress: Progress) -> MethodResult:
         """Draw further stretches from each chain's last draw, tuned anew: nutpie cannot save its state."""
+        if draws is None:
+            raise ArgumentError("NUTS needs to know how many further draws: extend(draws=1000), for example.")
         old = fit.estimate
         assert isinstance(old, Draws)
         n_chains, n_old = old.params.draw_shape
@@ -143,9 +150,9 @@ class NUTS:
             return failure(f"{self.nuts_sampler} stopped with an error: {str(error).strip().splitlines()[0]}")
         lengths = [len(chain) for chain in chains] + [0] * (n_chains - len(chains))  # some may not have begun
         both = joined(old, _draws_of(chains, extended_length(lengths)))
-        longer = replace(self, draws=both.params.draw_shape[1])
+        whole = replace(self, draws=both.params.draw_shape[1])
         searches = ChainSearches(fit.model, data, np.random.default_rng(fit.seed).spawn(n_chains), can_move=False)
-        result = even_if_interrupted(lambda: longer._result(data, both, is_interrupted, searches))
+        result = even_if_interrupted(lambda: whole._result(data, both, is_interrupted, searches))
         n_new = both.params.draw_shape[1] - n_old
         note = f"The last {n_new} draws of each chain were made after tuning anew, since nutpie cannot save its state."
         return replace(result, status=Status(result.status.outcome, f"{result.status.sentence} {note}"))
@@ -185,8 +192,9 @@ class NUTS:
             int(stats["diverging"].sum()), int(stats["reached_max_treedepth"].sum()),
         )  # fmt: skip
         status = judge(
-            diagnostics, draws.params.draw_shape, self, is_interrupted, IF_APART, "raise draws.", self._notes(stats)
-        )
+            diagnostics, draws.params.draw_shape, self, is_interrupted, IF_APART,
+            _more(diagnostics, draws.params.draw_shape[1]), self._notes(stats),
+        )  # fmt: skip
         status = against_best_mode(status, draws.params, searches, "Gibbs() moves between modes: compare its answer.")
         return MethodResult(draws, status, diagnostics, np.empty(0))
 
@@ -230,6 +238,18 @@ class LastDraws:
     def draw(self, chain: int, rng: np.random.Generator) -> MixtureParams:
         """The start of a chain."""
         return _inside(MixtureParams.trusted(*(self.states[chain].arrays[name] for name in PARAMS)))
+
+
+def _more(diagnostics: SamplerDiagnostics, n_draws: int) -> str:
+    """How many draws would be enough."""
+    times = longer(diagnostics)
+    if np.isnan(times):
+        return "raise draws."
+    further = rounded_up((times - 1.0) * n_draws)
+    return (
+        f"about {times:g} times as many draws would do, which take {times:g} times as long: draws="
+        f"{rounded_up(times * n_draws):.0f}, or fit.extend({further:.0f}) for those that are missing."
+    )
 
 
 def _inside(params: MixtureParams) -> MixtureParams:

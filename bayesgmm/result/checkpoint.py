@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,9 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, method: Any, identity: dict[str, str], versions: dict[str, str]):
-        self.folder, self.method = folder, method
+        self.folder, self.method, self.identity, self.versions = folder, method, identity, versions
+        self._parts: dict[str, Checkpoint] = {}
+        self._used: Checkpoint | None = None  # the part that the run goes on from
         if read_manifest(folder) is None:
             _make(folder)
         self._held = _hold(folder)
@@ -93,13 +96,42 @@ class Checkpoint:
 
     def close(self) -> None:
         """Let others have the folder."""
+        for part in self._parts.values():
+            part.close()
         if self._held is not None:
             self._held.close()
 
     @property
     def is_finished(self) -> bool:
         """Whether every chain was finished when the folder was opened."""
-        return all(done == self._total for done in self._found)
+        return self.method.draws is not None and all(done == self._total for done in self._found)
+
+    def has(self, chain: int) -> bool:
+        """Whether there was anything of a chain when the folder was opened."""
+        return self._found[chain] > 0
+
+    def part_names(self, prefix: str) -> list[str]:
+        """What follows the prefix in the names of the parts."""
+        found = [path.name.removeprefix(prefix) for path in self.folder.glob(f"{prefix}*") if path.is_dir()]
+        return [name for name in found if name.isdecimal()]
+
+    def part(self, name: str, method: Any) -> Checkpoint:
+        """The folder of a part of the run, which is a fixed run by itself; it is opened once."""
+        if name not in self._parts:
+            identity = self.identity | {"method": convert.to_json(method)}
+            self._parts[name] = Checkpoint(self.folder / name, method, identity, self.versions)
+        return self._parts[name]
+
+    def use(self, name: str, method: Any) -> Checkpoint:
+        """The part that the run goes on from, of which the status speaks."""
+        self._used = self.part(name, method)
+        return self._used
+
+    def drop(self, name: str) -> None:
+        """Remove a part that is not needed any more."""
+        if (part := self._parts.pop(name, None)) is not None:
+            part.close()
+        shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def written(self, chain: int) -> Written | None:
         """What there was of a chain when the folder was opened; None where that is nothing.
@@ -125,6 +157,10 @@ class Checkpoint:
     def note(self) -> str:
         """What the status says about what was read and what was made again."""
         where, found = f"{str(self.folder)!r}", self._found
+        if self._used is not None:
+            found = self._used._found
+            said = f"{sum(found)} recorded draws were read from {where}; at most {EVERY} of each chain were made again."
+            return said + self._about_versions() if any(found) else ""
         finished = sum(done == self._total for done in found)
         if not any(found):
             return ""
@@ -141,13 +177,16 @@ class Checkpoint:
                 f"{finished} of {len(found)} chains were read from {where}, and {again} unfinished "
                 f"{'one was' if again == 1 else 'ones were'} begun again, each with its own seed."
             )
-        if self._changed:
-            names = ", ".join(name.removeprefix("version_") for name in self._changed)
-            said += (
-                f" The folder was begun with other versions of {names}: the draws are valid, but "
-                "need not be those of an unbroken run."
-            )
-        return said
+        return said + self._about_versions()
+
+    def _about_versions(self) -> str:
+        if not self._changed:
+            return ""
+        names = ", ".join(name.removeprefix("version_") for name in self._changed)
+        return (
+            f" The folder was begun with other versions of {names}: the draws are valid, but "
+            "need not be those of an unbroken run."
+        )
 
     @property
     def _total(self) -> int:

@@ -49,7 +49,7 @@ def with_data(fit: Fit, source: DataSource, seed: int, progress: Progress) -> Fi
     )
 
 
-def with_draws(fit: Fit, draws: int, progress: Progress) -> Fit:
+def with_draws(fit: Fit, draws: int | None, progress: Progress) -> Fit:
     """The fit of ``Fit.extend``."""
     method = fit.method
     if not isinstance(method, Sampler) or fit.kind != "draws":
@@ -65,7 +65,8 @@ def with_draws(fit: Fit, draws: int, progress: Progress) -> Fit:
     result = method.extend(fit, draws, DataMatrix(fit.X, fit.feature_names), progress)
     if not result.status.is_usable:
         raise FitError(result.status.sentence)
-    longer: Any = replace(method, draws=result.estimate.draws().draw_shape[1])  # pyright: ignore[reportArgumentType]
+    length = None if draws is None else result.estimate.draws().draw_shape[1]
+    longer: Any = replace(method if draws is None else method.as_fixed(fit), draws=length)  # pyright: ignore[reportArgumentType]
     return with_remarks(
         replace(
             fit,

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from scipy.special import fdtrc
 
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 
+RHAT_FAR = 1.05  # from here on chains have not met, and no law says when they will
 RHAT_LIMIT = 1.01  # Vehtari et al. (2021), Bayesian Analysis 16, 667-718, doi:10.1214/20-BA1221
 ESS_LIMIT = 400  # ibid.: what R-hat and the errors need to be trusted themselves
 N_POINTS = 5
 N_COEFFICIENTS = 4  # of a direction that a message lists
+RHAT_DIGITS = 1.0 / np.sqrt(np.finfo(float).eps)  # above, the variance within chains is rounding error
+MCSE_LIMIT = 0.025  # of a probability: the error that `ESS_LIMIT` independent draws have at worst
+AGREE_LIMIT = 0.01  # level at which chains disagree about any of the probabilities, after Bonferroni
+RARE = 0.02  # events of smaller probability, or their complements, are too rare to be judged
+MIN_VISITS = 20  # of all chains to an event, below which means of batches are not near normal
+N_BATCHES = 20
 
 
 @dataclass(frozen=True)
@@ -126,37 +136,124 @@ class QuantityDiagnostics:
 
 
 @dataclass(frozen=True)
+class EventDiagnostics:
+    """The probability that a count has one value, and how well it is known.
+
+    R-hat and effective sample sizes, which rest on ranks, say little about a count that hardly ever changes.  The
+    indicator of each of its values has a mean with an error of its own, and whether chains agree about this mean is
+    an analysis of variance of the means of batches.
+
+    Parameters
+    ----------
+    name : str
+        Of the count.
+    value : int
+    probability : float
+    mcse : float
+        Its Monte Carlo standard error; differences between chains raise it.
+    agreement : float
+        p-value of the hypothesis that all chains have the same probability; 1 where the event was seen too seldom
+        for the test.
+    """
+
+    name: str
+    value: int
+    probability: float
+    mcse: float
+    agreement: float
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} = {self.value}"
+
+
+@dataclass(frozen=True)
 class SamplerDiagnostics:
-    """Label-invariant quantities, and what the sampler itself reported."""
+    """Label-invariant quantities, and what the sampler itself reported.
+
+    Parameters
+    ----------
+    quantities : tuple of QuantityDiagnostics
+    n_divergent, n_max_treedepth : int
+    events : tuple of EventDiagnostics
+        Of the counts among the quantities, which are judged by these and not by R-hat.
+    thin : int
+        Sweeps per kept draw.
+    dropped : int
+        Sweeps before the kept draws.
+    """
 
     quantities: tuple[QuantityDiagnostics, ...]
     n_divergent: int
     n_max_treedepth: int
+    events: tuple[EventDiagnostics, ...] = ()
+    thin: int = 1
+    dropped: int = 0
+
+    @property
+    def judged(self) -> tuple[QuantityDiagnostics, ...]:
+        """The quantities that R-hat and effective sample sizes can judge: all but the counts."""
+        counts = {event.name for event in self.events}
+        return tuple(q for q in self.quantities if q.name not in counts)
 
     @property
     def max_rhat(self) -> float:
-        return float(np.max([q.rhat for q in self.quantities]))
+        return float(np.max([q.rhat for q in self.judged]))
 
     @property
     def min_ess(self) -> float:
-        return float(np.min([min(q.ess_bulk, q.ess_tail) for q in self.quantities]))
+        return float(np.min([min(q.ess_bulk, q.ess_tail) for q in self.judged]))
 
     def worst(self) -> QuantityDiagnostics:
         """The quantity with the largest R-hat."""
-        return max(self.quantities, key=lambda q: q.rhat)
+        return max(self.judged, key=lambda q: q.rhat)
+
+    def fewest(self) -> QuantityDiagnostics:
+        """The quantity with the fewest effective draws."""
+        return min(self.judged, key=lambda q: min(q.ess_bulk, q.ess_tail))
+
+    def vaguest(self) -> EventDiagnostics | None:
+        """The event whose probability has the largest error; None without counts."""
+        return max(self.events, key=lambda event: event.mcse, default=None)
+
+    def disputed(self) -> EventDiagnostics | None:
+        """The event about which chains differ most, where that is more than chance; None otherwise."""
+        most = min(self.events, key=lambda event: event.agreement, default=None)
+        return most if most is not None and not most.agreement * len(self.events) >= AGREE_LIMIT else None
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether all chains agree and every error is small enough."""
+        is_known = all(e.mcse <= MCSE_LIMIT for e in self.events) and self.disputed() is None
+        return is_known and bool(self.max_rhat < RHAT_LIMIT and self.min_ess > ESS_LIMIT)
+
+    def times_longer(self) -> float:
+        """How many times as many sweeps would be enough, by the laws of long runs; NaN where chains are far apart.
+
+        Effective draws grow with the length of a run, and the squares of errors and of R-hat less one fall with it.
+        """
+        if not self.max_rhat < RHAT_FAR:
+            return float("nan")
+        by_rhat = (self.max_rhat**2 - 1.0) / (RHAT_LIMIT**2 - 1.0)
+        by_error = max(((e.mcse / MCSE_LIMIT) ** 2 for e in self.events), default=0.0)
+        return float(max(ESS_LIMIT / self.min_ess, by_rhat, by_error))
 
 
-def invariant_quantities(draws: MixtureParams, X: np.ndarray) -> dict[str, np.ndarray]:
+def invariant_quantities(
+    draws: MixtureParams, X: np.ndarray, log_likelihood: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Label-invariant (chain, draw) quantities of unaligned draws.
 
-    The log likelihood, the sum of squared weights, and the log density at `N_POINTS` rows of X spread
-    from its middle to its edge (by Mahalanobis rank, so that units do not matter).
+    The log likelihood (computed here unless the sampler has it), the sum of squared weights, and the log density at
+    `N_POINTS` rows of X spread from its middle to its edge (by Mahalanobis rank, so that units do not matter).
     """
-    log_likelihood = np.zeros(int(np.prod(draws.draw_shape)))
-    for _, block in density.log_density_blocks(draws, X):
-        log_likelihood += block.sum(1)
+    if log_likelihood is None:
+        total = np.zeros(int(np.prod(draws.draw_shape)))
+        for _, block in density.log_density_blocks(draws, X):
+            total += block.sum(1)
+        log_likelihood = total.reshape(draws.draw_shape)
     quantities = {
-        "log_likelihood": log_likelihood.reshape(draws.draw_shape),
+        "log_likelihood": log_likelihood,
         "sum_squared_weights": (draws.weights**2).sum(-1),
     }
     rows = _spread_rows(X)
@@ -166,8 +263,13 @@ def invariant_quantities(draws: MixtureParams, X: np.ndarray) -> dict[str, np.nd
     return quantities
 
 
-def diagnose(quantities: dict[str, np.ndarray], n_divergent: int = 0, n_max_treedepth: int = 0) -> SamplerDiagnostics:
-    """R-hat, effective sample sizes and Monte Carlo errors of (chain, draw) quantities."""
+def diagnose(
+    quantities: dict[str, np.ndarray],
+    n_divergent: int = 0,
+    n_max_treedepth: int = 0,
+    counts: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> SamplerDiagnostics:
+    """R-hat, effective sample sizes and Monte Carlo errors of (chain, draw) quantities, and events of counts."""
     from arviz_stats import base
 
     array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
@@ -186,10 +288,55 @@ def diagnose(quantities: dict[str, np.ndarray], n_divergent: int = 0, n_max_tree
                     float(array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean")),
                     float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="bulk")),
                     float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
-                    float(array_stats.rhat(values, chain_axis=0, draw_axis=1, method="rank")),
+                    _digits(float(array_stats.rhat(values, chain_axis=0, draw_axis=1, method="rank"))),
                 )
             )
-    return SamplerDiagnostics(tuple(rows), n_divergent, n_max_treedepth)
+    events = tuple(event for name, values in counts.items() for event in events_of(name, values))
+    return SamplerDiagnostics(tuple(rows), n_divergent, n_max_treedepth, events)
+
+
+def events_of(name: str, counts: np.ndarray) -> list[EventDiagnostics]:
+    """Of (chain, draw) counts, every value whose probability is neither near 0 nor near 1."""
+    from arviz_stats import base
+
+    array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
+    found = []
+    for value in np.unique(counts):
+        here = (counts == value).astype(float)
+        if RARE <= here.mean() <= 1.0 - RARE:
+            error = float(array_stats.mcse(here, chain_axis=0, draw_axis=1, method="mean"))
+            found.append(EventDiagnostics(name, int(value), float(here.mean()), error, chains_agree(here)))
+    return found
+
+
+def chains_agree(here: np.ndarray) -> float:
+    """p-value that the rows of a (chain, draw) indicator have one mean: F test of the means of batches.
+
+    Batches shorter than the memory of the chains make it too small rather than too large.
+    """
+    n_chains, n_draws = here.shape
+    size = n_draws // N_BATCHES
+    n_visits = int(here[:, 0].sum() + (np.diff(here, axis=1) > 0).sum())
+    n_leaves = int((1.0 - here[:, 0]).sum() + (np.diff(here, axis=1) < 0).sum())
+    is_moving = (np.diff(here, axis=1) != 0).any()
+    if n_chains == 1 or size < 2 or (is_moving and min(n_visits, n_leaves) < MIN_VISITS):
+        return 1.0
+    means = here[:, n_draws - size * N_BATCHES :].reshape(n_chains, N_BATCHES, size).mean(2)
+    between = N_BATCHES * means.mean(1).var(ddof=1)
+    within = means.var(axis=1, ddof=1).mean()
+    if between == 0.0 or within == 0.0:
+        return float(between == 0.0)
+    return float(fdtrc(n_chains - 1, n_chains * (N_BATCHES - 1), between / within))
+
+
+def shown_rhat(rhat: float) -> str:
+    """An R-hat for people."""
+    return "infinite" if np.isinf(rhat) else f"{rhat:.3f}"
+
+
+def _digits(rhat: float) -> float:
+    """An R-hat without those of rounding errors, as of chains that do not move."""
+    return float("inf") if rhat > RHAT_DIGITS else rhat
 
 
 def _spread_rows(X: np.ndarray) -> list[int]:

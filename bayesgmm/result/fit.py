@@ -254,11 +254,11 @@ class Fit:
         NotConvergedWarning
             The status of the new fit says what to distrust.
         TruncationWarning
-            A Dirichlet process was cut off too early.
+            A Dirichlet process, or an unknown number of components, was cut off too early.
         """
         return warned(continuation.with_data(self, data_source(X), as_seed(rng), progress))
 
-    def extend(self, draws: int, progress: Progress = silent) -> Fit:
+    def extend(self, draws: int | None = None, progress: Progress = silent) -> Fit:
         """A new fit with further draws of every chain.
 
         `Gibbs` goes on where its chains were, also after `load`: ``fit(..., Gibbs(draws=500)).extend(500)`` has the
@@ -267,8 +267,8 @@ class Fit:
 
         Parameters
         ----------
-        draws : int
-            Of each chain, at least 1.
+        draws : int, optional
+            Of each chain, at least 1.  Without it `Gibbs` goes on until it is enough, or for its budget once more.
         progress : callable
             ``progress(done, total, note)``.
 
@@ -288,11 +288,11 @@ class Fit:
         NotConvergedWarning
             The status of the new fit says what to distrust.
         TruncationWarning
-            A Dirichlet process was cut off too early.
+            A Dirichlet process, or an unknown number of components, was cut off too early.
         """
-        if isinstance(draws, bool) or not isinstance(draws, Integral) or draws < 1:
+        if draws is not None and (isinstance(draws, bool) or not isinstance(draws, Integral) or draws < 1):
             raise ArgumentError(f"draws={shown(draws)} must be an integer of at least 1.")
-        return warned(continuation.with_draws(self, int(draws), progress))
+        return warned(continuation.with_draws(self, None if draws is None else int(draws), progress))
 
     def to_datatree(
         self, log_likelihood: bool = True, posterior_predictive: bool = False, log_prior: bool = False
@@ -367,6 +367,8 @@ def warned(fit: Fit) -> Fit:
         truncation = fit.truncation()
         if truncation.is_too_small:
             warnings.warn(str(truncation), TruncationWarning, stacklevel=3)
+    elif fit.status.is_usable and (remark := occupancy.bound_remark(fit)) is not None:
+        warnings.warn(remark, TruncationWarning, stacklevel=3)
     return fit
 
 

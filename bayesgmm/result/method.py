@@ -48,9 +48,16 @@ class Method(Protocol):
 class Sampler(Protocol):
     """A method that runs Markov chains, which can be written down as they go and can go on."""
 
-    draws: int
-    tune: int
-    chains: int
+    @property
+    def draws(self) -> int | None:
+        """Kept of each chain; None for as many as are enough."""
+        ...
+
+    @property
+    def tune(self) -> int: ...
+
+    @property
+    def chains(self) -> int: ...
 
     @property
     def has_separate_chains(self) -> bool:
@@ -68,6 +75,10 @@ class Sampler(Protocol):
         """Run; what the checkpoint has is not made again."""
         ...
 
-    def extend(self, fit: Fit, draws: int, data: DataMatrix, progress: Progress) -> MethodResult:
-        """The draws of a fit and `draws` more of each chain."""
+    def extend(self, fit: Fit, draws: int | None, data: DataMatrix, progress: Progress) -> MethodResult:
+        """The draws of a fit and `draws` more of each chain, or as many as are enough."""
+        ...
+
+    def as_fixed(self, fit: Fit) -> Sampler:
+        """The method with the number of draws that a fit of it has."""
         ...

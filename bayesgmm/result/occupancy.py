@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import gammaln
 
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_DRAWS, CELLS = 1000, 1e7  # of draws whose responsibilities are computed, and of these in all
 TOO_OFTEN = 0.05
+MANY_EMPTY = 0.25  # share of components that a sparse prior expects empty, from which on their number is a bound
 NO_POINT = 0.5  # fewer points than this, in expectation, are none
 WITHOUT_DATA = "this fit is without its data (they were not in memory, or it was saved without them)"
 
@@ -167,12 +169,58 @@ def remarks(fit: Fit) -> list[str]:
             said.append(_most_probable(shares["n_components"], "components"))
     if isinstance(fit.model, DirichletProcessMixture):
         said.append(str(truncation(fit)))
+    elif (remark := bound_remark(fit)) is not None:
+        said.append(remark)
     return said
 
 
 def _most_probable(shares: pd.Series, words: str) -> str:
     middle = np.searchsorted(shares.cumsum().to_numpy(), (0.05, 0.95)) + 1
     return f"Most probable number of {words}: {shares.idxmax()} ({shares.max():.2f}; 90 %: {middle[0]} to {middle[1]})."
+
+
+def all_occupied(fit: Fit) -> float:
+    """Posterior probability that every component holds a point, where the prior lets the data choose how many do.
+
+    Above `TOO_OFTEN` the largest number of components cuts the posterior off, as the truncation does of a Dirichlet
+    process.  It is 0 for a model that is given its number of components, and where nothing is known of the data.
+    """
+    model = fit.model
+    is_known = isinstance(model, (GaussianMixture, MixtureOfFiniteMixtures)) and model.n_components > 1
+    if fit.kind not in ("draws", "variational") or not is_known or not is_sparse(fit):
+        return 0.0
+    if isinstance(model, GaussianMixture) and _expected_empty(model, fit.n_obs) < MANY_EMPTY * model.n_components:
+        return 0.0
+    if fit.X is None and isinstance(fit.diagnostics, StreamDiagnostics):
+        return float(not emptied(fit))
+    if fit.X is None and _sampled_counts(fit) is None:
+        return 0.0
+    if fit.kind == "variational" and fit.estimate.is_aligned:
+        return float(not emptied(fit))
+    return float((_occupied_draws(fit) == model.n_components).mean())
+
+
+def bound_remark(fit: Fit) -> str | None:
+    """What to do about a number of components that is too small; None where it is not."""
+    share = all_occupied(fit)
+    if not share > TOO_OFTEN:
+        return None
+    name = "max_components" if isinstance(fit.model, MixtureOfFiniteMixtures) else "n_components"
+    how_often = f" in {_percent(share)} of the draws" if fit.kind == "draws" else ""
+    return (
+        f"All {fit.model.n_components} components hold points{how_often}, so that more may be wanted than there are: "
+        f"raise {name}."
+    )
+
+
+def _expected_empty(model: GaussianMixture, n_obs: int) -> float:
+    """Prior expectation of the number of components without any of so many points."""
+    each = np.broadcast_to(np.asarray(model.weights.concentration, float), (model.n_components,))
+    rest = each.sum() - each
+    if not rest.all():
+        return 0.0
+    log_empty = gammaln(rest + each) - gammaln(rest) + gammaln(rest + n_obs) - gammaln(rest + each + n_obs)
+    return float(np.exp(log_empty).sum())
 
 
 def is_sparse(fit: Fit) -> bool:

@@ -5,10 +5,14 @@ import pytest
 from fits import made
 
 import bayesgmm as bg
+from bayesgmm.result.occupancy import _expected_empty, all_occupied, bound_remark
 
 X = bg.load_dataset("galaxies").X
 QUICK = bg.Gibbs(draws=300, tune=100, chains=2, thin=5)
-pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning"),
+    pytest.mark.filterwarnings("ignore::bayesgmm.TruncationWarning"),  # small bounds, to be quick
+]
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +156,43 @@ def test_shares_are_rounded_as_one_would(weight, occupied, words):
 
     text = str(Truncation(9, 0.0123, weight, occupied, 1234.4))
     assert words in text and "at most 0.012 (L1" in text
+
+
+EIGHT = np.random.default_rng(0).normal(size=(400, 2)) + np.repeat(np.arange(8), 50)[:, None] * [10, 7]
+BOUNDED = {
+    "max_components": bg.MixtureOfFiniteMixtures(5),
+    "n_components": bg.GaussianMixture(5, weights=bg.Dirichlet(0.01)),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_eight_groups_and_five_components_at_most_is_said(name):
+    with pytest.warns(bg.TruncationWarning, match=f"more may be wanted than there are: raise {name}") as caught:
+        fit = bg.fit(BOUNDED[name], EIGHT, QUICK, rng=0)
+    assert any(w.filename == __file__ for w in caught)
+    assert f"raise {name}" in fit.status.sentence and all_occupied(fit) > 0.5
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        bg.MixtureOfFiniteMixtures(16),
+        bg.GaussianMixture(16, weights=bg.Dirichlet(0.01)),
+        bg.GaussianMixture(5),  # five were asked for
+        bg.GaussianMixture(5, weights=bg.Dirichlet(0.5)),  # a prior that is no wish for empty ones
+        bg.GaussianMixture(40),  # as uniform as can be, though some are expected to be empty
+    ],
+    ids=["MFM", "sparse", "finite", "Jeffreys", "many"],
+)
+def test_a_bound_that_is_not_reached_or_was_asked_for_is_not(model):
+    assert bound_remark(bg.fit(model, EIGHT, QUICK, rng=0)) is None
+
+
+def test_expected_empty_components_are_those_of_draws_from_the_prior():
+    """Dirichlet weights, then points: counted."""
+    rng, concentration, n_obs = np.random.default_rng(0), np.array([0.05, 0.2, 1.0]), 40
+    counts = np.array([rng.multinomial(n_obs, w) for w in rng.dirichlet(concentration, 20_000)])
+    empty = (counts == 0).sum(1)
+    model = bg.GaussianMixture(3, weights=bg.Dirichlet(concentration))
+    error = empty.std() / np.sqrt(len(empty))
+    assert abs(_expected_empty(model, n_obs) - empty.mean()) < 4 * error
