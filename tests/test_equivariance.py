@@ -84,7 +84,8 @@ def test_shifts(structure, name, spreads):
     """The data are rounded to what the shifted ones can hold, so both fits see the same points exactly.
 
     What float64 leaves: means at 1e8 spreads have a resolution of 1e8 x 2e-16 = 2e-8 spreads, and EM's own slow
-    directions magnify an error in each step by up to 1 / (1 - rate), a hundred here.
+    directions magnify an error in each step by up to 1 / (1 - rate), a hundred here.  Both climbs stop where at most
+    1e-8 nats a point are to come in the mean, and one point may differ by a few times as much.
     """
     shift = spreads * X.std(0) * [1.0, -1.0, 0.7]
     moved = X + shift
@@ -92,7 +93,7 @@ def test_shifts(structure, name, spreads):
     original, found = fitted(structure, rounded, METHODS[name]), fitted(structure, moved, METHODS[name])
     assert_mapped(found, original, IDENTITY, shift, max(1e-9, 1e-14 * spreads * 10))
     jointly = found.log_density(moved) - original.log_density(rounded)
-    assert np.abs(jointly).max() < max(1e-8, 1e-14 * spreads * 100)
+    assert np.abs(jointly).max() < max(3e-8, 1e-14 * spreads * 100)
 
 
 @pytest.mark.parametrize("structure", ["full", "diagonal", "spherical"])  # a shared covariance does not collapse

@@ -83,7 +83,8 @@ def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray
         cutoff, *tail = np.sort(ratios, axis=None)[-tail_length(ratios.size, share) - 1 :]
         # Few labellings, each many times: a bounded discrete law.  Pareto's is scaled by the first quartile above the
         # cutoff, which must not be the cutoff itself.
-        if len(np.unique(tail)) < ALIKE * len(tail) or tail[len(tail) // 4] <= cutoff * (1.0 + TIE):
+        quartile = tail[int(len(tail) / 4 + 0.5) - 1]
+        if len(np.unique(tail)) < ALIKE * len(tail) or quartile <= cutoff * (1.0 + TIE):
             found[:, j] = np.log(ratios.size) - logsumexp(-chains), error, -np.inf
         else:
             value, shape_k, _ = array_stats.loo(chains, chain_axis=0, draw_axis=1, r_eff=share)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -198,6 +199,8 @@ def _check_text(name: str) -> None:
         raise DataError(f"The column name {name!r} holds half a character, which no file keeps: rename it.") from None
     if "\0" in name:
         raise DataError(f"The column name {name!r} holds a NUL character, which no file keeps: rename it.")
+    if any(unicodedata.category(c) == "Cc" and c not in "\t\n\r" for c in name):
+        raise DataError(f"The column name {name!r} holds a control character, which a terminal would obey: rename it.")
 
 
 def _check_shape(values: np.ndarray, n_min: int) -> None:

@@ -15,6 +15,7 @@ from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.params import MixtureParams, invert_triangular
 
 SMALLEST = 1e-300  # of a weight: the logarithm of an emptied component's stays finite
+EMPTY = 1e-290  # a weight below is that of an emptied component, moved by rounding, and stays zero
 LIGHTEST = 1e-6  # weight of a component in the metric: one that holds nothing is not moved a million deviations
 
 
@@ -48,6 +49,7 @@ class Chart:
         log_weights, means, log_diagonal, coefficients = self._cut(vector, n_components)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             weights = np.exp(log_weights - log_weights.max())
+            weights[weights < EMPTY] = 0.0
             factor = np.exp(log_diagonal)
             if not self.structure.is_diagonal:
                 factor = (coefficients + np.eye(n_features)) * factor[:, None, :]

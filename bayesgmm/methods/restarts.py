@@ -137,7 +137,10 @@ def climb_all(
     while not search.is_interrupted and search.is_lonely() and rounds < max_rounds:
         rounds, n_steps = rounds + 1, rounds * per_round
         search.run_round(islice(starts, n_starts), report)
-    progress(rounds * per_round, rounds * per_round, "restarts")
+    try:
+        progress(rounds * per_round, rounds * per_round, "restarts")
+    except KeyboardInterrupt:  # as late as this, all climbs are there
+        search.is_interrupted = True
     chosen, is_interrupted = search.chosen(), search.is_interrupted
     notes = [_rounds_note(search)] if rounds > 1 and not is_interrupted else []
     if polish is not None and not is_interrupted:

@@ -171,6 +171,7 @@ def test_unknown_method():
         bg.log_evidence(made("variational"), "harmonic")
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # so few draws
 def test_chib_is_not_shown_where_a_handful_of_labellings_decides():
     """Five overlapping components: errors of 0.3 were stated where the seeds were 0.7 apart."""
     rng = np.random.default_rng(800)

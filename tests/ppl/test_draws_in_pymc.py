@@ -207,8 +207,8 @@ def test_what_has_no_pymc_model_says_why():
         pymc_model(bg.MixtureOfFiniteMixtures(4), FRAME)
     with pytest.raises(ArgumentError, match="needs the data as X="):
         pymc_model(MODELS["finite"])
-    with pytest.raises(DataError, match="another order"):
-        pymc_model(fit, FRAME[["b", "a"]])
+    with pytest.raises(DataError, match="no column 'b'"):
+        pymc_model(fit, FRAME.rename(columns={"b": "c"}))
     with pytest.raises(DataError, match="columns"):
         pymc_model(MODELS["finite"], FRAME, observed=np.zeros((5, 3)))
     arrays = {"w": np.full((1, 5, 2), 0.5), "mu": np.zeros((1, 5, 2, 2)) + np.arange(2), "sd": np.ones((1, 5, 2, 2))}

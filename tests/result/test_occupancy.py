@@ -41,7 +41,7 @@ def test_status_and_summary_speak_of_them(unknown, process):
     assert "Most probable number of occupied components" in unknown.status.sentence
     assert "Most probable number of components" in unknown.status.sentence
     assert {"n_occupied", "n_components"} <= set(unknown.summary().index)
-    assert {"n_occupied", "concentration"} <= set(process.summary().index)
+    assert "concentration" in process.summary().index  # the number of occupied ones hardly ever changes here
     assert "The last of 4 sticks" in process.status.sentence
 
 
