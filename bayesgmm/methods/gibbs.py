@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.best_mode import against_best_mode
@@ -37,19 +36,18 @@ from bayesgmm.methods.enough import (
     when_apart,
 )
 from bayesgmm.methods.gibbs_chain import GibbsChain, Level, RecordedChain
+from bayesgmm.methods.gibbs_draws import bytes_per_draw, diagnosed, draws_of, trace_of
 from bayesgmm.methods.loop import is_real
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
-from bayesgmm.priors.independent import COMPONENTS_PRIORS, HierarchicalScale
+from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.checkpoint import EVERY, ODD, Checkpoint
-from bayesgmm.result.diagnostics import RARE, SamplerDiagnostics, diagnose, invariant_quantities
+from bayesgmm.result.diagnostics import SamplerDiagnostics
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import MethodResult, Progress
 
 MAX_THIN = 100
 ROWS_PER_DRAW = 20_000
-STATES = ("state", "log_scale")  # of a trace
-COUNTS = ("n_occupied", "n_components")
 IF_LOWER = "Fit again with another seed, or with a longer tune."
 NOT_FINITE = "A draw was not finite: the prior's scale is too small for the units of these data."
 
@@ -165,7 +163,7 @@ class Gibbs:
         going = chains if checkpoint is None else [RecordedChain(c, one, checkpoint) for c, one in enumerate(chains)]
         is_interrupted = run_chains(going, progress) is Ending.INTERRUPTED
         kept, length = kept_lengths([chain.n_kept for chain in chains], self.draws)
-        draws = _draws_of(model, data, [chains[c] for c in kept], slice(length))
+        draws = draws_of(model, data, [chains[c] for c in kept], slice(length))
         return even_if_interrupted(lambda: self._fixed_result(searches, draws, is_interrupted))
 
     def extend(self, fit: Fit, draws: int | None, data: DataMatrix, progress: Progress) -> MethodResult:
@@ -181,7 +179,7 @@ class Gibbs:
         chains[0].advance(0)
         is_interrupted = run_chains(chains, progress) is Ending.INTERRUPTED
         length = extended_length([chain.n_kept for chain in chains])
-        both = joined(old, _draws_of(fit.model, data, chains, slice(length)))
+        both = joined(old, draws_of(fit.model, data, chains, slice(length)))
         longer = replace(fixed, draws=both.params.draw_shape[1])
         return even_if_interrupted(lambda: longer._fixed_result(searches, both, is_interrupted))
 
@@ -225,7 +223,7 @@ class Gibbs:
         checkpoint: Checkpoint | None,
     ) -> MethodResult:
         model, data = searches.model, searches.data
-        room = room_of(self.chains, _bytes_per_draw(model, data))
+        room = room_of(self.chains, bytes_per_draw(model, data))
         first = 1 if self.thin is None else self.thin
         level = None if checkpoint is None else Level.latest(checkpoint, replace(self._recording(room), thin=first))
         thin = first if level is None else level.thin
@@ -240,10 +238,10 @@ class Gibbs:
         found, model, data, before = fit.diagnostics, searches.model, searches.data, old.as_drawn()
         assert isinstance(found, SamplerDiagnostics)
         n_draws, (thin, dropped) = before.draw_shape[1], _history(fit, data)
-        room = max(room_of(len(old.states), _bytes_per_draw(model, data)), 2 * EVERY * (n_draws // (2 * EVERY) + 1))
+        room = max(room_of(len(old.states), bytes_per_draw(model, data)), 2 * EVERY * (n_draws // (2 * EVERY) + 1))
         chains = [GibbsChain.resumed(model, data, s, room, 0, thin, self.crossing) for s in old.states]
         for c, chain in enumerate(chains):
-            chain.restore(n_draws, _trace_of(old, before, c, data))
+            chain.restore(n_draws, trace_of(old, before, c, data))
         chains[0].advance(0)
         sweeps = dropped + n_draws * thin
         rounds = Rounds(room, 0, sweeps + self._budget(model, data), self.tune)
@@ -269,7 +267,7 @@ class Gibbs:
 
         def is_enough(recorded: int, before: int) -> bool:
             kept, thin, dropped = window(recorded, before)
-            found = _diagnosed(data, _draws_of(model, data, chains, kept), thin, dropped)
+            found = diagnosed(data, draws_of(model, data, chains, kept), thin, dropped)
             return found is None or found.is_enough
 
         def thinned() -> Sequence[GibbsChain | RecordedChain]:
@@ -293,10 +291,10 @@ class Gibbs:
             raise KeyboardInterrupt
         recorded = min(chain.done for chain in going)
         kept, thin, dropped = window(recorded, before)
-        draws = _draws_of(model, data, going, kept)
+        draws = draws_of(model, data, going, kept)
 
         def result() -> MethodResult:
-            found = _diagnosed(data, draws, thin, dropped)
+            found = diagnosed(data, draws, thin, dropped)
             if found is None:
                 return failure(NOT_FINITE)
             few = advice_at_end(found, end, before + recorded * thin, self.max_seconds)
@@ -324,7 +322,7 @@ class Gibbs:
 
     def _fixed_result(self, searches: ChainSearches, draws: Draws, is_interrupted: bool) -> MethodResult:
         thin = self._sweeps(searches.data)
-        found = _diagnosed(searches.data, draws, thin, self.tune * thin)
+        found = diagnosed(searches.data, draws, thin, self.tune * thin)
         if found is None:
             return failure(NOT_FINITE)
         advice = advice_when_fixed(found, draws.params.draw_shape[1], thin)
@@ -339,16 +337,6 @@ class Gibbs:
         return MethodResult(draws, status, found, np.empty(0))
 
 
-def _diagnosed(data: DataMatrix, draws: Draws, thin: int, dropped: int) -> SamplerDiagnostics | None:
-    """None where a draw was not finite."""
-    stats = draws.sample_stats
-    if not np.isfinite(stats["log_likelihood"]).all():
-        return None
-    quantities = invariant_quantities(draws.params, data.values, stats["log_likelihood"]) | _varying(stats)
-    counts = {name: stats[name] for name in COUNTS if name in quantities}
-    return replace(diagnose(quantities, 0, 0, counts), thin=thin, dropped=dropped)
-
-
 def _history(fit: Fit, data: DataMatrix) -> tuple[int, int]:
     """Sweeps per draw of a fit, and those before its draws; a fixed run's options know them, of older files too."""
     method, found = fit.method, fit.diagnostics
@@ -357,53 +345,3 @@ def _history(fit: Fit, data: DataMatrix) -> tuple[int, int]:
         return found.thin, found.dropped
     thin = method._sweeps(data)
     return thin, method.tune * thin
-
-
-def _bytes_per_draw(model: Model, data: DataMatrix) -> int:
-    n_features = data.values.shape[1]
-    return 8 * model.n_components * (1 + n_features + n_features ** (1 if model.covariance.is_diagonal else 2))
-
-
-def _trace_of(draws: Draws, params: MixtureParams, c: int, data: DataMatrix) -> dict[str, np.ndarray]:
-    """The draws of one chain as its trace has them."""
-    stats = {name: values[c] for name, values in draws.sample_stats.items()}
-    state = stats.get("concentration", stats.get("n_components"))
-    found = {
-        "weights": params.weights[c], "means": params.means[c], "factors": params.precision_chol[c],
-        "log_likelihood": stats["log_likelihood"] + 0.5 * data.values.size * LOG_2PI,
-        "n_occupied": stats["n_occupied"], "state": state, "log_scale": stats.get("scale_log_det"),
-    }  # fmt: skip
-    return {name: values for name, values in found.items() if values is not None}
-
-
-def _draws_of(model: Model, data: DataMatrix, chains: Sequence[GibbsChain], kept: slice) -> Draws:
-    """Those kept draws of each chain."""
-    traces = [one.trace for one in chains]
-    params = MixtureParams.trusted(*(np.stack([trace[i][kept] for trace in traces]) for i in range(3)))
-    numbers = {
-        name: np.stack([getattr(trace, name)[kept] for trace in traces])
-        for name in ("log_likelihood", "n_occupied", *STATES)
-    }
-    stats = {
-        "log_likelihood": numbers["log_likelihood"] - 0.5 * data.values.size * LOG_2PI,
-        "n_occupied": numbers["n_occupied"],
-    }
-    stats |= _states(model, *(numbers[name] for name in STATES))
-    return Draws(params, stats, tuple(one.state() for one in chains))
-
-
-def _states(model: Model, state: np.ndarray, log_scale: np.ndarray) -> dict[str, np.ndarray]:
-    """The traces of what is drawn with the weights and of an unknown scale, under their names."""
-    is_hierarchical = isinstance(model.prior.scale, HierarchicalScale)
-    scale = {"scale_log_det": log_scale} if is_hierarchical else {}
-    if isinstance(model, DirichletProcessMixture):
-        return {"concentration": state} | scale
-    if isinstance(model, MixtureOfFiniteMixtures):
-        return {"n_components": state.astype(int)} | scale
-    return scale
-
-
-def _varying(stats: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What `diagnose` can judge of the sampler's own numbers: not one that hardly ever changes, as a count may."""
-    values = {name: value.astype(float) for name, value in stats.items() if name != "log_likelihood"}
-    return {name: value for name, value in values.items() if (value != np.median(value)).mean() > RARE}
