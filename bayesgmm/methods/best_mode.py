@@ -19,7 +19,7 @@ from bayesgmm.result.method import silent
 from bayesgmm.result.status import Outcome, Status
 
 MIN_SEARCHES = 4  # fewer, of few chains, cannot be said to disagree
-LOOKS = 8  # draws of a chain from which its modes are climbed to, where the first leads to a poor one
+LOOKS, MORE_LOOKS = 8, 64  # draws of a chain from which its modes are climbed to, and of one that others contradict
 PROBE_DRAWS, PROBE_LOOKS, PROBE_CROSSING = 300, 4, 0.1
 PROBE_ROWS, PROBE_THIN = 20_000, 100  # as `Gibbs` by default
 
@@ -40,7 +40,8 @@ def against_best_mode(status: Status, params: MixtureParams, searches: ChainSear
     gaps = [best.log_evidence - (-np.inf if mode is None else mode.log_evidence) for mode in own]
     for c, gap in enumerate(gaps):
         if gap > LOWER_NATS:  # it may have been better than the searches, and worse than another chain
-            mode = _mode_of(landscape, params[c], best.log_evidence)
+            looks = LOOKS if min(gaps) > LOWER_NATS else MORE_LOOKS  # one that moves comes by now and then
+            mode = _mode_of(landscape, params[c], best.log_evidence, looks)
             gaps[c] = min(gap, best.log_evidence - mode.log_evidence) if mode is not None else gap
     lower = [c for c, gap in enumerate(gaps) if gap > LOWER_NATS]
     if lower and _stays(landscape, best, starts):
@@ -51,10 +52,10 @@ def against_best_mode(status: Status, params: MixtureParams, searches: ChainSear
     return status
 
 
-def _mode_of(landscape: Landscape, draws: MixtureParams, best: float) -> Optimum | None:
+def _mode_of(landscape: Landscape, draws: MixtureParams, best: float, looks: int = LOOKS) -> Optimum | None:
     """The best of the modes to which draws of one chain lead; the last draw is enough where it leads to a good one."""
     n_draws, found = len(draws.weights), None
-    for t in np.unique(np.linspace(n_draws - 1, 0, LOOKS, endpoint=False).astype(int))[::-1]:
+    for t in np.unique(np.linspace(n_draws - 1, 0, looks, endpoint=False).astype(int))[::-1]:
         mode = landscape.nearest(draws[t], best)
         if mode is not None and mode.log_evidence > best + SAME_NATS:
             mode = landscape.nearest(draws[t])  # better than all that is known: to its end

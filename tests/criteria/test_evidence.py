@@ -183,14 +183,16 @@ def test_chib_is_not_shown_where_a_handful_of_labellings_decides():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("k", [2, 3])
-def test_errors_hold_over_seeds(k):
+@pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # errors hold with fewer draws than a verdict needs
+@pytest.mark.parametrize(("k", "apart"), [(2, 2.0), (3, 3.0)])
+def test_errors_hold_over_seeds(k, apart):
     """The spread over 20 seeds is what the errors say; 43.8 is the 0.999 quantile of chi-squared of 19."""
     rng = np.random.default_rng(k)
-    X = rng.normal(size=(200, 2)) + (4.0 * rng.normal(size=(k, 2)))[rng.integers(k, size=200)]
+    X = rng.normal(size=(200, 2)) + (apart * rng.normal(size=(k, 2)))[rng.integers(k, size=200)]
     fits = [bg.fit(bg.GaussianMixture(k), X, bg.Gibbs(draws=500, tune=200, thin=4), rng=seed) for seed in range(20)]
     for method in ("bridge", "chib"):
         scores = [bg.log_evidence(fit, method) for fit in fits]
         values, errors = np.array([(score.value, score.se) for score in scores]).T
+        errors = np.hypot(errors, 1e-9)  # what rounding adds where clusters are apart and every estimate is exact
         center = (values / errors**2).sum() / (1 / errors**2).sum()
         assert (((values - center) / errors) ** 2).sum() < 43.8

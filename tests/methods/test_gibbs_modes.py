@@ -47,7 +47,7 @@ def check_shares(found, exact):
     for p in range(4):
         here = (found == p).astype(float)
         error = array_stats.mcse(here, chain_axis=0, draw_axis=1, method="mean")
-        assert error < 0.02
+        assert error < 0.03  # 400 effective draws, with which the default is content, have 0.022
         assert abs(here.mean() - exact[p]) < min(0.05, 5 * np.hypot(error, 0.005))
     for chain in found:
         assert set(chain) >= {0, 1, 2, 3}
