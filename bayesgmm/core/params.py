@@ -215,6 +215,10 @@ def invert_triangular(matrices: np.ndarray, is_lower: bool = False) -> np.ndarra
         return 1.0 / matrices
     half = matrices.shape[-1] // 2
     inverse = np.zeros(matrices.shape)
+    if matrices.shape[-1] == 2:  # spelt out, as calls are what small matrices cost
+        inverse[..., 0, 0], inverse[..., 1, 1] = 1.0 / matrices[..., 0, 0], 1.0 / matrices[..., 1, 1]
+        inverse[..., 0, 1] = -inverse[..., 0, 0] * matrices[..., 0, 1] * inverse[..., 1, 1]
+        return inverse
     top = inverse[..., :half, :half] = invert_triangular(matrices[..., :half, :half])
     bottom = inverse[..., half:, half:] = invert_triangular(matrices[..., half:, half:])
     inverse[..., :half, half:] = -top @ matrices[..., :half, half:] @ bottom

@@ -70,7 +70,7 @@ class Chart:
         of the means and the factors a Gaussian's.  The coordinates make it block diagonal.  In it one step of EM is
         the gradient, to first order (Dempster, Laird and Rubin 1977; Lange 1995).
         """
-        w, root, precision, share, diagonal, inverse = self._metric(params)
+        w, root, precision, share, diagonal = self._metric(params)
         log_weights, means, log_diagonal, coefficients = self._cut(changes, len(w))
         centred = root * (log_weights - (log_weights @ w)[..., None])
         if precision.ndim == 2:
@@ -79,12 +79,13 @@ class Chart:
             means = root[:, None] * (means[..., None, :] @ precision)[..., 0, :]
         parts = [centred, means, share * log_diagonal]
         if not self.structure.is_diagonal:
+            inverse = invert_triangular(self.structure.compact(precision))
             parts.append(np.sqrt(0.5) * share[..., None] * (inverse @ (coefficients * diagonal[:, None, :])))
         return np.concatenate([part.reshape(*changes.shape[:-1], -1) for part in parts], axis=-1)
 
     def shrink(self, params: MixtureParams, stretched: np.ndarray) -> np.ndarray:
         """The inverse of `stretch` for one vector (p,) in its full, square layout."""
-        w, root, precision, share, diagonal, _ = self._metric(params)
+        w, root, precision, share, diagonal = self._metric(params)
         log_weights, means, log_diagonal, coefficients = self._cut(stretched, len(w))
         if precision.ndim == 2:
             means = means / (root[:, None] * precision)
@@ -107,15 +108,14 @@ class Chart:
         return float(max(np.abs(log_weights).max(), np.abs(log_diagonal).max()))
 
     def _metric(self, params: MixtureParams) -> tuple[np.ndarray, ...]:
-        """Weights, their roots, white factors, roots of the information of the scales, compact diagonals, inverses."""
+        """Weights, their roots, white factors, roots of the information of the scales, compact diagonals."""
         w = np.maximum(params.weights, LIGHTEST)
         _, precision = self._white(params)
         factor = self.structure.compact(precision)
-        diagonal, _ = self._parts(factor)
+        diagonal = factor if self.structure.is_diagonal else np.diagonal(factor, axis1=1, axis2=2)
         columns = self.structure.residuals_per_point(self.whitening.shape[0])
         share = np.sqrt(2.0 * columns * self.structure.pool_counts(w))[:, None]
-        inverse = factor if self.structure.is_diagonal else invert_triangular(factor)
-        return w, np.sqrt(w), precision, share, diagonal, inverse
+        return w, np.sqrt(w), precision, share, diagonal
 
     def _white(self, params: MixtureParams) -> tuple[np.ndarray, np.ndarray]:
         """Whitened means and expanded factors."""

@@ -12,14 +12,13 @@ import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.kmeans import kmeans, kmeans_plus_plus, whitened_distances
-from bayesgmm.core.maximise import moments
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.portfolio import Ground, Kind, Parts, in_turn
-from bayesgmm.models import Model, check_rows, check_spread
+from bayesgmm.models import Model, check_rows, check_spread, moments_of
 
 BLOCK_ROWS = 4096  # that are compared with the points chosen so far at a time
 
@@ -29,7 +28,7 @@ Centers = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], np.ndarra
 def strict_whitening(model: Model, data: DataMatrix) -> np.ndarray:
     """As `models.whitening_of`, but a singular spread is an error: maximum likelihood has no prior to lean on."""
     check_rows(model.covariance, data)
-    _, spread = moments(data.values, model.covariance.is_diagonal)
+    _, spread = moments_of(data, model.covariance.is_diagonal)
     check_spread(model.covariance, spread, data)
     return model.covariance.whitening(spread)
 

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.methods.loop import Climb, Polished, Readout, Stopping, climb, tried
 
@@ -58,7 +59,7 @@ class OffSaddles:
         begin = best.objective
         try:
             for i in range(ROUNDS):
-                eigenvalue, change = slowest(self.X, self.readout, best.state)
+                eigenvalue, change = slowest(self.X, self.readout, best)
                 higher = self._beside(best, change, ASIDE * 2.0**i) if eigenvalue >= SLOW else None
                 if higher is None:
                     break
@@ -119,27 +120,26 @@ def resumed(
     return replace(new, history=history, n_iter=old.n_iter + new.n_iter + (trial.n_iter if new is not trial else 0))
 
 
-def slowest(X: np.ndarray, readout: Readout[State], state: State) -> tuple[float, np.ndarray]:
-    """Largest eigenvalue of a step's Jacobian at a state, and its vector in coordinates, of length 1 in the metric.
+def slowest(X: np.ndarray, readout: Readout[State], best: Climb[State]) -> tuple[float, np.ndarray]:
+    """Largest eigenvalue of a step's Jacobian at a climb's end, and its vector in coordinates, of length 1 in the metric.
 
     Fixed seed: the vector depends on the data alone.
     """
-    chart, place = readout.chart, readout.place(state)
+    chart, place = readout.chart, readout.place(best.state)
     at, k = chart.vector(place), len(place.weights)
 
-    def after(state: State) -> np.ndarray:
-        following = readout.read(sweep(X, readout.scores(state)))
-        return chart.vector(readout.place(following))
+    def after(stats: SufficientStatistics) -> np.ndarray:
+        return chart.vector(readout.place(readout.read(stats)))
 
-    base = after(state)
+    base = after(best.stats)
 
     def product(direction: np.ndarray) -> np.ndarray | None:
         params = chart.params(at + STEP * chart.shrink(place, direction), k)
-        beside = None if params is None else readout.at(params, state)
+        beside = None if params is None else readout.at(params, best.state)
         if beside is None:
             return None
         try:
-            return chart.stretch(place, (after(beside) - base) / STEP)
+            return chart.stretch(place, (after(sweep(X, readout.scores(beside))) - base) / STEP)
         except (ArithmeticError, ValueError, np.linalg.LinAlgError):  # beside it there is nothing in float64
             return None
 

@@ -2,7 +2,7 @@
 
 from bayesgmm.models.finite import GaussianMixture
 from bayesgmm.models.process import DirichletProcessMixture
-from bayesgmm.models.spread import check_rows, check_spread, is_singular
+from bayesgmm.models.spread import check_rows, check_spread, is_singular, moments_of
 from bayesgmm.models.unknown import MixtureOfFiniteMixtures
 from bayesgmm.models.whitening import whitening_of
 
@@ -10,5 +10,5 @@ Model = GaussianMixture | DirichletProcessMixture | MixtureOfFiniteMixtures
 
 __all__ = [
     "DirichletProcessMixture", "GaussianMixture", "MixtureOfFiniteMixtures", "Model", "check_rows", "check_spread",
-    "is_singular", "whitening_of",
+    "is_singular", "moments_of", "whitening_of",
 ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure
@@ -18,6 +20,18 @@ LARGEST_SUM = 1e304  # of squares, which are added to others of their size
 SMALLEST_VARIANCE = 1e6 * np.finfo(float).tiny
 
 
+_MOMENTS: WeakKeyDictionary[DataMatrix, dict[bool, tuple[np.ndarray, np.ndarray]]] = WeakKeyDictionary()
+
+
+def moments_of(data: DataMatrix, is_diagonal: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Means and covariance, or variances, of the data; measured once, since priors, whitening and starts all ask."""
+    known = _MOMENTS.setdefault(data, {})
+    if is_diagonal not in known:
+        known[is_diagonal] = moments(data.values, is_diagonal)
+    center, spread = known[is_diagonal]
+    return center.copy(), spread.copy()
+
+
 def resolved_prior(
     prior: ComponentsPrior, structure: CovarianceStructure, n_components: int, data: DataMatrix
 ) -> ComponentsPrior:
@@ -25,7 +39,7 @@ def resolved_prior(
     if prior.needs_data:
         if prior.needs_spread:
             check_rows(structure, data)
-        center, spread = moments(data.values, structure.is_diagonal)
+        center, spread = moments_of(data, structure.is_diagonal)
         check_range(spread, data)
         if prior.needs_spread:
             check_spread(structure, spread, data)

@@ -12,10 +12,9 @@ import numpy as np
 from scipy.special import gammaln
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.maximise import moments
 from bayesgmm.core.params import LOG_2PI, MixtureParams, invert_triangular
 from bayesgmm.data import DataMatrix
-from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, moments_of, whitening_of
 from bayesgmm.ppl.means import ConjugateMeans, IndependentMeans, means_of
 from bayesgmm.ppl.scale import WishartScale, scale_of
 from bayesgmm.ppl.weights import SimplexWeights, StickWeights, weights_of
@@ -64,7 +63,7 @@ class Bartlett:
     def of(cls, model: GaussianMixture | DirichletProcessMixture, data: DataMatrix) -> Bartlett:
         """The coordinates of a resolved model on its data."""
         structure, n_features = model.covariance, data.values.shape[1]
-        center, _ = moments(data.values, structure.is_diagonal)
+        center, _ = moments_of(data, structure.is_diagonal)
         whitening = whitening_of(model, data)
         prior = model.prior.conjugate(structure, model.n_components)
         root = structure.factor(prior.scale)
