@@ -121,7 +121,7 @@ def resumed(
 
 
 def slowest(X: np.ndarray, readout: Readout[State], best: Climb[State]) -> tuple[float, np.ndarray]:
-    """Largest eigenvalue of a step's Jacobian at a climb's end, and its vector in coordinates, of length 1 in the metric.
+    """Largest eigenvalue of a step's Jacobian at a climb's end, and its vector in coordinates, 1 long in the metric.
 
     Fixed seed: the vector depends on the data alone.
     """
