@@ -18,6 +18,7 @@ from bayesgmm.result.diagnostics import Flag
 NARROW = 1e-6  # of the data's variance: a thousandth of their standard deviation
 OUTWEIGHS = 3.0  # times the scatter of the points: from there on the prior doubles the standard deviation
 FEW = 10  # points beyond as many as there are columns
+COLLAPSE = 0.5 * np.log(1e12)  # nats that a value gains as its variance falls from the data's to the lowest floor
 
 
 def resolvable(whitening: np.ndarray) -> float:
@@ -40,6 +41,16 @@ def is_by_chance(whitened_variance: float, n_points: float, n_features: int) -> 
     McLachlan and Peel (2000), Finite Mixture Models, section 3.10, on spurious optima.
     """
     return bool(whitened_variance < NARROW and n_points <= n_features + FEW)
+
+
+def gain_by_collapse(flags: tuple[Flag, ...]) -> float:
+    """What suspicious components add to a log likelihood at most by being narrow; without a bound where points are few.
+
+    A few points that happen to lie together are no group, however well they do as one.
+    """
+    if any(flag.n_points <= len(flag.direction) + FEW for flag in flags):
+        return np.inf
+    return float(sum(COLLAPSE * len(flag.direction) * flag.n_points for flag in flags))
 
 
 def floor_remark(

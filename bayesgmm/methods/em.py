@@ -14,14 +14,15 @@ from bayesgmm.core.maximise import maximise
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix
-from bayesgmm.errors import ArgumentError
+from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import floor_remark, is_by_chance, prior_remark, resolvable
 from bayesgmm.methods.initialize import check_given, check_init, starts, strict_whitening
 from bayesgmm.methods.loop import Stopping, is_real
+from bayesgmm.methods.moves import Moves
 from bayesgmm.methods.restarts import climb_all
-from bayesgmm.methods.saddle import OffSaddles
+from bayesgmm.methods.saddle import OffSaddles, Polish, in_turn
 from bayesgmm.models import GaussianMixture, whitening_of
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.weights import Dirichlet
@@ -60,6 +61,9 @@ class EM:
         restart is flagged when a component sits there, has a variance below 1e-6 on at most D + 10 points, or has too
         few points for its own mean and covariance: no more values than these have parameters, or no more points than
         a covariance matrix has rows.
+    moves : int
+        Moves that are tried at most, from the best start's optimum: two components merge and a third one is split.
+        Whatever ends higher, and is not suspicious, is kept.  None is tried from given parameters.
     accelerate : bool
         Try quasi-Newton steps, each kept only if the objective rises; False makes plain steps of EM.
 
@@ -76,6 +80,7 @@ class EM:
     n_init: int = 10
     init: str | MixtureParams = "portfolio"
     floor: float = 1e-12
+    moves: int = 30
     accelerate: bool = True
 
     def __post_init__(self):
@@ -122,6 +127,7 @@ class MAP:
     param_tol: float | None = None
     n_init: int = 10
     init: str | MixtureParams = "portfolio"
+    moves: int = 30
     accelerate: bool = True
 
     def __post_init__(self):
@@ -145,6 +151,9 @@ class MAP:
 @dataclass(frozen=True, eq=False)
 class MaximumLikelihood:
     """Readout of EM: the M step, under a floor of the covariances' whitened eigenvalues."""
+
+    goal: ClassVar = "log likelihood"
+    may_empty: ClassVar = False
 
     structure: CovarianceStructure
     whitening: np.ndarray
@@ -213,6 +222,9 @@ class MaximumLikelihood:
 class PosteriorMode:
     """Readout of MAP-EM: the mode of the conjugate update."""
 
+    goal: ClassVar = "log posterior density"
+    may_empty: ClassVar = True
+
     prior: ConjugateMixture
     whitening: np.ndarray
 
@@ -261,13 +273,14 @@ def climb_to_point(
 ) -> MethodResult:
     """Climb from given or made starts; `begin` turns hard statistics into well-posed parameters."""
     stopping = Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
-    polish = OffSaddles(data.values, readout, stopping)
+    polish: Polish = OffSaddles(data.values, readout, stopping)
     if isinstance(options.init, MixtureParams):
         given = readout.admit(check_given(options.init, model, data.values.shape[1]))
         best, status, diagnostics = climb_all(data.values, readout, iter([given]), 1, stopping, progress, polish)
     else:
         made = starts(data.values, model.covariance, whitening, model.n_components, options.init, rng)
         begun = (readout.admit(begin(stats)) for stats in made)
+        polish = in_turn(Moves(data.values, readout, whitening, stopping, options.moves), polish)
         n_starts = options.n_init if model.n_components > 1 else 1  # one component has one optimum
         best, status, diagnostics = climb_all(data.values, readout, begun, n_starts, stopping, progress, polish)
     likelihood, status = best.stats.log_likelihood, status.noting(readout.remark(best.state, best.stats))
@@ -286,6 +299,7 @@ def check_options(options) -> None:
     """Checks that EM, MAP and VB share."""
     Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
     check_init(options.init)
-    n_init = options.n_init
-    if isinstance(n_init, bool) or not isinstance(n_init, (int, np.integer)) or n_init < 1:
-        raise ArgumentError(f"n_init={n_init!r} must be an integer of at least 1.")
+    for name, least in (("n_init", 1), ("moves", 0)):
+        value = getattr(options, name)
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ArgumentError(f"{name}={shown(value)} must be an integer of at least {least}.")

@@ -123,9 +123,9 @@ KINDS["portfolio"] = (
     *KINDS["kmeans++"],
     Parts(1, is_climbed=True),
     Parts(4, is_climbed=True, has_own_covariances=False),
+    *KINDS["random"],
     *KINDS["kmeans"],
     Parts(2, is_climbed=True),
     *KINDS["random"],
-    *KINDS["kmeans++"],
     *KINDS["random"],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -26,7 +26,13 @@ PATIENCE = 3  # times in a row that the criteria must hold: on a plateau gains a
 
 
 class Readout(Charted[State], Protocol[State]):
-    """What turns statistics into a state, and a state into scores; its coordinates are for the acceleration."""
+    """What turns statistics into a state, and a state into scores; its coordinates are for the acceleration.
+
+    `goal` is what sentences call its objective; `may_empty` says whether that may rise when a component empties.
+    """
+
+    goal: ClassVar[str]
+    may_empty: ClassVar[bool]
 
     def scores(self, state: State) -> ComponentScores: ...
 
@@ -211,10 +217,12 @@ def status_of(
     if best.flags:
         reason = "; ".join(str(flag) for flag in best.flags)
         outcome = Outcome.COLLAPSED
-        sentence = (
-            f"Every restart ended in a suspicious optimum; in the best of them {reason}. Use fewer components, a "
-            "simpler covariance or a prior (MAP, VB)."
-        )
+        sound = max((c.objective for c in climbs if not c.flags), default=None)
+        which = "Every restart ended in a suspicious optimum; in the best of them"
+        if sound is not None:
+            gap = f"{best.objective - sound:.1f} nats"
+            which = f"The optima that are not suspicious are at least {gap} lower than the best one; in that"
+        sentence = f"{which} {reason}. Use fewer components, a simpler covariance or a prior (MAP, VB)."
     elif best.is_converged:
         outcome, sentence = Outcome.CONVERGED, f"Converged after {n_iter} iterations."
     elif best.is_interrupted:

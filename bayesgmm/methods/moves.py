@@ -1,9 +1,10 @@
-"""Moves that leave a local optimum of the ELBO: components merge, and others are born by splitting.
+"""Moves that leave a local optimum: components merge, and others are born by splitting.
 
 A move proposes statistics; the climb from there goes over all of the data, and the move is accepted only where the
-ELBO ends higher than it was.  Hughes and Sudderth (2013), "Memoized online variational inference for Dirichlet process
-mixture models", NeurIPS 26; merge and split at once where no component is free: Ueda, Nakano, Ghahramani and Hinton
-(2000), Neural Computation 12, 2109-2128, doi:10.1162/089976600300015088.
+objective ends higher than it was, and nothing about its end is suspicious.  Hughes and Sudderth (2013), "Memoized
+online variational inference for Dirichlet process mixture models", NeurIPS 26; merge and split at once where no
+component is free: Ueda, Nakano, Ghahramani and Hinton (2000), Neural Computation 12, 2109-2128,
+doi:10.1162/089976600300015088.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from bayesgmm.methods.loop import Climb, Polished, Readout, Stopping, climb, tri
 EMPTY = 1.0  # a component that holds less than a point is free to be born anew
 N_PAIRS = 3  # the most alike pairs of components that are tried
 LLOYD = 5  # iterations of 2-means that a split takes
-TRIAL = 30  # iterations after which a move must have paid
+EARLY, TRIAL = 10, 30  # iterations after which a move must promise to pay, and must have paid
 BLOCK_ROWS = 2**16
 
 
@@ -48,11 +49,10 @@ class Moves:
     budget: int
 
     def __call__(self, best: Climb) -> Polished:
-        """Try moves until none of those at hand raises the ELBO."""
+        """Try moves until none of those at hand raises the objective."""
         n_tried, n_accepted, begin = 0, 0, best.objective
-        trial_stopping = replace(self.stopping, max_iter=min(TRIAL, self.stopping.max_iter))
         margin = len(self.X) * (self.stopping.tol or 0.0) + 1e-9 * abs(begin)  # what a longer climb might gain
-        is_done = not best.is_converged
+        is_done = not best.is_converged or bool(best.flags)
         while not is_done:
             is_done = True
             for stats in self._proposals(best):
@@ -60,21 +60,33 @@ class Moves:
                     break
                 n_tried += 1
                 try:
-                    trial = tried(self.X, self.readout, self.readout.read(stats), trial_stopping)
+                    trial = self._trial(stats, best.objective)
                 except KeyboardInterrupt:  # in the first sweep of a trial there is nothing of it to keep
                     return Polished(best, f"Interrupted after {n_tried} birth and merge moves.", True)
                 if trial is None:
                     continue
-                if trial.objective > best.objective + margin and not trial.is_interrupted:
-                    rest = trial if trial.is_converged else climb(self.X, self.readout, trial.state, self.stopping)
-                    best, trial, n_accepted, is_done = _after(best, rest), rest, n_accepted + 1, False
+                if trial.objective > best.objective + margin and not trial.flags and not trial.is_interrupted:
+                    trial = trial if trial.is_converged else climb(self.X, self.readout, trial.state, self.stopping)
+                    if not trial.flags:
+                        best, n_accepted, is_done = _after(best, trial), n_accepted + 1, False
                 if trial.is_interrupted:
                     return Polished(best, f"Interrupted after {n_tried} birth and merge moves.", True)
                 if not is_done:
                     break
-        gain = f" raised the ELBO by {best.objective - begin:.2f} nats" if n_accepted else " raised the ELBO"
-        note = f"{n_accepted or 'None'} of {n_tried} birth and merge moves{gain}." if n_tried else ""
+        goal, gain = self.readout.goal, f" by {best.objective - begin:.2f} nats" if n_accepted else ""
+        note = f"{n_accepted or 'None'} of {n_tried} birth and merge moves raised the {goal}{gain}." if n_tried else ""
         return Polished(best, note, False)
+
+    def _trial(self, stats: SufficientStatistics, aim: float) -> Climb | None:
+        """The first iterations after a move; None where it leads nowhere, or not to `aim` at its present pace."""
+        early, late = (replace(self.stopping, max_iter=min(n, self.stopping.max_iter)) for n in (EARLY, TRIAL - EARLY))
+        trial = tried(self.X, self.readout, self.readout.read(stats), early)
+        if trial is None or trial.is_converged or trial.is_interrupted or len(trial.history) < 2:
+            return trial
+        pace = trial.history[-1] - trial.history[-2]
+        if trial.objective + late.max_iter * pace < aim:
+            return None
+        return tried(self.X, self.readout, trial.state, late)
 
     def _proposals(self, now: Climb) -> Iterator[SufficientStatistics]:
         """Statistics after one move each, the most promising first."""
@@ -82,7 +94,8 @@ class Moves:
         occupied, free = np.flatnonzero(stats.counts >= EMPTY), np.flatnonzero(stats.counts < EMPTY)
         pairs = _pairs(self._overlap(scores), occupied)
         merges = [merged(stats, i, j) for i, j in pairs]
-        yield from merges
+        if self.readout.may_empty:
+            yield from merges
         halves = {}
         for k in occupied[np.argsort(-stats.counts[occupied], kind="stable")]:
             parts = self._halves(stats, scores, k)
@@ -159,6 +172,6 @@ def _main_axis(covariance: np.ndarray, whitening: np.ndarray) -> np.ndarray:
 
 
 def _after(old: Climb, new: Climb) -> Climb:
-    """The new climb with the history of how the ELBO rose through both."""
+    """The new climb with the history of how the objective rose through both."""
     higher = new.history[new.history > old.objective]
     return replace(new, history=np.concatenate([old.history, higher]), n_iter=old.n_iter + new.n_iter)

@@ -15,6 +15,7 @@ from typing import Generic
 
 import numpy as np
 
+from bayesgmm.methods.dominance import gain_by_collapse
 from bayesgmm.methods.loop import Climb, Polished, Readout, State, Stopping, climb, status_of
 from bayesgmm.result.diagnostics import OptimiserDiagnostics
 from bayesgmm.result.method import Progress
@@ -68,8 +69,18 @@ class Search(Generic[State]):
                 raise
 
     def chosen(self) -> int:
-        """The best sound climb, and a suspicious one only where all are; one at its end before others."""
-        return max(range(len(self.climbs)), key=self._rank)
+        """The best sound climb, one at its end before others.
+
+        A suspicious one is chosen where none is sound, or where its height cannot be owed to what is suspicious:
+        then the sound ones are poor, as with a group of equal far outliers.
+        """
+        best = max(range(len(self.climbs)), key=self._rank)
+        other = max(range(len(self.climbs)), key=self._least)
+        return other if self._least(other) > self.climbs[best].objective else best
+
+    def _least(self, i: int) -> float:
+        """The objective of climb i without what a collapse may have added."""
+        return self.climbs[i].objective - gain_by_collapse(self.climbs[i].flags)
 
     def n_agreed(self) -> int:
         """How many climbs ended in the best optimum."""
@@ -145,6 +156,8 @@ def climb_all(
     notes = [_rounds_note(search)] if rounds > 1 and not is_interrupted else []
     if polish is not None and not is_interrupted:
         polished = polish(search.climbs[chosen])
+        if polished.climb is not search.climbs[chosen]:
+            notes = []  # they speak of the optimum that was left
         search.climbs[chosen], is_interrupted = polished.climb, polished.is_interrupted
         notes.append(polished.note)
     status = status_of(search.climbs, chosen, n_starts, stopping, search.is_interrupted)

@@ -26,6 +26,7 @@ from bayesgmm.core.sweep import sweep
 from bayesgmm.methods.loop import Climb, Polished, Readout, Stopping, climb, tried
 
 State = TypeVar("State")
+Polish = Callable[[Climb], Polished]  # a search beyond an optimum
 
 STEP = 1e-4  # of the differences, in the metric: far above the rounding of a sweep, far below what bends the objective
 MOST = 15  # products at most
@@ -94,7 +95,7 @@ class OffSaddles:
         return None
 
 
-def in_turn(*searches: Callable[[Climb[State]], Polished[State]]) -> Callable[[Climb[State]], Polished[State]]:
+def in_turn(*searches: Polish) -> Polish:
     """One search after the other, as one; an interrupt ends them."""
 
     def search(best: Climb[State]) -> Polished[State]:

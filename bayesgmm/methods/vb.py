@@ -12,7 +12,6 @@ from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.data import DataMatrix
-from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import prior_remark
 from bayesgmm.methods.em import check_options, whitened_change
@@ -76,8 +75,6 @@ class VB:
 
     def __post_init__(self):
         check_options(self)
-        if isinstance(self.moves, bool) or not isinstance(self.moves, (int, np.integer)) or self.moves < 0:
-            raise ArgumentError(f"moves={shown(self.moves)} must be an integer of at least 0.")
 
     def run(
         self,
@@ -109,6 +106,9 @@ class VB:
 @dataclass(frozen=True, eq=False)
 class VariationalUpdate:
     """Readout of VB: the conjugate update, whose expected scores the next sweep takes."""
+
+    goal: ClassVar = "ELBO"
+    may_empty: ClassVar = True
 
     prior: ConjugateMixture
     whitening: np.ndarray
