@@ -20,6 +20,7 @@ from bayesgmm.methods import gibbs_draws, nuts
 from bayesgmm.methods.chains import extended_length
 from bayesgmm.methods.gibbs_chain import RecordedChain
 from bayesgmm.result import checkpoint as checkpoints
+from bayesgmm.result.diagnostics import QuantityDiagnostics, SamplerDiagnostics
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning"),  # the runs are short
@@ -79,6 +80,62 @@ def test_nuts_goes_on_with_new_stretches():
     assert "The last 60 draws of each chain were made after tuning anew" in longer.status.sentence
     assert len(np.unique(longer.params.weights[..., 0])) > 300  # no stretch repeats another; single draws may
     assert longer.extend(10).params.draw_shape == (2, 170)
+
+
+@pytest.fixture
+def short_stretches(monkeypatch):
+    """Stretches of 60 draws, at most four: 240 cannot all be effective, but no law forbids the hope after 60."""
+    monkeypatch.setattr(nuts, "STRETCH", 60)
+    monkeypatch.setattr(nuts, "MOST_DRAWS", 240)
+    monkeypatch.setattr(nuts, "_is_worth_more", lambda found, n_draws, n_stretches: n_draws < 180)
+
+
+def test_nuts_goes_on_until_it_is_enough(short_stretches):
+    method = bg.NUTS(tune=200, chains=2)
+    fit = bg.fit(MODELS["finite"], X, method, rng=0)
+    assert fit.params.draw_shape == (2, 180) and fit.method == method
+    assert "tuned anew after each 60 draws" in fit.status.sentence
+    first = bg.fit(MODELS["finite"], X, bg.NUTS(draws=60, tune=200, chains=2), rng=0)
+    np.testing.assert_array_equal(fit.params.means[:, :60], first.params.means)
+    assert_same_draws(bg.fit(MODELS["finite"], X, method, rng=0), fit)
+    assert len(np.unique(fit.params.weights[..., 0])) > 330  # no stretch repeats another; single draws may
+    longer = first.extend()
+    assert longer.params.draw_shape == (2, 180) and longer.method.draws is None
+    assert fit.method.as_fixed(fit) == bg.NUTS(draws=180, tune=200, chains=2)
+
+
+def test_stretches_of_nuts_are_kept_on_disk(short_stretches, tmp_path, monkeypatch):
+    method, stretches = bg.NUTS(tune=200, chains=2), []
+    plain = bg.fit(MODELS["finite"], X, method, rng=0)
+    sample = nuts.NUTS._sample
+
+    def stopped_in_the_third(*args):
+        stretches.append(args)
+        if len(stretches) == 3:
+            raise SystemExit
+        return sample(*args)
+
+    monkeypatch.setattr(nuts.NUTS, "_sample", stopped_in_the_third)
+    with pytest.raises(SystemExit):
+        bg.fit(MODELS["finite"], X, method, rng=0, checkpoint=tmp_path)
+    monkeypatch.setattr(nuts.NUTS, "_sample", sample)
+    resumed = bg.fit(MODELS["finite"], X, method, rng=0, checkpoint=tmp_path)
+    assert_same_draws(resumed, plain)
+    assert "All draws were read" in resumed.status.sentence and "stretch-1" in resumed.status.sentence
+    assert_same_draws(bg.fit(MODELS["finite"], X, method, checkpoint=tmp_path), plain)
+
+
+def test_nuts_goes_on_only_where_that_promises_to_be_enough():
+    def found(rhat, ess, n_divergent=0):
+        row = QuantityDiagnostics("log likelihood", 0.0, 1.0, 0.1, ess, ess, rhat)
+        return SamplerDiagnostics((row,), n_divergent, 0)
+
+    assert not nuts._is_worth_more(found(1.001, 500.0), 1000, 1)
+    assert nuts._is_worth_more(found(1.001, 150.0), 1000, 1)
+    assert not nuts._is_worth_more(found(1.001, 150.0), 3000, 3)
+    assert not nuts._is_worth_more(found(1.001, 50.0), 1000, 1)
+    assert not nuts._is_worth_more(found(1.5, 150.0), 1000, 1)
+    assert not nuts._is_worth_more(found(1.001, 150.0, 1), 1000, 1)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from bayesgmm.methods.chains import (
 )
 from bayesgmm.methods.enough import longer, rounded_up
 from bayesgmm.methods.loop import is_real
+from bayesgmm.methods.nuts_starts import PARAMS, DispersedStarts, LastDraws
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.checkpoint import Checkpoint
@@ -31,14 +32,14 @@ from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_
 from bayesgmm.result.estimates import ChainState, Draws
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import MethodResult, Progress
-from bayesgmm.result.status import Status
 
 if TYPE_CHECKING:
     from bayesgmm.ppl.sample import Chain
 
 NUTS_SAMPLERS = ("nutpie", "pymc")
 SAMPLER_ERRORS = (RuntimeError, ValueError, FloatingPointError)
-PARAMS = ("weights", "means", "precision_chol")
+STRETCH, MOST_DRAWS = 1000, 4000  # draws of a chain in a run until it is enough
+NO_START = "No start could be found: the prior's scale is out of all proportion to the data."
 IF_APART = (
     "Where chains sit in different modes (see the trace plots) longer runs do not help: Gibbs() moves between modes, "
     "and stack_chains(fit) weights the chains by how well they predict. Or try another number of components, a more "
@@ -58,10 +59,12 @@ class NUTS:
 
     Parameters
     ----------
-    draws : int
-        Draws kept of each chain.
+    draws : int, optional
+        Draws kept of each chain.  Without it 1,000, and where R-hat is not below 1.01, or some label-invariant quantity
+        has at most 400 effective draws, 1,000 more from the last draw on, up to 4,000, as long as these promise to be
+        enough.  Chains that are far apart, or have divergences, do not go on: longer runs do not help there.
     tune : int
-        Draws before those, in which step size and mass matrix are adapted.
+        Draws before those, in which step size and mass matrix are adapted; before each 1,000, where there are more.
     chains : int
         At least 2 let convergence be judged; 4 or more are recommended.
     target_accept : float
@@ -85,7 +88,7 @@ class NUTS:
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
     priors: ClassVar = COMPONENTS_PRIORS
 
-    draws: int = 1000
+    draws: int | None = None
     tune: int = 1000
     chains: int = 4
     target_accept: float = 0.9
@@ -95,6 +98,8 @@ class NUTS:
     def __post_init__(self):
         for name, lowest in (("draws", 4), ("tune", 0), ("chains", 1), ("max_treedepth", 1)):
             value = getattr(self, name)
+            if name == "draws" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
                 raise ArgumentError(f"{name}={shown(value)} must be an integer of at least {lowest}.")
         if not is_real(self.target_accept) or not 0 < self.target_accept < 1:
@@ -118,44 +123,98 @@ class NUTS:
     ) -> MethodResult:
         """Sample, and judge the draws."""
         searches = ChainSearches(model, data, rng.spawn(self.chains), can_move=False)
+        seed = int(rng.integers(2**63))
+        if self.draws is None:
+            return self._until_enough(searches, None, seed, progress, checkpoint)
         starts = None if checkpoint is not None and checkpoint.is_finished else DispersedStarts(searches)
         if starts is not None and searches.starts is None:
-            return failure("No start could be found: the prior's scale is out of all proportion to the data.")
-        seed = int(rng.integers(2**63))
+            return failure(NO_START)
         try:
             chains, is_interrupted = self._sample(model, data, starts, seed, progress, checkpoint)
         except SAMPLER_ERRORS as error:
-            return failure(f"{self.nuts_sampler} stopped with an error: {str(error).strip().splitlines()[0]}")
-        kept, length = kept_lengths([len(chain) for chain in chains], self.draws)
-        draws = _draws_of([chains[c] for c in kept], length)
+            return self._stopped(error)
+        draws = self._kept(chains)
         return even_if_interrupted(lambda: self._result(data, draws, is_interrupted, searches))
 
     def as_fixed(self, fit: Fit) -> NUTS:
-        """The same: its number of draws is fixed."""
-        return self
+        """The same, with the number of draws of a fit."""
+        return self if self.draws is not None else replace(self, draws=fit.estimate.draws().draw_shape[1])
 
     def extend(self, fit: Fit, draws: int | None, data: DataMatrix, progress: Progress) -> MethodResult:
         """Draw further stretches from each chain's last draw, tuned anew: nutpie cannot save its state."""
-        if draws is None:
-            raise ArgumentError("NUTS needs to know how many further draws: extend(draws=1000), for example.")
         old = fit.estimate
         assert isinstance(old, Draws)
         n_chains, n_old = old.params.draw_shape
-        further = replace(self, draws=draws, chains=n_chains)
-        seed = int(np.random.default_rng([fit.seed, n_old]).integers(2**63))
-        ends = LastDraws(old.states)
-        try:
-            chains, is_interrupted = further._sample(fit.model, data, ends, seed, progress, None)
-        except SAMPLER_ERRORS as error:
-            return failure(f"{self.nuts_sampler} stopped with an error: {str(error).strip().splitlines()[0]}")
-        lengths = [len(chain) for chain in chains] + [0] * (n_chains - len(chains))  # some may not have begun
-        both = joined(old, _draws_of(chains, extended_length(lengths)))
-        whole = replace(self, draws=both.params.draw_shape[1])
         searches = ChainSearches(fit.model, data, np.random.default_rng(fit.seed).spawn(n_chains), can_move=False)
+        one = replace(self, chains=n_chains, draws=draws)
+        if draws is None:
+            return one._until_enough(searches, old, fit.seed, progress, None)
+        try:
+            both, is_interrupted = one._further(searches, old, fit.seed, progress, None)
+        except SAMPLER_ERRORS as error:
+            return self._stopped(error)
+        whole = replace(self, draws=both.params.draw_shape[1])
         result = even_if_interrupted(lambda: whole._result(data, both, is_interrupted, searches))
         n_new = both.params.draw_shape[1] - n_old
         note = f"The last {n_new} draws of each chain were made after tuning anew, since nutpie cannot save its state."
-        return replace(result, status=Status(result.status.outcome, f"{result.status.sentence} {note}"))
+        return replace(result, status=result.status.noting(note))
+
+    def _until_enough(
+        self,
+        searches: ChainSearches,
+        draws: Draws | None,
+        seed: int,
+        progress: Progress,
+        checkpoint: Checkpoint | None,
+    ) -> MethodResult:
+        """Stretches until it is enough, after those that there are; each is a part of the checkpoint."""
+        one, data, is_interrupted = replace(self, draws=STRETCH), searches.data, False
+        per_stretch = self.chains * (self.tune + STRETCH)
+        for number in range(MOST_DRAWS // STRETCH):
+            part = None if checkpoint is None else checkpoint.part(f"stretch-{number}", one)
+
+            def show(done: int, total: int, note: str, begun: int = number * per_stretch) -> None:
+                progress(begun + done, MOST_DRAWS // STRETCH * per_stretch, f"{note} at most")
+
+            try:
+                if draws is None:
+                    starts = None if part is not None and part.is_finished else DispersedStarts(searches)
+                    if starts is not None and searches.starts is None:
+                        return failure(NO_START)
+                    chains, is_interrupted = one._sample(searches.model, data, starts, seed, show, part)
+                    draws = one._kept(chains)
+                else:
+                    draws, is_interrupted = one._further(searches, draws, seed, show, part)
+            except SAMPLER_ERRORS as error:
+                if draws is None:
+                    return self._stopped(error)
+                break  # the draws that there are stand for themselves
+            if is_interrupted or not _is_worth_more(_diagnosed(data, draws), draws.params.draw_shape[1], number + 1):
+                break
+        kept = draws
+        result = even_if_interrupted(lambda: self._result(data, kept, is_interrupted, searches))
+        if kept.params.draw_shape[1] > STRETCH:
+            note = f"The chains were tuned anew after each {STRETCH} draws, since nutpie cannot save its state."
+            result = replace(result, status=result.status.noting(note))
+        return result
+
+    def _further(
+        self, searches: ChainSearches, old: Draws, seed: int, progress: Progress, checkpoint: Checkpoint | None
+    ) -> tuple[Draws, bool]:
+        """The draws and as many more of each chain as `draws` says, and whether an interrupt came first."""
+        n_chains, n_old = old.params.draw_shape
+        seed = int(np.random.default_rng([seed, n_old]).integers(2**63))
+        ends = LastDraws(old.states)
+        chains, is_interrupted = self._sample(searches.model, searches.data, ends, seed, progress, checkpoint)
+        lengths = [len(chain) for chain in chains] + [0] * (n_chains - len(chains))  # some may not have begun
+        return joined(old, _draws_of(chains, extended_length(lengths))), is_interrupted
+
+    def _kept(self, chains: list[Chain]) -> Draws:
+        kept, length = kept_lengths([len(chain) for chain in chains], self.draws)
+        return _draws_of([chains[c] for c in kept], length)
+
+    def _stopped(self, error: Exception) -> MethodResult:
+        return failure(f"{self.nuts_sampler} stopped with an error: {str(error).strip().splitlines()[0]}")
 
     def _sample(
         self,
@@ -186,11 +245,7 @@ class NUTS:
         return sample.run_nutpie(model, data, starts and starts.draw, plan, progress, finished, keep)
 
     def _result(self, data: DataMatrix, draws: Draws, is_interrupted: bool, searches: ChainSearches) -> MethodResult:
-        stats = draws.sample_stats
-        diagnostics = diagnose(
-            invariant_quantities(draws.params, data.values),
-            int(stats["diverging"].sum()), int(stats["reached_max_treedepth"].sum()),
-        )  # fmt: skip
+        stats, diagnostics = draws.sample_stats, _diagnosed(data, draws)
         status = judge(
             diagnostics, draws.params.draw_shape, self, is_interrupted, IF_APART,
             _more(diagnostics, draws.params.draw_shape[1]), self._notes(stats),
@@ -213,31 +268,18 @@ class NUTS:
             )
 
 
-class DispersedStarts:
-    """Starts around the different modes that may matter, the best first; where chains outnumber modes they take turns.
-
-    Modes more than 6 nats below the best evidence are left out, since a chain that starts in one of them and
-    cannot leave it says nothing about the posterior.  On galaxies, iris, diabetes and faithful the bound was 0.1 to 4
-    nats below an importance sampling estimate of the mode's evidence, and loosest for the poor modes.
-    """
-
-    def __init__(self, searches: ChainSearches):
-        self.searches = searches
-
-    def draw(self, chain: int, rng: np.random.Generator) -> MixtureParams:
-        """The start of a chain."""
-        return _inside(self.searches.first_draw(chain, rng))
+def _diagnosed(data: DataMatrix, draws: Draws) -> SamplerDiagnostics:
+    stats = draws.sample_stats
+    n_divergent, n_deep = int(stats["diverging"].sum()), int(stats["reached_max_treedepth"].sum())
+    return diagnose(invariant_quantities(draws.params, data.values), n_divergent, n_deep)
 
 
-@dataclass(frozen=True, eq=False)
-class LastDraws:
-    """Starts where the chains of an earlier run ended."""
-
-    states: tuple[ChainState, ...]
-
-    def draw(self, chain: int, rng: np.random.Generator) -> MixtureParams:
-        """The start of a chain."""
-        return _inside(MixtureParams.trusted(*(self.states[chain].arrays[name] for name in PARAMS)))
+def _is_worth_more(found: SamplerDiagnostics, n_draws: int, n_stretches: int) -> bool:
+    """Whether draws are missing, and those that may still be made promise to be enough."""
+    if found.is_enough or found.n_divergent:
+        return False
+    left = MOST_DRAWS - n_stretches * STRETCH
+    return bool(found.times_longer() * n_draws <= n_draws + left)  # not so where it is NaN: chains are far apart
 
 
 def _more(diagnostics: SamplerDiagnostics, n_draws: int) -> str:
@@ -250,11 +292,6 @@ def _more(diagnostics: SamplerDiagnostics, n_draws: int) -> str:
         f"about {times:g} times as many draws would do, which take {times:g} times as long: draws="
         f"{rounded_up(times * n_draws):.0f}, or fit.extend({further:.0f}) for those that are missing."
     )
-
-
-def _inside(params: MixtureParams) -> MixtureParams:
-    weights = np.maximum(params.weights, 1e-12)  # a weight that underflows to 0 has no unconstrained coordinate
-    return MixtureParams.trusted(weights / weights.sum(), params.means, params.precision_chol)
 
 
 def _draws_of(chains: Sequence[Chain], length: int) -> Draws:

@@ -161,6 +161,8 @@ class Checkpoint:
             found = self._used._found
             said = f"{sum(found)} recorded draws were read from {where}; at most {EVERY} of each chain were made again."
             return said + self._about_versions() if any(found) else ""
+        if self.method.draws is None:  # the parts were fixed runs, one after the other
+            return next(filter(None, (part.note() for part in reversed(self._parts.values()))), "")
         finished = sum(done == self._total for done in found)
         if not any(found):
             return ""
