@@ -44,6 +44,7 @@ def test_folders_and_missing_folders_are_named(name, tmp_path):
 def test_control_characters_are_spelled_out():
     assert printable("a\x1b[31mb\x07 é 漢\n") == "a\\x1b[31mb\\x07 é 漢\n"
     assert printable("\x9b1m\u202e") == "\\x9b1m\\u202e"
+    assert printable("0.09\u00a0s, 1\u202f000") == "0.09\u00a0s, 1\u202f000"  # spaces that keep a line together
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])

@@ -84,8 +84,13 @@ Out = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Makes the run repeatable.")]
 Folds = Annotated[int, typer.Option(min=0, help="Folds of the cross-validation; 0 leaves it out.")]
-Draws = Annotated[int, typer.Option(help="NUTS and Gibbs: draws of each of the four chains.")]
-Tune = Annotated[int, typer.Option(help="NUTS and Gibbs: tuning draws of each chain.")]
+Draws = Annotated[
+    int | None,
+    typer.Option(help="NUTS and Gibbs: draws of each of the four chains; without it they go on until it is enough."),
+]
+Tune = Annotated[
+    int | None, typer.Option(help="NUTS and Gibbs: tuning draws of each chain; by default NUTS makes 1,000, Gibbs 500.")
+]
 
 
 @app.command()
@@ -105,8 +110,8 @@ def compare(
     out: Out = Path("bayesgmm-output"),
     seed: Seed = 0,
     folds: Folds = 5,
-    draws: Draws = 1000,
-    tune: Tune = 500,
+    draws: Draws = None,
+    tune: Tune = None,
 ) -> None:
     """Fit every model by every method, compare the fits, and write a report.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
@@ -77,9 +79,12 @@ def _names(option: str, noun: str, text: str, known: tuple[str, ...]) -> tuple[s
     return tuple(name for name in known if name in names)
 
 
-def method_of(name: str, draws: int, tune: int) -> Method:
-    """The method of that name with the grid's options."""
-    samplers = {"gibbs": Gibbs(draws=draws, tune=tune), "nuts": NUTS(draws=draws, tune=tune)}
+def method_of(name: str, draws: int | None, tune: int | None) -> Method:
+    """The method of that name with the grid's options; where they are None it has its own."""
+    gibbs, nuts = Gibbs(draws=draws), NUTS(draws=draws)
+    samplers = {"gibbs": gibbs, "nuts": nuts}
+    if tune is not None:
+        samplers = {name: replace(sampler, tune=tune) for name, sampler in samplers.items()}
     online = {"online": OnlineEM(), "svb": StochasticVB()}
     approximate = {"vb": VB(), "advi": ADVI(), "pathfinder": Pathfinder()}
     return ({"em": EM(), "map": MAP()} | online | approximate | samplers)[name]

@@ -42,8 +42,8 @@ class Study:
     covariance: str
     folds: int
     seed: int
-    draws: int
-    tune: int
+    draws: int | None
+    tune: int | None
     out: Path
     command: str
 
