@@ -105,7 +105,7 @@ def prior_remark(prior: ConjugateComponents, stats: SufficientStatistics) -> str
     pull = _along(added[k], direction) - scale
     name, size = ("scale=", scale) if scale >= pull else ("mean_precision=", pull)
     whose = "all components" if structure.is_shared else f"component {k} ({stats.counts[k]:.1f} points)"
-    others = f", and of {len(found) - 1} more," if len(found) > 1 else ""
+    others = f" and of {len(found) - 1} more" if len(found) > 1 else ""
     advice = "Its points are tied there, so that the prior alone says how wide it is."
     if np.isfinite(ratio):
         what = "it is" if name == "scale=" else "it adds"

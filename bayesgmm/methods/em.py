@@ -223,7 +223,7 @@ class PosteriorMode:
     """Readout of MAP-EM: the mode of the conjugate update."""
 
     goal: ClassVar = "log posterior density"
-    may_empty: ClassVar = True
+    may_empty: ClassVar = False  # a component without points has the highest density, at the prior's mode: no answer
 
     prior: ConjugateMixture
     whitening: np.ndarray

@@ -28,7 +28,7 @@ PATIENCE = 3  # times in a row that the criteria must hold: on a plateau gains a
 class Readout(Charted[State], Protocol[State]):
     """What turns statistics into a state, and a state into scores; its coordinates are for the acceleration.
 
-    `goal` is what sentences call its objective; `may_empty` says whether that may rise when a component empties.
+    `goal` is what sentences call its objective; `may_empty` says whether an answer with emptied components is one.
     """
 
     goal: ClassVar[str]

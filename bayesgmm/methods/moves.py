@@ -65,17 +65,20 @@ class Moves:
                     return Polished(best, f"Interrupted after {n_tried} birth and merge moves.", True)
                 if trial is None:
                     continue
-                if trial.objective > best.objective + margin and not trial.flags and not trial.is_interrupted:
+                if trial.objective > best.objective + margin and self._is_sound(trial) and not trial.is_interrupted:
                     trial = trial if trial.is_converged else climb(self.X, self.readout, trial.state, self.stopping)
-                    if not trial.flags:
+                    if self._is_sound(trial):
                         best, n_accepted, is_done = _after(best, trial), n_accepted + 1, False
                 if trial.is_interrupted:
                     return Polished(best, f"Interrupted after {n_tried} birth and merge moves.", True)
                 if not is_done:
                     break
-        goal, gain = self.readout.goal, f" by {best.objective - begin:.2f} nats" if n_accepted else ""
-        note = f"{n_accepted or 'None'} of {n_tried} birth and merge moves raised the {goal}{gain}." if n_tried else ""
+        gain = f"raised the {self.readout.goal} by {best.objective - begin:.2f} nats"
+        note = f"{n_accepted} of {n_tried} birth and merge moves {gain}." if n_accepted else ""
         return Polished(best, note, False)
+
+    def _is_sound(self, trial: Climb) -> bool:
+        return not trial.flags and (self.readout.may_empty or trial.stats.counts.min() >= EMPTY)
 
     def _trial(self, stats: SufficientStatistics, aim: float) -> Climb | None:
         """The first iterations after a move; None where it leads nowhere, or not to `aim` at its present pace."""
