@@ -143,7 +143,7 @@ def demo(out: Out = Path("demo-output"), seed: Seed = 0) -> None:
         data = load_dataset("faithful")
         table = pd.DataFrame(data.X, columns=list(data.feature_names))
         study = Study(
-            table, None, "Old Faithful", (1, 2, 3, 4), ("em", "vb", "nuts"), ("finite",), 20, "full", 5, seed, 1000,
+            table, None, "Old Faithful", (1, 2, 3, 4), ("em", "vb", "nuts"), ("finite",), 20, "full", 5, seed, None,
             500, out, _command(),
         )  # fmt: skip
         code = run_study(study, source=data.source)
