@@ -8,9 +8,8 @@ the folds stay.  z is (value less its mean over seeds) / stated error.  The stan
 below 1.52 with 99.9 % probability where the errors are right: sqrt(43.8 / 19), with the quantile of chi-squared of 19.
 Errors below a thousandth of a nat count as one, since nothing depends on less.
 
-A co-clustering probability states no error; its z is with sqrt(p (1 - p) / m), m the smallest number of effective draws
-that the fit reports, over all pairs of every tenth point.  Weights of stacking state none either; the table has their
-spread.
+Of co-clustering the table has root mean squares over all pairs of every tenth point, and their ratio as the spread of z:
+an error from eight halves of chains is itself rough.  Weights of stacking state no error; the table has their spread.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from bayesgmm.core.combination import stacking_weights
 from bayesgmm.criteria.predictive import elpd_kfold, elpd_loo, make_folds
 from bayesgmm.criteria.score import Score
 from bayesgmm.errors import NotApplicableError
-from bayesgmm.labels.similarity import co_clustering
+from bayesgmm.labels.similarity import co_clustering, co_clustering_error
 
 METHOD = bg.Gibbs(draws=400, tune=200, thin=2, chains=4)
 APART, SIZES = (1.0, 4.0), range(2, 9)
@@ -71,18 +70,15 @@ def measured(k: int, apart: float, n_seeds: int) -> Iterator[tuple[str, int, flo
             found[kind].append((score.value, score.se if kind in ("bridge", "chib") else score.mc_se))
         pairs = co_clustering(fit, X[::10])[np.triu_indices(len(X[::10]), 1)]
         together.append(pairs)
-        pair_errors.append(np.sqrt(pairs * (1 - pairs) / fit.diagnostics.min_ess))
+        pair_errors.append(co_clustering_error(fit, X[::10])[np.triu_indices(len(X[::10]), 1)])
         other = elpd_loo(bg.fit(smaller, X, METHOD, rng=seed), X)
         shares.append(stacking_weights(np.stack([of_fit["elpd_loo"].pointwise, other.pointwise]))[0])
     for kind, pairs in found.items():
         if len(pairs) > 1:
             values, errors = np.array(pairs).T
             yield kind, len(pairs), values.std(ddof=1), float(np.median(errors)), spread(values, errors)
-    deviations = np.array(together) - np.mean(together, 0)
-    z = deviations / np.hypot(pair_errors, NEGLIGIBLE)
-    root_mean_square = float(np.sqrt((z**2).sum(0).mean() / (n_seeds - 1)))
-    largest = float(np.std(together, 0, ddof=1).max())
-    yield "co_clustering", n_seeds, largest, float(np.max(pair_errors)), root_mean_square
+    seen, stated = (float(np.sqrt(np.mean(x))) for x in (np.var(together, 0, ddof=1), np.square(pair_errors)))
+    yield "co_clustering", n_seeds, seen, stated, seen / float(np.hypot(stated, NEGLIGIBLE))
     yield "stacking", n_seeds, float(np.std(shares, ddof=1)), np.nan, np.nan
 
 
