@@ -22,6 +22,7 @@ from .errors import (
 from .fitting import fit, load
 from .labels import relabel
 from .labels.partition import Partition, partition
+from .labels.similarity import co_clustering, co_clustering_error
 from .methods.advi import ADVI
 from .methods.em import EM, MAP
 from .methods.gibbs import Gibbs
@@ -61,9 +62,10 @@ __all__ = [
     "LooPit", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
     "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PredictiveCheck",
     "PriorDraws", "PriorSensitivity", "RobbinsMonro", "Spherical", "StochasticVB", "Tied", "TruncationWarning",
-    "Uniform", "clustering_quality", "compare", "compare_intervals", "data_source", "fit", "from_datatree",
-    "intervals", "labels", "likelihood_ratio_test", "load", "load_dataset", "log_evidence", "loo_pit", "partition",
-    "posterior_predictive_check", "prior_sensitivity", "pymc_model", "relabel", "sample_prior", "stack_chains",
+    "Uniform", "clustering_quality", "co_clustering", "co_clustering_error", "compare", "compare_intervals",
+    "data_source", "fit", "from_datatree", "intervals", "labels", "likelihood_ratio_test", "load", "load_dataset",
+    "log_evidence", "loo_pit", "partition", "posterior_predictive_check", "prior_sensitivity", "pymc_model",
+    "relabel", "sample_prior", "stack_chains",
 ]  # fmt: skip
 
 __version__: str

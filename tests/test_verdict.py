@@ -12,6 +12,7 @@ import bayesgmm as bg
 from bayesgmm.cli.terminal import print_results
 from bayesgmm.comparison import Comparison, Row, conclusions, verdict
 from bayesgmm.comparison.progress import watched
+from bayesgmm.criteria.evidence import reconciled
 from bayesgmm.criteria.score import Score
 from bayesgmm.report.choice import choose
 from bayesgmm.report.tables import score_table
@@ -280,3 +281,43 @@ def test_what_is_no_progress_is_refused():
     calls = []
     bg.compare({"em": fit}, folds=0, progress=lambda *call: calls.append(call))
     assert calls[0][:2] == (0, 2) and calls[-1][:2] == (2, 2)
+
+
+def evidences(values):
+    """A comparison from {K: (bridge, chib)} scores, as `compare` ranks them."""
+    rows, scores = {}, {}
+    for k, (bridge, chib) in values.items():
+        rows[f"K={k}"] = Row("Gibbs", k, "full", 5.0, 1.0, Status(Outcome.CONVERGED, "It ended."))
+        pair = reconciled(Score("log_evidence_bridge", *bridge), Score("log_evidence_chib", *chib))
+        scores[f"K={k}"] = {score.kind: score for score in pair}
+    return Comparison(rows, scores, ("log_evidence_bridge", "log_evidence_chib"), 200)
+
+
+def test_chib_does_not_favour_what_the_bridge_contradicts():
+    """K=3 by Chib's 5 nats too many, 10 of the errors."""
+    compared = evidences(
+        {2: ((-500, 0.1), (-500.1, 0.1)), 3: ((-503, 0.3), (-498, 0.4)), 4: ((-510, 0.1), (-510, 0.1))}
+    )
+    assert list(compared.ranked("log_evidence_chib")) == ["K=2", "K=4"]
+    assert verdict(compared, "log_evidence_chib").model == "K=2"
+    assert "5.00 nats above log_evidence_bridge, more than both errors allow" in str(compared.reasons["K=3"])
+    assert "log_evidence_chib is 5.00 nats above it" in compared.reasons["K=3"]["log_evidence_bridge"][0]
+    said = " ".join(conclusions(compared))
+    assert "log_evidence_chib favours K=2 (" in said and "favours K=3" not in said
+
+
+@pytest.mark.parametrize("chib", [(-520.0, 0.4), (np.nan, np.nan)])
+def test_chib_favours_nothing_where_it_does_not_rank_what_the_bridge_favours(chib):
+    compared = evidences({2: ((-505, 0.1), (-505, 0.1)), 3: ((-500, 0.1), chib), 4: ((-510, 0.1), (-510, 0.1))})
+    assert verdict(compared, "log_evidence_chib") is None
+    said = " ".join(conclusions(compared))
+    assert "log_evidence_bridge favours K=3" in said
+    assert "log_evidence_chib favours nothing, since it has no ranked number of K=3" in said
+
+
+def test_chib_is_ranked_where_its_errors_allow_the_difference():
+    compared = evidences(
+        {2: ((-500, 0.3), (-501, 0.4)), 3: ((-503, 1e-9), (-503.0005, 1e-9)), 4: ((-510, 0), (-510, 0))}
+    )
+    assert list(compared.ranked("log_evidence_chib")) == ["K=2", "K=3", "K=4"] and not compared.reasons["K=3"]
+    assert verdict(compared, "log_evidence_chib").model == "K=2"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bayesgmm.comparison.row import model_names
 from bayesgmm.comparison.table import Comparison
-from bayesgmm.comparison.verdict import LEADING, SMALL_SAMPLE, Edge, Verdict, doubt, verdict
+from bayesgmm.comparison.verdict import LEADING, SMALL_SAMPLE, Edge, Verdict, doubt, missed, verdict
 from bayesgmm.criteria.score import COLUMNS, EVIDENCE
 from bayesgmm.result.status import Outcome
 
@@ -78,6 +78,10 @@ class _Words:
                 parts.append(f"{kind} favours {self._lead(one)} ({grade})")
         if not parts:
             return []
+        chib = "log_evidence_chib"
+        without = missed(self.comparison, chib) if chib in self.comparison.columns else ""
+        if without and self.comparison.ranked(chib):
+            parts.append(f"{chib} favours nothing, since it has no ranked number of {without}")
         caution = "; a column is compared within itself only" if len(parts) > 1 else ""
         return [f"Log evidence: {'; '.join(parts)}{caution}."]
 

@@ -15,7 +15,7 @@ from bayesgmm.comparison.row import BASELINE, Row
 from bayesgmm.comparison.table import Comparison
 from bayesgmm.criteria.baseline import N_STARTS, baseline_scores, kmeans_baseline
 from bayesgmm.criteria.clustering import ari, known_groups, rand_index
-from bayesgmm.criteria.evidence import elbo, elbo_orders, log_evidence
+from bayesgmm.criteria.evidence import elbo, elbo_orders, log_evidence, reconciled
 from bayesgmm.criteria.information import aic, aicc, bic, icl
 from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elpd_waic, make_folds
 from bayesgmm.criteria.score import COLUMNS, Score
@@ -178,6 +178,8 @@ def _scores(
     )
     functions["ari"] = partial(ari, X=shared.X, labels=shared.groups)
     scores = {kind: _attempt(kind, partial(functions[kind], fit)) for kind in shared.columns if kind != "inertia"}
+    pair = "log_evidence_bridge", "log_evidence_chib"
+    scores |= zip(pair, reconciled(*(scores[kind] for kind in pair)), strict=True)
     return scores | {"inertia": Score.missing("inertia", NO_INERTIA)}
 
 

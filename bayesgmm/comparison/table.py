@@ -59,6 +59,7 @@ class Comparison:
         Of each column c there are c, its standard error ``c_se``, the difference to the best fit ``c_diff`` (zero
         or negative) and the standard error of that difference ``c_diff_se``, from paired pointwise differences.  A
         standard error of 0 means that the number is exact;
+        ``elpd_loo_mc_se`` and ``elpd_kfold_mc_se`` are the errors of the simulation, for these points and folds;
         ``elpd_loo_unreliable`` and ``elpd_waic_unreliable`` count points, and so does ``elpd_loo_recomputed``, of
         those that importance sampling could not do.  NaN has its reason in `reasons`.
         """
@@ -146,7 +147,7 @@ class Comparison:
         rows = {}
         for name in self.rows:
             score = self.scores[name][kind]
-            values = {"": score.value, "_se": score.se}
+            values = {"": score.value, "_se": score.se, "_mc_se": score.mc_se}
             if score.n_unreliable is not None:
                 values["_unreliable"] = score.n_unreliable
             if score.n_recomputed is not None:

@@ -103,14 +103,14 @@ class Verdict:
 
 
 def verdict(comparison: Comparison, column: str) -> Verdict | None:
-    """What one column favours; None where it has scores of fewer than two models."""
+    """What one column favours; None where it has scores of fewer than two models, or must be silent: `missed`."""
     if column not in comparison.columns:
         return None
     ranked, names = comparison.ranked(column), model_names(comparison.rows)
     best_of: dict[str, str] = {}
     for name in ranked:
         best_of.setdefault(names[name], name)
-    if len(best_of) < 2:
+    if len(best_of) < 2 or missed(comparison, column):
         return None
     (model, best), *others = best_of.items()
     rivals = []
@@ -122,6 +122,18 @@ def verdict(comparison: Comparison, column: str) -> Verdict | None:
         column, model, best, doubt(comparison.rows[best]), tuple(rivals), tried, edge, beyond,
         unranked_above(comparison, column, ranked[best].value),
     )  # fmt: skip
+
+
+def missed(comparison: Comparison, column: str) -> str:
+    """The model that the bridge favours, where Chib's column does not rank it; empty otherwise.
+
+    What Chib's identity then favours is the best of those that it happens to suit.
+    """
+    if column != "log_evidence_chib" or "log_evidence_bridge" not in comparison.columns:
+        return ""
+    names, bridge = model_names(comparison.rows), comparison.ranked("log_evidence_bridge")
+    best = names[next(iter(bridge))] if bridge else ""
+    return "" if best in {names[name] for name in comparison.ranked(column)} else best
 
 
 def doubt(row: Row) -> str:

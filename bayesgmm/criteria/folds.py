@@ -11,9 +11,10 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from bayesgmm.criteria.simulation import error_of_sum, influence
 from bayesgmm.data import check_enough_points
 from bayesgmm.errors import NotApplicableError
-from bayesgmm.result.estimates import NoEstimate
+from bayesgmm.result.estimates import Draws, NoEstimate
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.status import Outcome, Status
 
@@ -34,12 +35,16 @@ class Fold:
     failure : str
         Empty where there is none.
     warned : tuple of str
+    mc_se : float
+        Monte Carlo error of the sum of `log_density`: of the refit's draws, for this division into folds; NaN where the
+        refit has no draws of a posterior.
     """
 
     log_density: np.ndarray
     status: Status | None
     failure: str
     warned: tuple[str, ...]
+    mc_se: float = np.nan
 
 
 def refit_folds(
@@ -71,15 +76,15 @@ def one_fold(fit: Fit, X: np.ndarray, test: np.ndarray, seed: int, fold: int) ->
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            values, status = _predict(fit, X, test, np.random.default_rng([seed, fold]))
+            values, status, mc_se = _predict(fit, X, test, np.random.default_rng([seed, fold]))
             failure = ""
         except Exception as error:  # a fold that fails must not end the comparison
-            values, status, failure = np.empty(0), None, str(error) or type(error).__name__
-    return Fold(values, status, failure, tuple(dict.fromkeys(str(warning.message) for warning in caught)))
+            values, status, mc_se, failure = np.empty(0), None, np.nan, str(error) or type(error).__name__
+    return Fold(values, status, failure, tuple(dict.fromkeys(str(warning.message) for warning in caught)), mc_se)
 
 
-def _predict(fit: Fit, X: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Status]:
-    """Log densities of the rows `test` under a refit to the others, and how that ended."""
+def _predict(fit: Fit, X: np.ndarray, test: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Status, float]:
+    """Log densities of the rows `test` under a refit to the others, how that ended, and the error of their sum."""
     train = np.delete(X, test, axis=0)
     check_enough_points(len(train), fit.model.min_points)
     refit = fit.refit(train, rng=rng)
@@ -87,4 +92,12 @@ def _predict(fit: Fit, X: np.ndarray, test: np.ndarray, rng: np.random.Generator
         raise KeyboardInterrupt  # the method kept what it had; a fold cut short is no fold
     if not refit.status.is_usable:
         raise NotApplicableError(refit.status.sentence)
-    return refit.log_density(X[test]), refit.status
+    return refit.log_density(X[test]), refit.status, _simulation_error(refit, X[test])
+
+
+def _simulation_error(refit: Fit, X: np.ndarray) -> float:
+    if refit.kind != "draws":
+        return np.nan
+    assert isinstance(refit.estimate, Draws)
+    parts = [influence(block) for _, block in refit.log_density_blocks(X)]
+    return error_of_sum(parts, refit.estimate.draws().draw_shape)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesgmm.criteria.score import Score
+from bayesgmm.criteria.simulation import error_of_sum, influence
 from bayesgmm.criteria.smoothing import pareto_k_limit
 
 WAIC_LIMIT = 0.4  # Vehtari, Gelman and Gabry (2017), section 2.2
@@ -21,13 +22,16 @@ def loo_score(blocks: Blocks, n_obs: int, draw_shape: tuple[int, ...], relative_
     from arviz_stats import base
 
     array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
-    pointwise, pareto_k = np.empty(n_obs), np.empty(n_obs)
+    pointwise, pareto_k, influences = np.empty(n_obs), np.empty(n_obs), []
     for rows, block in blocks:
         by_chain = block.reshape(*draw_shape, -1)
         found = array_stats.loo(by_chain, chain_axis=0, draw_axis=1, r_eff=relative_efficiency)
         pointwise[rows], pareto_k[rows] = found[0], found[1]
+        influences.append(influence(-block))
     limit = pareto_k_limit(int(np.prod(draw_shape)))
-    return replace(Score.summed("elpd_loo", pointwise), reliability=pareto_k, limit=limit, n_recomputed=0)
+    mc_se = error_of_sum(influences, draw_shape)
+    score = Score.summed("elpd_loo", pointwise)
+    return replace(score, reliability=pareto_k, limit=limit, n_recomputed=0, mc_se=mc_se)
 
 
 def cautioned(score: Score) -> Score:

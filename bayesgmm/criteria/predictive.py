@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -143,16 +144,18 @@ def elpd_kfold(
     Score
         Missing, with the reason, where a refit has no usable result.  What the refits warned of is in its notes.
     """
-    pointwise, remarks = np.empty(len(X)), {}
+    pointwise, variance, remarks = np.empty(len(X)), 0.0, {}
     for fold, found in enumerate(refit_folds(fit, X, held_out, seed, on_fold, workers)):
         if found.status is None:
             return Score.missing("elpd_kfold", f"fold {fold + 1} of {len(held_out)} failed: {found.failure}")
         pointwise[held_out[fold]] = found.log_density
+        variance += found.mc_se**2
         if not found.status.is_converged:
             remarks.setdefault(f"refits ended {found.status.outcome.value}", []).append((fold, found.status.sentence))
         for message in found.warned:
             remarks.setdefault(f"refits warned: {message}", []).append((fold, ""))
-    return Score.summed("elpd_kfold", pointwise).noted(*(_remark(*item, len(held_out)) for item in remarks.items()))
+    score = replace(Score.summed("elpd_kfold", pointwise), mc_se=float(np.sqrt(variance)))
+    return score.noted(*(_remark(*item, len(held_out)) for item in remarks.items()))
 
 
 def relative_efficiency(draws: MixtureParams) -> float:

@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 from bayesgmm.criteria.collapsed import as_drawn, has_closed_form, log_density_given_labels, log_density_left_out
 from bayesgmm.criteria.score import Score
+from bayesgmm.criteria.simulation import error_of_sum, influence
 from bayesgmm.criteria.smoothing import tail_length
 from bayesgmm.data import check_enough_points
 from bayesgmm.errors import NotApplicableError
@@ -33,12 +34,12 @@ def recomputed(
     pointwise, k, notes = score.pointwise.copy(), score.reliability.copy(), []
     doubtful: dict[int, tuple[float, float]] = {}
     bad = np.flatnonzero(k > score.limit)
-    done = np.empty(0, int)
+    done, by_labels = np.empty(0, int), np.empty((0, 0))
     if has_closed_form(fit):
         rows = np.argsort(-k, kind="stable")[: max(FEW, len(bad))]
-        values, errors, shapes = _given_labels(fit, X, rows)
+        drawn, values, errors, shapes = _given_labels(fit, X, rows)
         good = np.isfinite(values) & (errors <= accuracy) & (shapes <= score.limit)
-        done = rows[good]
+        done, by_labels = rows[good], drawn[:, good]
         pointwise[done], k[done] = values[good], shapes[good]
         if len(done):
             notes.append(_closed_form_note(len(done), len(bad), score, float(errors[good].max())))
@@ -66,15 +67,27 @@ def recomputed(
             "elpd_kfold is to be preferred"
         )
     made = Score.summed("elpd_loo", pointwise).noted(*notes)
-    return replace(made, reliability=k, limit=score.limit, n_recomputed=len(done) + len(refitted))
+    shared = np.delete(np.arange(len(X)), [*done, *best])
+    mc_se = np.hypot(_shared_error(fit, X[shared], by_labels), np.sqrt(sum(error**2 for _, error in best.values())))
+    n_recomputed = len(done) + len(refitted)
+    return replace(made, reliability=k, limit=score.limit, n_recomputed=n_recomputed, mc_se=float(mc_se))
 
 
-def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log densities of `rows` left out, their Monte Carlo errors in nats, and the Pareto k of their ratios."""
+def _shared_error(fit: Fit, X: np.ndarray, by_labels: np.ndarray) -> float:
+    """Monte Carlo error of all that rests on the fit's own draws: points by PSIS, and (S, m) values from labels."""
+    parts = [influence(-block) for _, block in fit.log_density_blocks(X)] if len(X) else []
+    if by_labels.size:
+        parts.append(influence(-by_labels))
+    return error_of_sum(parts, fit.estimate.draws().draw_shape) if parts else 0.0
+
+
+def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(S, m) log densities under each draw; of `rows` left out, their Monte Carlo errors, the ratios' Pareto k."""
     from arviz_stats.base import array_stats
 
     shape, rng = fit.estimate.draws().draw_shape, np.random.default_rng([fit.seed, len(X)])
-    values = log_density_left_out(fit.model, as_drawn(fit), X, rows, rng).reshape(*shape, -1)
+    drawn = log_density_left_out(fit.model, as_drawn(fit), X, rows, rng)
+    values = drawn.reshape(*shape, -1)
     found = np.empty((3, len(rows)))
     for j in range(len(rows)):
         chains = values[..., j]
@@ -89,7 +102,7 @@ def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray
         else:
             value, shape_k, _ = array_stats.loo(chains, chain_axis=0, draw_axis=1, r_eff=share)
             found[:, j] = value, error, shape_k
-    return found[0], found[1], found[2]
+    return drawn, found[0], found[1], found[2]
 
 
 def _by_refits(

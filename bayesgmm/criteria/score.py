@@ -38,6 +38,9 @@ class Score:
         Number of points of `elpd_loo` that were not done by importance sampling from the posterior; None elsewhere.
     bar : str
         Why it is not ranked, which is one of `notes`.
+    mc_se : float
+        Of a sum over points, the standard error that other random numbers leave with these points; NaN where it is not
+        known.  `se` is that of other points.
     """
 
     kind: str
@@ -50,6 +53,7 @@ class Score:
     is_ranked: bool = True
     n_recomputed: int | None = None
     bar: str = ""
+    mc_se: float = np.nan
 
     @classmethod
     def summed(cls, kind: str, pointwise: np.ndarray) -> Score:
@@ -132,8 +136,9 @@ class Column:
         return 2 if self.estimand == EVIDENCE else 1 if self.has_differences else 3
 
 
+SIMULATED = ("", "_se", "_diff", "_diff_se", "_mc_se")
 COUNTED = ("", "_se", "_diff", "_diff_se", "_unreliable")
-RECOMPUTED = (*COUNTED, "_recomputed")
+RECOMPUTED = (*COUNTED, "_recomputed", "_mc_se")
 SINGULAR = (
     "A mixture with more components than the data have is a singular model, for which its penalty is not justified "
     "(Watanabe 2009): take it as a convention."
@@ -148,6 +153,7 @@ COLUMNS = {
         PREDICTION,
         "Every point predicted by the same method fitted to the other folds, the same folds for all fits and the prior "
         "constants kept: the one score that every fit has. It describes fits to slightly fewer points.",
+        SIMULATED,
     ),
     "elpd_loo": Column(
         PREDICTION,

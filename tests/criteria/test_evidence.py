@@ -182,6 +182,16 @@ def test_chib_is_not_shown_where_a_handful_of_labellings_decides():
     assert np.isfinite(bg.log_evidence(fit, "bridge").value)
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # so few draws
+def test_chib_states_an_error_where_all_labellings_are_the_same():
+    """Labellings with less than 1/S of the posterior are not seen among S draws; the errors were exactly 0."""
+    X = np.repeat([0.0, 50.0], 10)[:, None] + np.random.default_rng(0).normal(size=(20, 1))
+    fit = bg.fit(bg.GaussianMixture(2), X, bg.Gibbs(draws=200, tune=50, chains=2), rng=0)
+    bridge, chib = (bg.log_evidence(fit, method) for method in ("bridge", "chib"))
+    assert 1 / 200 <= chib.se < 0.02 and not chib.is_exact
+    assert abs(chib.value - bridge.value) < Z_LIMIT * np.hypot(chib.se, bridge.se)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # errors hold with fewer draws than a verdict needs
 @pytest.mark.parametrize(("k", "apart"), [(2, 2.0), (3, 3.0)])

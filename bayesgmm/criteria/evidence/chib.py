@@ -23,7 +23,8 @@ def chib(posterior: Posterior, rng: np.random.Generator) -> tuple[float, float, 
 
     The density given labels varies from labelling to labelling, the more so the more parameters there are and the more
     the components overlap.  Where a few of them are nearly all of the mean, the sample does not show its own variance,
-    and the error is too small; their effective number, ``(sum w)^2 / sum w^2``, does show it.
+    and the error is too small; their effective number, ``(sum w)^2 / sum w^2``, does show it.  Labellings that share
+    1/S of the posterior are often not among S draws at all, so 1/S is part of the error also where all S are the same.
     """
     from arviz_stats.base import array_stats
 
@@ -33,10 +34,12 @@ def chib(posterior: Posterior, rng: np.random.Generator) -> tuple[float, float, 
     best = np.argsort(-joint)[:N_PLACES]
     log_inverse = logsumexp(law.log_terms(flat[best]) - joint[best], axis=1) - np.log(len(best))
     inverse = np.exp(log_inverse - log_inverse.max())
-    if np.ptp(inverse) < 1e-9:  # one component: the density given labels is the posterior
+    if law.is_alike.shape == (1, 1):  # one component: the density given labels is the posterior
         return float(-log_inverse[0]), 0.0, float(len(inverse))
-    by_chain = inverse.reshape(others.draw_shape[0], -1)
-    error = array_stats.mcse(by_chain, chain_axis=0, draw_axis=1, method="mean")
+    by_chain, unseen = inverse.reshape(others.draw_shape[0], -1), 1.0 / len(law.laws)
+    error = 0.0
+    if np.ptp(inverse) > 1e-9:
+        error = array_stats.mcse(by_chain, chain_axis=0, draw_axis=1, method="mean") / inverse.mean()
     n_effective = inverse.sum() ** 2 / (inverse**2).sum()
     value = -log_inverse.max() - np.log(inverse.mean())
-    return float(value), float(error / inverse.mean()), float(n_effective)
+    return float(value), float(np.hypot(error, unseen)), float(n_effective)

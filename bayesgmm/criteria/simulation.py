@@ -1,0 +1,34 @@
+"""The Monte Carlo error of a sum over points that share their draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp
+
+
+def influence(log_ratios: np.ndarray) -> np.ndarray:
+    """(S,) what each draw adds, relative to its mean, to ``sum_i log mean_s ratio_is``, from (S, m) log ratios.
+
+    The errors of points add up with their signs, since all points have the same draws: to take them as independent is
+    too little where the points move together.  Ratios are truncated at sqrt(S) times their mean, so that their
+    variance exists: Ionides (2008), Journal of Computational and Graphical Statistics 17, 295-311,
+    doi:10.1198/106186008X320456.
+    """
+    n_draws = len(log_ratios)
+    log_mean = logsumexp(log_ratios, axis=0) - np.log(n_draws)
+    relative = np.exp(np.minimum(log_ratios - log_mean, 0.5 * np.log(n_draws)))
+    return (relative / relative.mean(0)).sum(1)
+
+
+def error_of_sum(influences: Iterable[np.ndarray], draw_shape: tuple[int, ...]) -> float:
+    """Monte Carlo standard error, in nats, from the (S,) influences of parts of the sum on the same draws."""
+    from arviz_stats import base
+
+    array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
+    total = np.sum(list(influences), axis=0)
+    if np.ptp(total) <= 1e-9 * np.abs(total).max():
+        return 0.0  # equal but for rounding
+    return float(array_stats.mcse(total.reshape(draw_shape), chain_axis=0, draw_axis=1, method="mean"))
