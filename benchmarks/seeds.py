@@ -8,8 +8,9 @@ the folds stay.  z is (value less its mean over seeds) / stated error.  The stan
 below 1.52 with 99.9 % probability where the errors are right: sqrt(43.8 / 19), with the quantile of chi-squared of 19.
 Errors below a thousandth of a nat count as one, since nothing depends on less.
 
-Of co-clustering the table has root mean squares over all pairs of every tenth point, and their ratio as the spread of z:
-an error from eight halves of chains is itself rough.  Weights of stacking state no error; the table has their spread.
+For co-clustering the table has root mean squares over all pairs of every tenth point, and their ratio as the spread of
+z: an error from eight halves of chains is itself rough.  Weights of stacking state no error: the table has their
+spread.
 """
 
 from __future__ import annotations

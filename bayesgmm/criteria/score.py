@@ -186,7 +186,8 @@ COLUMNS = {
     "log_evidence_chib": Column(
         EVIDENCE,
         "Chib's identity at one mixture, over all orders of the labels: another way to the same number, to be held "
-        "against log_evidence_bridge. It is given only where at least 100 effective labellings share in it.",
+        "against log_evidence_bridge. It is given only where at least 100 effective labellings share in it, from "
+        "at least 100 effective draws.",
     ),
     "bic": Column(
         EVIDENCE,

@@ -15,8 +15,8 @@ from bayesgmm.result.fit import Fit
 
 BLOCK_BYTES = 64 * 2**20  # of the memberships of a block of draws
 LIMIT = 2**30  # bytes of the result
-# Halves of chains, as in R-hat: shorter batches are not independent where chains move slowly between modes (fifths stated
-# two thirds of the spread over seeds at R-hat 1.15).  Eight know the error to a quarter of it.
+# Halves of chains, as in R-hat: shorter batches are not independent where chains move slowly between modes (fifths
+# stated two thirds of the spread over seeds at R-hat 1.15).  Eight know the error to a quarter of it.
 BATCHES, LEAST = 2, 8
 STACKED = "source_chain"  # a statistic of the draws of `stack_chains`
 

@@ -192,6 +192,18 @@ def test_chib_states_an_error_where_all_labellings_are_the_same():
     assert abs(chib.value - bridge.value) < Z_LIMIT * np.hypot(chib.se, bridge.se)
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # so few draws
+def test_chib_is_not_shown_where_chains_move_slowly():
+    """Enough labellings and few effective draws: z over 20 seeds had a standard deviation of 1.7."""
+    rng = np.random.default_rng([3, 40])
+    X = rng.normal(size=(150, 2)) + (4.0 * rng.normal(size=(3, 2)))[rng.integers(3, size=150)]
+    fit = bg.fit(bg.GaussianMixture(3), X, bg.Gibbs(draws=400, tune=200, thin=2), rng=1)
+    with pytest.raises(NotApplicableError, match="its labellings come from .* effective draws"):
+        bg.log_evidence(fit, "chib")
+    slowest = replace(fit.diagnostics.fewest(), ess_bulk=101.0, ess_tail=101.0)
+    assert bg.log_evidence(replace(fit, diagnostics=replace(fit.diagnostics, quantities=(slowest,))), "chib").se > 0
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # errors hold with fewer draws than a verdict needs
 @pytest.mark.parametrize(("k", "apart"), [(2, 2.0), (3, 3.0)])

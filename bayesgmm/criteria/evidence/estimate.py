@@ -15,6 +15,7 @@ from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.models import GaussianMixture
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.unknown import UNKNOWN, UnknownPrior
+from bayesgmm.result.diagnostics import SamplerDiagnostics
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit, as_seed
 
@@ -76,6 +77,14 @@ def by_chib(fit: Fit, rng: np.random.Generator) -> Score:
         raise NotApplicableError(
             f"Chib's identity is not usable here: its posterior density rests on {n_effective:.0f} effective "
             f"labellings (at least {USABLE} are wanted), and its error cannot be told; take the bridge's evidence."
+        )
+    # The labellings say nothing of chains that move slowly between modes: over 20 seeds, three clusters with 94 to 213
+    # labellings and 9 to 60 effective draws had z with a standard deviation of 1.6.
+    slowest = fit.diagnostics.min_ess if isinstance(fit.diagnostics, SamplerDiagnostics) else np.inf
+    if se > 0 and slowest < USABLE:  # of one component the number is exact
+        raise NotApplicableError(
+            f"Chib's identity is not usable here: its labellings come from {slowest:.0f} effective draws (at least "
+            f"{USABLE} are wanted), and its error cannot be told; take the bridge's evidence, or raise draws."
         )
     return _estimated("log_evidence_chib", fit, (value, se))
 
