@@ -27,7 +27,7 @@ def loo_score(blocks: Blocks, n_obs: int, draw_shape: tuple[int, ...], relative_
         by_chain = block.reshape(*draw_shape, -1)
         found = array_stats.loo(by_chain, chain_axis=0, draw_axis=1, r_eff=relative_efficiency)
         pointwise[rows], pareto_k[rows] = found[0], found[1]
-        influences.append(influence(-block))
+        influences.append(influence(block, -1))
     limit = pareto_k_limit(int(np.prod(draw_shape)))
     mc_se = error_of_sum(influences, draw_shape)
     score = Score.summed("elpd_loo", pointwise)

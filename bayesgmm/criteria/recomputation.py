@@ -75,9 +75,9 @@ def recomputed(
 
 def _shared_error(fit: Fit, X: np.ndarray, by_labels: np.ndarray) -> float:
     """Monte Carlo error of all that rests on the fit's own draws: points by PSIS, and (S, m) values from labels."""
-    parts = [influence(-block) for _, block in fit.log_density_blocks(X)] if len(X) else []
+    parts = [influence(block, -1) for _, block in fit.log_density_blocks(X)] if len(X) else []
     if by_labels.size:
-        parts.append(influence(-by_labels))
+        parts.append(influence(by_labels, -1))
     return error_of_sum(parts, fit.estimate.draws().draw_shape) if parts else 0.0
 
 

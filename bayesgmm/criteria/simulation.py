@@ -8,19 +8,27 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
+PART = 2**18  # numbers at a time: copies of a whole block would take more room than the block
 
-def influence(log_ratios: np.ndarray) -> np.ndarray:
-    """(S,) what each draw adds, relative to its mean, to ``sum_i log mean_s ratio_is``, from (S, m) log ratios.
+
+def influence(log_ratios: np.ndarray, sign: int = 1) -> np.ndarray:
+    """(S,) what each draw adds, relative to its mean, to ``sum_i log mean_s ratio_is``.
+
+    The logarithms of the ratios are `sign` times the (S, m) array.
 
     The errors of points add up with their signs, since all points have the same draws: to take them as independent is
     too little where the points move together.  Ratios are truncated at sqrt(S) times their mean, so that their
     variance exists: Ionides (2008), Journal of Computational and Graphical Statistics 17, 295-311,
     doi:10.1198/106186008X320456.
     """
-    n_draws = len(log_ratios)
-    log_mean = logsumexp(log_ratios, axis=0) - np.log(n_draws)
-    relative = np.exp(np.minimum(log_ratios - log_mean, 0.5 * np.log(n_draws)))
-    return (relative / relative.mean(0)).sum(1)
+    n_draws, n_points = log_ratios.shape
+    total, step = np.zeros(n_draws), max(1, PART // n_draws)
+    for start in range(0, n_points, step):
+        part = sign * log_ratios[:, start : start + step]
+        part -= logsumexp(part, axis=0) - np.log(n_draws)
+        relative = np.exp(np.minimum(part, 0.5 * np.log(n_draws)))
+        total += (relative / relative.mean(0)).sum(1)
+    return total
 
 
 def error_of_sum(influences: Iterable[np.ndarray], draw_shape: tuple[int, ...]) -> float:
