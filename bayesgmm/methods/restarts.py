@@ -2,8 +2,9 @@
 
 A round is ``n_init`` starts.  Its most promising half is climbed to the end, in order, until three climbs have met in
 the best optimum.  Where only one has come there, another may well lie higher, and a further round is made: three rounds
-at most. Fewer than five starts are all climbed to the end, in one round. Short runs of EM before long ones: Biernacki,
-Celeux and Govaert (2003), Computational Statistics & Data Analysis 41, 561-575, doi:10.1016/S0167-9473(02)00163-9.
+at most.  So it is where every start ended with a component on a few points.  Fewer than five starts are all climbed to
+the end, in one round.  Short runs of EM before long ones: Biernacki, Celeux and Govaert (2003), Computational
+Statistics & Data Analysis 41, 561-575, doi:10.1016/S0167-9473(02)00163-9.
 """
 
 from __future__ import annotations
@@ -90,8 +91,10 @@ class Search(Generic[State]):
         return sum(c.objective >= best.objective - margin for c in sound)
 
     def is_lonely(self) -> bool:
-        """Whether the best optimum is sound and was found once only."""
-        return self.is_compared() and not self.climbs[self.chosen()].flags and self.n_agreed() == 1
+        """Whether the best optimum was found once only, or all that was found are a few points that lie together."""
+        flags = self.climbs[self.chosen()].flags
+        is_poor = np.isinf(gain_by_collapse(flags)) if flags else self.n_agreed() == 1
+        return self.is_compared() and bool(is_poor)
 
     def _rank(self, i: int) -> tuple[bool, bool, float]:
         return not self.climbs[i].flags, self.is_interrupted or i in self.ended, self.climbs[i].objective
@@ -153,7 +156,8 @@ def climb_all(
     except KeyboardInterrupt:  # as late as this, all climbs are there
         search.is_interrupted = True
     chosen, is_interrupted = search.chosen(), search.is_interrupted
-    notes = [_rounds_note(search)] if rounds > 1 and not is_interrupted else []
+    is_told = rounds > 1 and not is_interrupted and not search.climbs[chosen].flags
+    notes = [_rounds_note(search)] if is_told else []
     if polish is not None and not is_interrupted:
         polished = polish(search.climbs[chosen])
         if polished.climb is not search.climbs[chosen]:

@@ -113,8 +113,15 @@ def test_a_few_points_that_collapse_never_make_a_sound_optimum_poor(searched):
 
 
 def test_where_all_are_suspicious_every_one_goes_to_its_end(searched):
-    found, status, _, ended = searched([Hill(5.0, 9.0, 1.0)] * 10)
+    found, status, _, ended = searched([Hill(5.0, 9.0, 20.0)] * 10)
     assert len(ended) == 10 and status.outcome.name == "COLLAPSED" and found.flags
+
+
+def test_where_every_start_ended_on_a_few_points_more_are_made(searched):
+    found, status, diagnostics, _ = searched([Hill(5.0, 9.0, 2.0)] * 15 + [Hill(-1.0, 0.0)] * 15)
+    assert found.objective == 0.0 and len(diagnostics.restarts) == 20 and "3 of 20 starts" in status.sentence
+    found, status, diagnostics, _ = searched([Hill(5.0, 9.0, 2.0)] * 30)
+    assert found.flags and len(diagnostics.restarts) == 30 and "starts reached" not in status.sentence
 
 
 def test_without_a_criterion_every_start_makes_all_its_iterations():
