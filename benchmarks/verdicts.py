@@ -1,6 +1,6 @@
 """How often default Gibbs says "Converged" of chains in a poor mode: before chains had searches and a verdict, and now.
 
-python -m benchmarks.verdicts [designs] [first]
+python -m benchmarks.verdicts [designs] [first] [before | now]
 
 The designs are clusters that are no Gaussians, skewed or with heavy tails (2,000 to 3,000 points, 2 to 4 columns, 4 to
 6 components), so that components are used in many ways and the posterior has many modes.  The best known mode is the
@@ -15,7 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from unittest import mock
 
@@ -77,6 +77,9 @@ def as_before() -> Iterator[None]:
         yield
 
 
+WHENS = {"before": as_before, "now": nullcontext}
+
+
 def outcome(landscape: Landscape, seed: int) -> Outcome:
     begin = time.perf_counter()
     fit = bg.fit(landscape.model, landscape.X, bg.Gibbs(), rng=seed)
@@ -91,8 +94,8 @@ def outcome(landscape: Landscape, seed: int) -> Outcome:
     return Outcome(fit.status.is_converged, heights, means, seconds)
 
 
-def main(n_designs: int = 100, first: int = 0) -> None:
-    counts = {name: np.zeros(3, int) for name in ("before", "now")}
+def main(n_designs: int = 100, first: int = 0, *whens: str) -> None:
+    counts = {when: np.zeros(3, int) for when in whens or WHENS}
     for number in range(first, first + n_designs):
         model, X, name = design(number)
         data = as_matrix(X)
@@ -100,12 +103,13 @@ def main(n_designs: int = 100, first: int = 0) -> None:
         generators = np.random.default_rng([7, number]).spawn(N_SEARCHES)
         starts = ChainStarts.find(resolved, data, generators, np.random.default_rng([8, number]))
         assert starts is not None
-        with as_before():
-            before = outcome(starts.landscape, number)
-        now = outcome(starts.landscape, number)
-        best = max(starts.best.log_evidence, before.heights.max(), now.heights.max())
+        outcomes = {}
+        for when in counts:
+            with WHENS[when]():
+                outcomes[when] = outcome(starts.landscape, number)
+        best = max(starts.best.log_evidence, *(found.heights.max() for found in outcomes.values()))
         line = []
-        for when, found in (("before", before), ("now", now)):
+        for when, found in outcomes.items():
             n_low = found.n_low(best)
             n_chains = len(found.heights)
             counts[when] += found.is_converged * np.array([1, n_low > 0, n_low == n_chains])
@@ -120,4 +124,4 @@ def main(n_designs: int = 100, first: int = 0) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore", bg.NotConvergedWarning)
-    main(*(int(argument) for argument in sys.argv[1:]))
+    main(*(int(argument) for argument in sys.argv[1:3]), *sys.argv[3:])

@@ -62,8 +62,8 @@ class EM:
         few points for its own mean and covariance: no more values than these have parameters, or no more points than
         a covariance matrix has rows.
     moves : int
-        Moves that are tried at most, from the best start's optimum: two components merge and a third one is split.
-        Whatever ends higher, and is not suspicious, is kept.  None is tried from given parameters.
+        Moves that are tried at most, from the best start's optimum: two components merge and a third one is split,
+        in several ways, or the two are divided anew.  Whatever ends higher, and is not suspicious, is kept.  None is tried from given parameters.
     accelerate : bool
         Try quasi-Newton steps, each kept only if the objective rises; False makes plain steps of EM.
 
@@ -280,7 +280,7 @@ def climb_to_point(
     else:
         made = starts(data.values, model.covariance, whitening, model.n_components, options.init, rng)
         begun = (readout.admit(begin(stats)) for stats in made)
-        polish = in_turn(Moves(data.values, readout, whitening, stopping, options.moves), polish)
+        polish = in_turn(Moves(data.values, readout, whitening, stopping, options.moves, rng), polish)
         n_starts = options.n_init if model.n_components > 1 else 1  # one component has one optimum
         best, status, diagnostics = climb_all(data.values, readout, begun, n_starts, stopping, progress, polish)
     likelihood, status = best.stats.log_likelihood, status.noting(readout.remark(best.state, best.stats))

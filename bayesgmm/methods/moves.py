@@ -11,19 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import chain, product
 
 import numpy as np
 
 from bayesgmm.core.density import responsibilities
-from bayesgmm.core.kmeans import whitened_distances
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.methods.loop import Climb, Polished, Readout, Stopping, climb, tried
+from bayesgmm.methods.splits import SPLITS, Part, Split
 
 EMPTY = 1.0  # a component that holds less than a point is free to be born anew
 N_PAIRS = 3  # the most alike pairs of components that are tried
-LLOYD = 5  # iterations of 2-means that a split takes
 EARLY, TRIAL = 10, 30  # iterations after which a move must promise to pay, and must have paid
 BLOCK_ROWS = 2**16
 
@@ -40,6 +40,8 @@ class Moves:
     stopping : Stopping
     budget : int
         Moves that are tried at most.
+    rng : Generator
+        Of the order of the less promising moves.
     """
 
     X: np.ndarray
@@ -47,6 +49,7 @@ class Moves:
     whitening: np.ndarray
     stopping: Stopping
     budget: int
+    rng: np.random.Generator
 
     def __call__(self, best: Climb) -> Polished:
         """Try moves until none of those at hand raises the objective."""
@@ -92,24 +95,29 @@ class Moves:
         return tried(self.X, self.readout, trial.state, late)
 
     def _proposals(self, now: Climb) -> Iterator[SufficientStatistics]:
-        """Statistics after one move each, the most promising first."""
+        """Statistics after one move each: merges alone, divisions by 2-means, then other divisions in random order."""
         stats, scores = now.stats, self.readout.scores(now.state)
         occupied, free = np.flatnonzero(stats.counts >= EMPTY), np.flatnonzero(stats.counts < EMPTY)
         pairs = _pairs(self._overlap(scores), occupied)
-        merges = [merged(stats, i, j) for i, j in pairs]
+        fused = [_Division(merged(stats, i, j), (i, j), i, j) for i, j in pairs]
         if self.readout.may_empty:
-            yield from merges
-        halves = {}
-        for k in occupied[np.argsort(-stats.counts[occupied], kind="stable")]:
-            parts = self._halves(stats, scores, k)
-            if parts.counts.min() <= 0.0:  # tied points cannot be divided
-                continue
-            halves[k] = parts
-            if len(free):
-                yield replaced(stats, k, free[0], parts)
-        if not len(free):
-            for (i, j), fused in zip(pairs, merges, strict=True):
-                yield from (replaced(fused, k, j, parts) for k, parts in halves.items() if k not in (i, j))
+            yield from (one.stats for one in fused)
+        largest = [int(k) for k in occupied[np.argsort(-stats.counts[occupied], kind="stable")]]
+        if len(free):
+            births = [_Division(stats, (k,), k, int(free[0])) for k in largest]
+        else:
+            births = [_Division(one.stats, (k,), k, one.free) for one in fused for k in largest if k not in one.holders]
+
+        @cache
+        def halves(split: Split, holders: tuple[int, ...]) -> SufficientStatistics | None:
+            return split(self._part(stats, scores, holders))
+
+        others = [(split, one) for split in SPLITS[1:] for one in births] + list(product(SPLITS, fused))
+        order = self.rng.permutation(len(others))
+        for split, one in chain(product(SPLITS[:1], births), (others[t] for t in order)):
+            parts = halves(split, one.holders)
+            if parts is not None:
+                yield replaced(one.stats, one.k, one.free, parts)
 
     def _overlap(self, scores: ComponentScores) -> np.ndarray:
         """(K, K) correlations of the responsibilities, not centred."""
@@ -120,19 +128,23 @@ class Moves:
         size = np.sqrt(np.maximum(np.diag(total), np.finfo(float).tiny))
         return total / size / size[:, None]
 
-    def _halves(self, stats: SufficientStatistics, scores: ComponentScores, k: int) -> SufficientStatistics:
-        """The points of component k as two: 2-means from either side of its mean along its main axis.
-
-        The axis is that of the largest variance in the data's whitened coordinates, so units do not matter.
-        """
+    def _part(self, stats: SufficientStatistics, scores: ComponentScores, holders: tuple[int, ...]) -> Part:
+        """The points of one component, or of a pair that is to be divided anew."""
         blocks = (self.X[start : start + BLOCK_ROWS] for start in range(0, len(self.X), BLOCK_ROWS))
-        shares = np.concatenate([responsibilities(scores, block)[:, k] for block in blocks])
-        offset = _main_axis(stats.scatter()[k] / stats.counts[k], self.whitening)
-        centers = stats.means()[k] + np.array([[-1.0], [1.0]]) * offset
-        for _ in range(LLOYD):
-            halves = sweep(self.X, whitened_distances(centers, self.whitening), Assign.HARD, shares)
-            centers = halves.means()
-        return halves
+        shares = np.concatenate([responsibilities(scores, block)[:, holders].sum(1) for block in blocks])
+        k = holders[0]
+        whole = stats if len(holders) == 1 else merged(stats, *holders)
+        return Part(self.X, shares, whole.means()[k], whole.scatter()[k] / whole.counts[k], self.whitening)
+
+
+@dataclass(frozen=True, eq=False)
+class _Division:
+    """The points of `holders` are divided between components k and `free` of the statistics."""
+
+    stats: SufficientStatistics
+    holders: tuple[int, ...]
+    k: int
+    free: int
 
 
 def merged(stats: SufficientStatistics, i: int, j: int) -> SufficientStatistics:
@@ -159,19 +171,6 @@ def replaced(stats: SufficientStatistics, k: int, free: int, halves: SufficientS
 def _pairs(overlap: np.ndarray, occupied: np.ndarray) -> list[tuple[int, int]]:
     pairs = [(int(i), int(j)) for a, i in enumerate(occupied) for j in occupied[a + 1 :]]
     return sorted(pairs, key=lambda pair: -overlap[pair])[:N_PAIRS]
-
-
-def _main_axis(covariance: np.ndarray, whitening: np.ndarray) -> np.ndarray:
-    """The longest half axis of a component in whitened coordinates, in those of the data."""
-    if whitening.ndim == 1:
-        axis = np.zeros(len(covariance))
-        j = np.argmax(covariance * whitening**2)
-        axis[j] = np.sqrt(covariance[j])
-        return axis
-    values, vectors = np.linalg.eigh(whitening.T @ covariance @ whitening)
-    return np.linalg.solve(
-        whitening.T, vectors[:, -1] * np.sqrt(max(values[-1], 0.0))
-    )  # tied points have no scatter, but rounding
 
 
 def _after(old: Climb, new: Climb) -> Climb:

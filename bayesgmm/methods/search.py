@@ -31,7 +31,7 @@ FEWEST_STARTS, MOST_STARTS = 4, 12  # of a search, which ends when the best opti
 SWEEPS = 60  # of a climb; what it lacks then is less than what tells good starts from poor ones
 NATS = 0.1  # of the bound still to come, at which a climb may stop: far below what tells modes apart
 SAME_NATS = 0.5  # two climbs that end so near each other are taken for one optimum
-MOVES = 20  # births and merges that a search tries at most
+MOVES = 40  # births and merges that a search tries at most
 MODE_NATS = 6.0  # a mode farther below the best holds 0.2 percent of the posterior, or somewhat more: bounds are loose
 PART_ROWS = 2500  # of large data a search sees at least so many rows,
 ROWS_PER_MEAN = 50  # and so many for each mean of a component in each column
@@ -143,7 +143,8 @@ class Landscape:
                     break
             if climbs and self.model.n_components > 1:
                 try:
-                    moved = Moves(X, readout, self.whitening, stopping, MOVES)(replace(climbs[0], is_converged=True))
+                    search = Moves(X, readout, self.whitening, stopping, MOVES, rng)
+                    moved = search(replace(climbs[0], is_converged=True))
                 except TROUBLE:  # such as a division of equal points
                     return climbs
                 if moved.is_interrupted:

@@ -96,7 +96,7 @@ class VB:
             begun = (prior.update(stats) for stats in made)
             n_starts = self.n_init if model.n_components > 1 else 1  # one component has one optimum
         readout = VariationalUpdate(prior, whitening)
-        polish = in_turn(Moves(X, readout, whitening, stopping, self.moves), OffSaddles(X, readout, stopping))
+        polish = in_turn(Moves(X, readout, whitening, stopping, self.moves, rng), OffSaddles(X, readout, stopping))
         rounds = 1 if self.moves else ROUNDS  # the moves stand in for further starts
         best, status, diagnostics = climb_all(X, readout, begun, n_starts, stopping, progress, polish, rounds)
         status = status.noting(readout.remark(best.state, best.stats))

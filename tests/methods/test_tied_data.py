@@ -93,7 +93,14 @@ def test_a_trial_move_that_raises_is_not_taken(monkeypatch):
 
     begin = loop.climb(X, *climb_arguments(X, plain))
     monkeypatch.setattr(loop, "climb", failing)
-    search = moves.Moves(X, climb_arguments(X, plain)[0], np.linalg.cholesky(np.linalg.inv(np.cov(X.T))), STOPPING, 5)
+    search = moves.Moves(
+        X,
+        climb_arguments(X, plain)[0],
+        np.linalg.cholesky(np.linalg.inv(np.cov(X.T))),
+        STOPPING,
+        5,
+        np.random.default_rng(0),
+    )
     polished = search(begin)
     assert len(calls) == 5 and polished.climb is begin and polished.note == ""
 
