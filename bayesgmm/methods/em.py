@@ -63,7 +63,8 @@ class EM:
         a covariance matrix has rows.
     moves : int
         Moves that are tried at most, from the best start's optimum: two components merge and a third one is split,
-        in several ways, or the two are divided anew.  Whatever ends higher, and is not suspicious, is kept.  None is tried from given parameters.
+        in several ways, or the two are divided anew.  Whatever ends higher, and is not suspicious, is kept.  None is
+        tried from given parameters.
     accelerate : bool
         Try quasi-Newton steps, each kept only if the objective rises; False makes plain steps of EM.
 
