@@ -3,10 +3,11 @@
 python -m benchmarks.seeds [seeds] [K ...]
 
 For K = 2 to 8 there are 50 K points of K normal clusters in two columns, whose centres are normal with a standard
-deviation of 1 (overlapping) or 4 (mostly clear).  Chains are by default, until it is enough; only their seed and that of the refits changes, the data and
-the folds stay.  K-fold and stacking are there up to K = 4.  z is (value less its mean over seeds) / stated error.  The standard deviation of z over 20 seeds is
-below 1.52 with 99.9 % probability where the errors are right: sqrt(43.8 / 19), with the quantile of chi-squared of 19.
-Errors below a thousandth of a nat count as one, since nothing depends on less.
+deviation of 1 (overlapping) or 4 (mostly clear).  Chains are by default, until it is enough; only their seed and that
+of the refits changes, the data and the folds stay.  K-fold and stacking are there up to K = 4.  z is (value less its
+mean over seeds) / stated error.  The standard deviation of z over 20 seeds is below 1.52 with 99.9 % probability where
+the errors are right: sqrt(43.8 / 19), with the quantile of chi-squared of 19.  Errors below a thousandth of a nat count
+as one, since nothing depends on less.
 
 For co-clustering the table has root mean squares over all pairs of every tenth point, and their ratio as the spread of
 z: an error from eight halves of chains is itself rough.  Weights of stacking state no error: the table has their
