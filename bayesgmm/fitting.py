@@ -39,7 +39,7 @@ from bayesgmm.result.checkpoint import Checkpoint, read_manifest
 from bayesgmm.result.fit import Fit, as_seed, fit_once, warned
 from bayesgmm.result.method import Method, Progress, Sampler, silent
 from bayesgmm.result.provenance import versions
-from bayesgmm.result.stacked import StackedModel, Stacking
+from bayesgmm.result.stacking import StackedModel, Stacking
 
 METHODS = (EM, MAP, VB, NUTS, Gibbs, ADVI, Pathfinder, OnlineEM, StochasticVB)
 MODELS = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)

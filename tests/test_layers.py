@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,43 @@ def test_the_parts_form_no_cycle():
         free = {part for part, below in MAY_IMPORT.items() if part not in placed and below <= placed}
         assert free, f"a cycle among {set(MAY_IMPORT) - placed}"
         placed |= free
+
+
+def module_of(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def ring(sources):
+    """Modules that import each other in a ring, wherever they do it; none where they can be put in an order.
+
+    A name may be a module or something in one, so that the longest known beginning of it is what is imported.
+    """
+    graph = {}
+    for module, source in sources.items():
+        names = (name for name, _ in imports_of(ast.parse(source)))
+        found = (name if name in sources else name.rpartition(".")[0] for name in names)
+        graph[module] = {name for name in found if name in sources and name != module}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_the_files_form_no_ring():
+    assert ring({module_of(path): path.read_text(encoding="utf-8") for path in MODULES}) == []
+
+
+def test_a_ring_is_seen_where_an_import_hides_in_a_function():
+    sources = {
+        "bayesgmm.a": "from bayesgmm.b import f",
+        "bayesgmm.b": "def f():\n    from bayesgmm import c",
+        "bayesgmm.c": "import bayesgmm.a",
+    }
+    assert set(ring(sources)) == set(sources)
+    sources["bayesgmm.c"] = "if TYPE_CHECKING:\n    import bayesgmm.a"
+    assert ring(sources) == []
 
 
 @pytest.mark.parametrize(

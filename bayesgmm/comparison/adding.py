@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.comparison.row import Row
-from bayesgmm.comparison.table import Comparison
+from bayesgmm.comparison.scored import Scored
 from bayesgmm.core.params import as_numbers
 from bayesgmm.criteria.pointwise import cautioned, loo_score, waic_score
 from bayesgmm.criteria.score import Score
@@ -17,18 +17,19 @@ from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.result.status import Outcome, Status
 
 MIN_DRAWS = 25  # a fifth of them are the tail, to which Pareto's distribution is fitted
+Table = TypeVar("Table", bound=Scored)
 GIVEN = "only the pointwise log likelihoods of this model were given"
 
 
 def added(
-    comparison: Comparison,
+    comparison: Table,
     name: str,
     log_likelihood: ArrayLike,
     method: str,
     model: str | None,
     n_parameters: int | None,
     relative_efficiency: float | None,
-) -> Comparison:
+) -> Table:
     """The comparison of ``Comparison.add``."""
     if not isinstance(name, str) or not name:
         raise ArgumentError(f"name={shown(name)} must be the name of the new row.")

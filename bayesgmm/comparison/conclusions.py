@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bayesgmm.comparison.row import model_names
-from bayesgmm.comparison.table import Comparison
+from bayesgmm.comparison.scored import Scored
 from bayesgmm.comparison.verdict import LEADING, SMALL_SAMPLE, Edge, Verdict, doubt, missed, verdict
 from bayesgmm.criteria.score import COLUMNS, EVIDENCE
 from bayesgmm.result.status import Outcome
@@ -15,7 +15,7 @@ GRADES = ((5.0, "very strong"), (3.0, "strong"), (1.0, "positive"), (0.0, "not w
 MAX_LISTED = 5  # models in one sentence
 
 
-def conclusions(comparison: Comparison) -> list[str]:
+def conclusions(comparison: Scored) -> list[str]:
     """Which number of components each estimand favours, and how sure that is; one sentence or two for each.
 
     What failed is named first.  Numbers are compared within a column only.
@@ -39,7 +39,7 @@ def conclusions(comparison: Comparison) -> list[str]:
 class _Words:
     """The sentences on each estimand."""
 
-    def __init__(self, comparison: Comparison):
+    def __init__(self, comparison: Scored):
         self.comparison = comparison
         methods = {row.method for row in comparison.rows.values() if not row.is_baseline}
         self.has_methods = len(methods) > 1
@@ -138,7 +138,7 @@ def _edges(found: dict[str, Verdict]) -> list[str]:
     return sentences
 
 
-def _higher(comparison: Comparison, found: dict[str, Verdict]) -> list[str]:
+def _higher(comparison: Scored, found: dict[str, Verdict]) -> list[str]:
     """Which unranked fits stand above the best of a column, and why they are not ranked; once for each reason."""
     groups: dict[str, list[str]] = {}
     names = model_names(comparison.rows)
@@ -157,7 +157,7 @@ def _higher(comparison: Comparison, found: dict[str, Verdict]) -> list[str]:
     ]
 
 
-def _failures(comparison: Comparison) -> list[str]:
+def _failures(comparison: Scored) -> list[str]:
     """What has no result, fits with the same reason together."""
     reasons: dict[str, list[str]] = {}
     for name, row in comparison.rows.items():
@@ -168,7 +168,7 @@ def _failures(comparison: Comparison) -> list[str]:
     ]
 
 
-def _cautions(comparison: Comparison) -> list[str]:
+def _cautions(comparison: Scored) -> list[str]:
     sentences = []
     for outcome, text in (
         (Outcome.NOT_CONVERGED, "Not converged, so to be read with care"),

@@ -11,10 +11,10 @@ from bayesgmm.criteria.score import COLUMNS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bayesgmm.comparison.table import Comparison
+    from bayesgmm.comparison.scored import Scored
 
 
-def plot_differences(comparison: Comparison) -> Figure:
+def plot_differences(comparison: Scored) -> Figure:
     """One panel per column: nats below the best fit against K, one line per method and covariance."""
     from matplotlib.figure import Figure
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import softmax
 
-from bayesgmm.comparison.table import Comparison
+from bayesgmm.comparison.scored import Scored
 from bayesgmm.comparison.verdict import doubt
 from bayesgmm.convert import to_json
 from bayesgmm.core.params import as_numbers
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def model_probabilities(comparison: Comparison, column: str, prior: Mapping[str, float] | None) -> pd.DataFrame:
+def model_probabilities(comparison: Scored, column: str, prior: Mapping[str, float] | None) -> pd.DataFrame:
     """The table of ``Comparison.model_probabilities``."""
     import pandas as pd
 
@@ -47,7 +47,7 @@ def model_probabilities(comparison: Comparison, column: str, prior: Mapping[str,
     return frame.sort_values("log_evidence", ascending=False, kind="stable")
 
 
-def _evidences(comparison: Comparison, column: str) -> dict[str, Score]:
+def _evidences(comparison: Scored, column: str) -> dict[str, Score]:
     """The scores of a column that are evidences of models."""
     known = [kind for kind in comparison.columns if COLUMNS[kind].estimand == EVIDENCE]
     usable = [kind for kind in known if COLUMNS[kind].has_differences]
@@ -68,7 +68,7 @@ def _evidences(comparison: Comparison, column: str) -> dict[str, Score]:
     return {name: found[name] for name in comparison.scores if name in found}
 
 
-def _models(comparison: Comparison, scores: dict[str, Score]) -> list[tuple[tuple[str, ...], list[tuple[str, Score]]]]:
+def _models(comparison: Scored, scores: dict[str, Score]) -> list[tuple[tuple[str, ...], list[tuple[str, Score]]]]:
     """(names, scores) of each model: two engines that fit the same model, prior included, are not two models."""
     groups: dict[str, list[tuple[str, Score]]] = {}
     for name, score in scores.items():
@@ -76,14 +76,14 @@ def _models(comparison: Comparison, scores: dict[str, Score]) -> list[tuple[tupl
     return [(tuple(name for name, _ in found), found) for found in groups.values()]
 
 
-def model_key(comparison: Comparison, name: str) -> str:
+def model_key(comparison: Scored, name: str) -> str:
     """What is equal for fits of one model; by the row's words where the comparison does not hold the fit."""
     if name in comparison.fits:
         return to_json(comparison.fits[name].model)
     return f"{comparison.rows[name].label}, {comparison.rows[name].covariance}"
 
 
-def _doubts(comparison: Comparison, names: tuple[str, ...]) -> str:
+def _doubts(comparison: Scored, names: tuple[str, ...]) -> str:
     """Which of the fits behind an evidence ended badly, and how; empty where none did."""
     found = {name: how for name in names if (how := doubt(comparison.rows[name]))}
     return "; ".join(f"{name} {how}" if len(names) > 1 else how for name, how in found.items())

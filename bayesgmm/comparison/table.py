@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.comparison.row import Row
-from bayesgmm.criteria.score import COLUMNS, ESTIMANDS, PREDICTION, Score
+from bayesgmm.comparison.adding import added
+from bayesgmm.comparison.conclusions import conclusions
+from bayesgmm.comparison.figure import plot_differences
+from bayesgmm.comparison.probabilities import model_probabilities
+from bayesgmm.comparison.scored import Scored
+from bayesgmm.comparison.text import as_html, as_text
+from bayesgmm.comparison.weighting import stacked, weights
+from bayesgmm.criteria.score import COLUMNS, ESTIMANDS
 from bayesgmm.data.writing import spreadsheet_cell, write_text
-from bayesgmm.errors import ArgumentError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +32,7 @@ FIT = "fit"
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Scored):
     """Fits to the same data, side by side.
 
     Scores are in nats and higher is better, but for ``ari`` and ``inertia``.  Numbers of one column may be
@@ -45,12 +50,6 @@ class Comparison:
     fits : dict of str to Fit
         Those that were compared, where they are held: `compare` keeps them, a comparison from files has none.
     """
-
-    rows: dict[str, Row]
-    scores: dict[str, dict[str, Score]]
-    columns: tuple[str, ...]
-    n_obs: int
-    fits: dict[str, Fit] = field(default_factory=dict)
 
     @cached_property
     def blocks(self) -> dict[str, pd.DataFrame]:
@@ -78,66 +77,6 @@ class Comparison:
         import pandas as pd
 
         return pd.concat(self.blocks.values(), axis=1)
-
-    @property
-    def notes(self) -> dict[str, str]:
-        """What each column estimates, and how far to trust it."""
-        return {kind: COLUMNS[kind].note for kind in self.columns}
-
-    @property
-    def reasons(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        """``reasons[fit][column]``: why there is no number, or what to know about the one there is."""
-        return {
-            name: {kind: score.notes for kind, score in scores.items() if score.notes}
-            for name, scores in self.scores.items()
-        }
-
-    def ranked(self, column: str) -> dict[str, Score]:
-        """The scores of a column that may be compared, best first."""
-        if column not in self.columns or not COLUMNS[column].has_differences:
-            known = ", ".join(kind for kind in self.columns if COLUMNS[kind].has_differences)
-            raise ArgumentError(f"column={column!r} has no differences; those that have are {known}.")
-        scores = {name: scores[column] for name, scores in self.scores.items()}
-        usable = {name: score for name, score in scores.items() if score.is_ranked and np.isfinite(score.value)}
-        return dict(sorted(usable.items(), key=lambda item: -item[1].value))
-
-    def differences(self, column: str) -> pd.DataFrame:
-        """Differences to the best fit of one column, best first.
-
-        Returns
-        -------
-        DataFrame
-            With columns ``value``, ``diff`` (zero or negative) and ``diff_se``: ``sqrt(n)`` times the standard
-            deviation of the paired pointwise differences, and NaN where a score is no sum over points.
-
-        Raises
-        ------
-        ArgumentError
-            There is no such column, or it has no differences.
-        """
-        import pandas as pd
-
-        ranked = self.ranked(column)
-        rows = {}
-        for name, score in ranked.items():
-            diff, se = score.minus(next(iter(ranked.values())))
-            rows[name] = {"value": score.value, "diff": diff, "diff_se": se}
-        frame = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "diff", "diff_se"])
-        return frame.rename_axis("fit")
-
-    def shown(self, estimand: str) -> tuple[list[str], list[str]]:
-        """The fits and the columns of an estimand that have something to show.
-
-        Every fit stands among the predictions, since all can predict; elsewhere those with a number.
-        """
-        known = [kind for kind in self.columns if COLUMNS[kind].estimand == estimand]
-        kinds = [kind for kind in known if any(not scores[kind].is_missing for scores in self.scores.values())]
-        names = [
-            name for name, row in self.rows.items()
-            if any(not self.scores[name][kind].is_missing for kind in kinds)
-            or (kinds and estimand == PREDICTION and not row.is_baseline)
-        ]  # fmt: skip
-        return names, kinds
 
     def _flat(self, kind: str) -> pd.DataFrame:
         import pandas as pd
@@ -183,19 +122,13 @@ class Comparison:
         write_text(path, cells.to_csv())
 
     def __repr__(self) -> str:
-        from bayesgmm.comparison.text import as_text
-
         return as_text(self)
 
     def _repr_html_(self) -> str:
-        from bayesgmm.comparison.text import as_html
-
         return as_html(self)
 
     def conclusions(self) -> list[str]:
         """Which number of components each estimand favours, and how sure that is, in plain sentences."""
-        from bayesgmm.comparison.conclusions import conclusions
-
         return conclusions(self)
 
     def model_probabilities(
@@ -238,8 +171,6 @@ class Comparison:
         Kass and Raftery (1995), JASA 90, 773-795, doi:10.1080/01621459.1995.10476572.  Birge (1932), Physical Review
         40, 207-227, doi:10.1103/PhysRev.40.207.
         """
-        from bayesgmm.comparison.probabilities import model_probabilities
-
         return model_probabilities(self, column, prior)
 
     def weights(
@@ -281,8 +212,6 @@ class Comparison:
         ----------
         Yao, Vehtari, Simpson and Gelman (2018), Bayesian Analysis 13, 917-1007, doi:10.1214/17-BA1091.
         """
-        from bayesgmm.comparison.weighting import weights
-
         return weights(self, method, column, among, rng)
 
     def stacked(
@@ -312,8 +241,6 @@ class Comparison:
         ArgumentError, NotApplicableError
             As in `weights`; or the comparison does not hold a fit that has a weight.
         """
-        from bayesgmm.comparison.weighting import stacked
-
         return stacked(self, method, column, among, rng)
 
     def add(
@@ -352,12 +279,8 @@ class Comparison:
             The name is taken; the array has another shape or another number of points, fewer than 25 draws, or a value
             that is not finite (the message says which draw and row).
         """
-        from bayesgmm.comparison.adding import added
-
         return added(self, name, log_likelihood, method, model, n_parameters, relative_efficiency)
 
     def plot(self) -> Figure:
         """Every column's differences to its best fit against K, with their paired standard errors."""
-        from bayesgmm.comparison.figure import plot_differences
-
         return plot_differences(self)

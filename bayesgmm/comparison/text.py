@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesgmm.comparison.conclusions import conclusions
 from bayesgmm.comparison.row import Row
-from bayesgmm.comparison.table import Comparison
+from bayesgmm.comparison.scored import Scored
 from bayesgmm.comparison.verdict import doubt
 from bayesgmm.criteria.score import COLUMNS, ESTIMANDS, Score
 
@@ -27,7 +28,7 @@ LEGEND = (
 )
 
 
-def as_text(comparison: Comparison) -> str:
+def as_text(comparison: Scored) -> str:
     """All that applies: the fits, one block for each estimand, the notes once, and what follows from it."""
     notes: list[str] = []
     parts = [_title(comparison), facts(comparison).to_string(), "", _wrapped(LEGEND)]
@@ -36,10 +37,10 @@ def as_text(comparison: Comparison) -> str:
         if not cells.empty:
             parts += ["", estimand.capitalize(), "\n\n".join(_folded(cells))]
     parts += ["", *(_wrapped(f"[{i}] {note}") for i, note in enumerate(notes, 1))]
-    return "\n".join([*parts, *([""] if notes else []), *map(_wrapped, comparison.conclusions())])
+    return "\n".join([*parts, *([""] if notes else []), *map(_wrapped, conclusions(comparison))])
 
 
-def as_html(comparison: Comparison) -> str:
+def as_html(comparison: Scored) -> str:
     """The same, with what each column means."""
     notes: list[str] = []
     parts = [f"<p>{_title(comparison)}</p>", facts(comparison).to_html(), f"<p>{escape(LEGEND)}</p>"]
@@ -50,19 +51,19 @@ def as_html(comparison: Comparison) -> str:
             parts.append(f"<h4>{escape(estimand.capitalize())}</h4>{cells.to_html()}")
             shown += list(cells.columns)
     parts += [f"<div>[{i}] {escape(note)}</div>" for i, note in enumerate(notes, 1)]
-    parts += [f"<p>{escape(sentence)}</p>" for sentence in comparison.conclusions()]
+    parts += [f"<p>{escape(sentence)}</p>" for sentence in conclusions(comparison)]
     parts += [f"<div><b>{kind}</b>: {escape(COLUMNS[kind].note)}</div>" for kind in shown]
     return "".join(parts)
 
 
-def _title(comparison: Comparison) -> str:
+def _title(comparison: Scored) -> str:
     n_fits = sum(not row.is_baseline for row in comparison.rows.values())
     has_baseline = n_fits < len(comparison.rows)
     what = f"{n_fits} fit{'s' if n_fits > 1 else ''}" + (", with k-means beside them," if has_baseline else "")
     return f"{what} of {comparison.n_obs} points"
 
 
-def facts(comparison: Comparison) -> pd.DataFrame:
+def facts(comparison: Scored) -> pd.DataFrame:
     """What each row is, and in a word or two how it ended."""
     import pandas as pd
 
@@ -81,7 +82,7 @@ def size_of(row: Row) -> str:
     return str(row.n_components) if row.n_occupied is None else f"{row.n_occupied} of {row.n_components}"
 
 
-def formatted(comparison: Comparison, estimand: str, notes: list[str]) -> pd.DataFrame:
+def formatted(comparison: Scored, estimand: str, notes: list[str]) -> pd.DataFrame:
     """The cells of one estimand, "value ± se (difference ± its se)"; the notes that they refer to are added."""
     import pandas as pd
 

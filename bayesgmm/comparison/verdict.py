@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 
 from bayesgmm.comparison.row import Row, model_names
-from bayesgmm.comparison.table import Comparison
+from bayesgmm.comparison.scored import Scored
 from bayesgmm.criteria.score import COLUMNS
 from bayesgmm.result.status import Outcome
 
@@ -102,7 +102,7 @@ class Verdict:
         return tuple(remark for remark in found if remark)
 
 
-def verdict(comparison: Comparison, column: str) -> Verdict | None:
+def verdict(comparison: Scored, column: str) -> Verdict | None:
     """What one column favours; None where it has scores of fewer than two models, or must be silent: `missed`."""
     if column not in comparison.columns:
         return None
@@ -124,7 +124,7 @@ def verdict(comparison: Comparison, column: str) -> Verdict | None:
     )  # fmt: skip
 
 
-def missed(comparison: Comparison, column: str) -> str:
+def missed(comparison: Scored, column: str) -> str:
     """The model that the bridge favours, where Chib's column does not rank it; empty otherwise.
 
     What Chib's identity then favours is the best of those that it happens to suit.
@@ -141,7 +141,7 @@ def doubt(row: Row) -> str:
     return DOUBTS.get(row.status.outcome, "")
 
 
-def unranked_above(comparison: Comparison, column: str, value: float) -> tuple[str, ...]:
+def unranked_above(comparison: Scored, column: str, value: float) -> tuple[str, ...]:
     """The fits with a higher score in the column that must not be compared, the highest first."""
     if not COLUMNS[column].has_differences:
         return ()
@@ -150,7 +150,7 @@ def unranked_above(comparison: Comparison, column: str, value: float) -> tuple[s
     return tuple(sorted(above, key=lambda name: -scores[name].value))
 
 
-def _range(comparison: Comparison, column: str, best: str) -> tuple[tuple[int, ...], Edge | None, tuple[int, ...]]:
+def _range(comparison: Scored, column: str, best: str) -> tuple[tuple[int, ...], Edge | None, tuple[int, ...]]:
     rows, ranked = comparison.rows, comparison.ranked(column)
     row = rows[best]
     alike = [name for name, one in rows.items() if _is_finite(one) and one.covariance == row.covariance]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesgmm.comparison.table import Comparison
+from bayesgmm.comparison.scored import Scored
 from bayesgmm.core.combination import (
     bootstrapped_pseudo_bma_weights,
     pseudo_bma_weights,
@@ -17,7 +17,7 @@ from bayesgmm.criteria.score import COLUMNS, PREDICTION
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.fit import Fit, as_seed
 from bayesgmm.result.provenance import provenance
-from bayesgmm.result.stacked import StackedModel, Stacking
+from bayesgmm.result.stacking import StackedModel, Stacking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ METHODS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
 
 
 def weights(
-    comparison: Comparison,
+    comparison: Scored,
     method: str,
     column: str,
     among: Sequence[str] | None,
@@ -53,7 +53,7 @@ def weights(
 
 
 def stacked(
-    comparison: Comparison,
+    comparison: Scored,
     method: str,
     column: str,
     among: Sequence[str] | None,
@@ -83,7 +83,7 @@ def stacked(
 
 
 def _pointwise(
-    comparison: Comparison, column: str, among: Sequence[str] | None
+    comparison: Scored, column: str, among: Sequence[str] | None
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The pointwise scores of the fits to be weighted, and why the others are left out."""
     usable = [kind for kind in comparison.columns if _is_predictive(kind)]
@@ -116,7 +116,7 @@ def _is_predictive(kind: str) -> bool:
     return COLUMNS[kind].estimand == PREDICTION and kind.startswith("elpd_")
 
 
-def _named(comparison: Comparison, among: Sequence[str]) -> list[str]:
+def _named(comparison: Scored, among: Sequence[str]) -> list[str]:
     names = [among] if isinstance(among, str) else list(among)
     unknown = [name for name in names if name not in comparison.scores]
     if not names or unknown or len(set(names)) < len(names):

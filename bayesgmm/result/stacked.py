@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from bayesgmm.core.combination import log_mixture
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import NotApplicableError
-from bayesgmm.models import Model
-from bayesgmm.result.diagnostics import OptimiserDiagnostics, Restart
-from bayesgmm.result.estimates import NoEstimate
-from bayesgmm.result.method import MethodResult, Progress
-from bayesgmm.result.status import Outcome, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,110 +79,3 @@ class StackedEstimate:
             for weight, member in zip(self.weights, self.members, strict=True)
         ]  # fmt: skip
         return pd.DataFrame(rows, index=pd.Index(self.names, name="fit"))
-
-
-@dataclass(frozen=True)
-class SeveralStructures:
-    """Stands for the covariance structure where the members of a stack have different ones."""
-
-    name: ClassVar[str] = "several"
-
-
-@dataclass(frozen=True, eq=False)
-class StackedModel:
-    """The models of the members of a stack.
-
-    Parameters
-    ----------
-    members : tuple of models
-    """
-
-    members: tuple[Model, ...]
-
-    @property
-    def n_components(self) -> int:
-        """Of the largest member."""
-        return max(member.n_components for member in self.members)
-
-    @property
-    def covariance(self) -> Any:
-        first = self.members[0].covariance
-        same = all(member.covariance.name == first.name for member in self.members)
-        return first if same else SeveralStructures()
-
-    @property
-    def min_points(self) -> int:
-        return max(member.min_points for member in self.members)
-
-    @property
-    def label(self) -> str:
-        """What tables and figures call it."""
-        return f"stack of {len(self.members)}"
-
-    @property
-    def prior(self) -> StackedModel:
-        return self
-
-    def constants(self) -> dict[str, np.ndarray]:
-        """None: each member has its own."""
-        return {}
-
-    def weight_constants(self) -> dict[str, np.ndarray]:
-        return {}
-
-    def n_parameters(self, n_features: int) -> int:
-        """Number of free parameters of the mixture of all members."""
-        return len(self.members) - 1 + sum(member.n_parameters(n_features) for member in self.members)
-
-
-@dataclass(frozen=True, eq=False)
-class Stacking:
-    """How a stack was made; it refits every member and keeps their weights.
-
-    Parameters
-    ----------
-    weighting : str
-        The method of the weights.
-    column : str
-        The score that they come from.
-    names : tuple of str
-    methods : tuple of methods
-        Of the members.
-    weights : tuple of float
-    """
-
-    weighting: str
-    column: str
-    names: tuple[str, ...]
-    methods: tuple[Any, ...]
-    weights: tuple[float, ...]
-
-    def run(self, model: Any, data: DataMatrix, rng: np.random.Generator, progress: Progress) -> MethodResult:
-        """Fit every member to the data."""
-        from bayesgmm.result.fit import as_seed, fit_once  # which imports this module
-
-        members = []
-        for name, one, method in zip(self.names, model.members, self.methods, strict=True):
-            progress(len(members), len(self.names), name)
-            member = fit_once(one, data, method, as_seed(rng))
-            if member.status.outcome in (Outcome.FAILED, Outcome.INTERRUPTED):
-                reason = f"The member {name!r} has no result: {member.status.sentence}"
-                status = Status(member.status.outcome, reason)
-                return MethodResult(NoEstimate(reason), status, OptimiserDiagnostics((), 0), np.empty(0))
-            members.append(member)
-        return self.of(tuple(members))
-
-    def of(self, members: tuple[Fit, ...]) -> MethodResult:
-        """The stack of fits that are there."""
-        named = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.names, self.weights, strict=True))
-        sentence = (
-            f"A stack with the weights {named} ({self.weighting}, by {self.column}). They were chosen for the "
-            "prediction of these data and are no posterior probabilities; a score of the stack on the same data "
-            "flatters it a little."
-        )
-        doubtful = [(name, one) for name, one in zip(self.names, members, strict=True) if not one.status.is_converged]
-        sentence += "".join(f" {name}: {one.status.sentence}" for name, one in doubtful)
-        status = Status(Outcome.NOT_CONVERGED if doubtful else Outcome.CONVERGED, sentence)
-        diagnostics = OptimiserDiagnostics((Restart(float("nan"), 0, not doubtful, ()),), 0)
-        estimate = StackedEstimate(self.names, members, np.array(self.weights))
-        return MethodResult(estimate, status, diagnostics, np.empty(0))
