@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from cases import STRUCTURES, blobs
+from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
 from bayesgmm.core import maximise

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import xarray as xr
-from cases import blobs
+from testbed.cases import blobs
 
 import bayesgmm as bg
 from bayesgmm.data import as_matrix, matching_columns

@@ -5,9 +5,9 @@ import csv
 
 import numpy as np
 import pytest
-from fits import made
 from scipy.special import logsumexp, softmax
 from scipy.stats import dirichlet
+from testbed.fits import made
 
 import bayesgmm as bg
 from bayesgmm.comparison import Comparison, Row

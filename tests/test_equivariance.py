@@ -6,8 +6,8 @@ scale, a rotation and a shift.
 
 import numpy as np
 import pytest
-from cases import STRUCTURES, blobs
 from scipy.stats import ortho_group
+from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import xarray as xr
-from cases import random_spd
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
+from testbed.cases import random_spd
 
 import bayesgmm as bg
 from bayesgmm.criteria.predictive import elpd_loo, elpd_waic

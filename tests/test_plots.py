@@ -8,8 +8,8 @@ import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
-from pictured import CHAINS, DRAWS, N_COMPONENTS, data, draws_fit, labels, point_fit, variational_fit
 from scipy import stats
+from testbed.pictured import CHAINS, DRAWS, N_COMPONENTS, data, draws_fit, labels, point_fit, variational_fit
 
 import bayesgmm as bg
 from bayesgmm.criteria.score import COLUMNS

@@ -9,7 +9,7 @@ from itertools import product
 import matplotlib
 import numpy as np
 import pytest
-from pictured import CHAINS, DRAWS, data, draws_fit, labels, point_fit, variational_fit
+from testbed.pictured import CHAINS, DRAWS, data, draws_fit, labels, point_fit, variational_fit
 
 import bayesgmm as bg
 from bayesgmm.comparison import Comparison, Row, conclusions

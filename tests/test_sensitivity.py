@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-import oracle
 import pytest
-from cases import blobs
-from exact_draws import ExactPosterior
 from scipy.integrate import quad
 from scipy.stats import gamma, invgamma, norm
+from testbed import oracle
+from testbed.cases import blobs
+from testbed.exact_draws import ExactPosterior
 
 import bayesgmm as bg
 from bayesgmm.comparison.influence import LIMIT, PriorInfluence, prior_influence

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.optimize
-from cases import random_spd
+from testbed.cases import random_spd
 
 from bayesgmm.core import params
 from bayesgmm.core.covariance import STRUCTURES, as_structure

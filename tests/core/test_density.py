@@ -7,8 +7,8 @@ import pytest
 import scipy.integrate
 import scipy.special
 import scipy.stats
-import twin
-from cases import random_spd
+from testbed import twin
+from testbed.cases import random_spd
 
 from bayesgmm.core import density
 from bayesgmm.core.params import ComponentScores, MixtureParams

@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import twin
+from testbed import twin
 
 from bayesgmm.core import merging
 from bayesgmm.core.merging import summed

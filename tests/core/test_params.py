@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import random_spd
+from testbed.cases import random_spd
 
 from bayesgmm.core.params import MixtureParams, invert_triangular, precision_chol_of
 from bayesgmm.errors import ArgumentError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import twin
+from testbed import twin
 
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.sweep import sweep

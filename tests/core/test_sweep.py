@@ -4,8 +4,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import twin
 from scipy.special import logsumexp, softmax
+from testbed import twin
 
 from bayesgmm.core import density
 from bayesgmm.core.blocks import BLOCK

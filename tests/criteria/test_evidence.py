@@ -5,11 +5,11 @@ from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
-import oracle
 import pytest
-from cases import blobs
-from fits import made
 from scipy.special import gammaln, logsumexp
+from testbed import oracle
+from testbed.cases import blobs
+from testbed.fits import made
 
 import bayesgmm as bg
 from bayesgmm.core.permanents import log_permanents

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from exact_draws import ExactPosterior
-from oracle import STRUCTURES, Constants, Enumeration, default_constants
 from scipy.special import logsumexp, polygamma
 from scipy.stats import multivariate_t, t
+from testbed.exact_draws import ExactPosterior
+from testbed.oracle import STRUCTURES, Constants, Enumeration, default_constants
 
 import bayesgmm as bg
 from bayesgmm.criteria.collapsed import as_drawn, log_density_left_out

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from exact_draws import ExactPosterior
+from testbed.exact_draws import ExactPosterior
 
 import bayesgmm as bg
 from bayesgmm.criteria.predictive import elpd_kfold, elpd_loo, make_folds

@@ -5,8 +5,8 @@ from functools import cache
 
 import numpy as np
 import pytest
-from oracle import Enumeration, default_constants
 from scipy.stats import entropy
+from testbed.oracle import Enumeration, default_constants
 
 import bayesgmm as bg
 from bayesgmm.core.contingency import Terms, canonical, distances, pointwise_losses

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import STRUCTURES, blobs
-from fits import made
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
+from testbed.cases import STRUCTURES, blobs
+from testbed.fits import made
 
 import bayesgmm as bg
 from bayesgmm.labels.methods import METHODS

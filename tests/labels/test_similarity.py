@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from exact_draws import ExactPosterior
+from testbed.exact_draws import ExactPosterior
 
 import bayesgmm as bg
 from bayesgmm.labels.similarity import co_clustering, co_clustering_error

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from cases import blobs
+from testbed.cases import blobs
 
 import bayesgmm as bg
 from bayesgmm.criteria.predictive import elpd_loo

@@ -1,10 +1,10 @@
 """EM: monotone, exact under its floor, flags what is spurious, stops where it says, keeps what it has."""
 
 import numpy as np
-import oracle
 import pytest
-from cases import STRUCTURES, blobs, random_spd
 from scipy import optimize
+from testbed import oracle
+from testbed.cases import STRUCTURES, blobs, random_spd
 
 import bayesgmm as bg
 from bayesgmm.core.covariance import STRUCTURES as OBJECTS

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from label_oracle import LawEnumeration, UnknownNumber
-from oracle import Constants, default_constants
+from testbed.label_oracle import LawEnumeration, UnknownNumber
+from testbed.oracle import Constants, default_constants
 
 import bayesgmm as bg
 from bayesgmm.core.chain import Trace

@@ -3,9 +3,9 @@
 import csv
 
 import numpy as np
-import oracle
 import pytest
-from monte_carlo import Z_LIMIT, moments_of, z_score
+from testbed import oracle
+from testbed.monte_carlo import Z_LIMIT, moments_of, z_score
 
 import bayesgmm as bg
 from bayesgmm.core import conjugacy, crossing

@@ -1,8 +1,8 @@
 """Gibbs is calibrated: Geweke's joint-distribution test and simulation-based calibration, of every model."""
 
-import oracle
 import pytest
-from calibration import MODELS, is_uniform, joint_scores, proper_model, simulated_ranks
+from testbed import oracle
+from testbed.calibration import MODELS, is_uniform, joint_scores, proper_model, simulated_ranks
 
 Z_LIMIT = 5.0  # 60 comparisons at a family-wise level of 1e-4 need 4.8
 N_CYCLES, N_REPLICATES = 20_000, 400

@@ -1,8 +1,8 @@
 """The tests of the tests: faults planted in the sampler turn calibration, Geweke's test and the exact sums red."""
 
 import pytest
-from calibration import is_uniform, joint_scores, proper_model, simulated_ranks
-from planted import planted
+from testbed.calibration import is_uniform, joint_scores, proper_model, simulated_ranks
+from testbed.planted import planted
 
 from bayesgmm.methods import gibbs_chain
 

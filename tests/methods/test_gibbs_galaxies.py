@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import telescope_twin as twin
-from monte_carlo import Z_LIMIT
+from testbed import telescope_twin as twin
+from testbed.monte_carlo import Z_LIMIT
 
 import bayesgmm as bg
 

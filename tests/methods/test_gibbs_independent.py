@@ -1,11 +1,11 @@
 """Gibbs where means and covariances have independent priors: against quadrature, a limit, and published analyses."""
 
 import numpy as np
-import oracle
 import pytest
-from independent_oracle import IndependentConstants, IndependentEnumeration
-from label_oracle import Sticks, UnknownNumber, Urn
-from monte_carlo import Z_LIMIT, z_score
+from testbed import oracle
+from testbed.independent_oracle import IndependentConstants, IndependentEnumeration
+from testbed.label_oracle import Sticks, UnknownNumber, Urn
+from testbed.monte_carlo import Z_LIMIT, z_score
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_density

@@ -1,10 +1,10 @@
 """Gibbs under independent means and covariances with an unknown scale is calibrated; a planted fault is seen."""
 
 import numpy as np
-import oracle
 import pytest
-from calibration import MODELS, is_uniform, joint_scores, proper_model, simulated_ranks
-from planted import planted
+from testbed import oracle
+from testbed.calibration import MODELS, is_uniform, joint_scores, proper_model, simulated_ranks
+from testbed.planted import planted
 
 import bayesgmm as bg
 from bayesgmm.methods import gibbs_chain

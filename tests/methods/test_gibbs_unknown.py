@@ -3,12 +3,12 @@
 import warnings
 
 import numpy as np
-import oracle
 import pytest
-from label_oracle import LawEnumeration, Sticks, SticksOfGamma, UnknownNumber
-from monte_carlo import Z_LIMIT, moments_of, z_score
 from scipy.special import gammaln, logsumexp
 from scipy.stats import betanbinom
+from testbed import oracle
+from testbed.label_oracle import LawEnumeration, Sticks, SticksOfGamma, UnknownNumber
+from testbed.monte_carlo import Z_LIMIT, moments_of, z_score
 
 import bayesgmm as bg
 from bayesgmm.core import crossing

@@ -1,10 +1,10 @@
 """MAP: the joint mode in weights, means and covariances."""
 
 import numpy as np
-import oracle
 import pytest
-from cases import STRUCTURES, blobs, informative, model_of
 from scipy import optimize
+from testbed import oracle
+from testbed.cases import STRUCTURES, blobs, informative, model_of
 
 import bayesgmm as bg
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import STRUCTURES, blobs
+from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
 from bayesgmm.core.density import responsibilities

@@ -1,7 +1,7 @@
 """NUTS is calibrated: simulation-based calibration and Geweke's joint-distribution test."""
 
 import pytest
-from calibration import is_uniform, nuts_draws, nuts_joint_scores, proper_model, simulated_ranks
+from testbed.calibration import is_uniform, nuts_draws, nuts_joint_scores, proper_model, simulated_ranks
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", ["finite", "DP"])]
 N_REPLICATES, N_CYCLES = 300, 400

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from label_oracle import LawEnumeration, Sticks, SticksOfGamma
-from monte_carlo import Z_LIMIT, z_score
-from oracle import Constants, default_constants
+from testbed.label_oracle import LawEnumeration, Sticks, SticksOfGamma
+from testbed.monte_carlo import Z_LIMIT, z_score
+from testbed.oracle import Constants, default_constants
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_density

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from cases import STRUCTURES, blobs
+from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_sums, responsibilities

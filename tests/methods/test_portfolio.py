@@ -4,10 +4,10 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from cases import STRUCTURES, blobs
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import ortho_group
 from sklearn.metrics import adjusted_rand_score
+from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
 from bayesgmm.core.agglomeration import agglomerate, joined

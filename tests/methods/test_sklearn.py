@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from cases import blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from testbed.cases import blobs
 
 import bayesgmm as bg
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import hard_statistics
-from fits import made
+from testbed.cases import hard_statistics
+from testbed.fits import made
 
 import bayesgmm as bg
 from bayesgmm.core.combination import stacking_weights

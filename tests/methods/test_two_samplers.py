@@ -1,7 +1,7 @@
 """Two samplers, one posterior: NUTS and Gibbs share the model and nothing of the way to draw from it."""
 
 import pytest
-from monte_carlo import Z_LIMIT, z_score
+from testbed.monte_carlo import Z_LIMIT, z_score
 
 import bayesgmm as bg
 from bayesgmm.result.diagnostics import invariant_quantities

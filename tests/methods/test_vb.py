@@ -1,11 +1,11 @@
 """VB: the ELBO is a bound with every normaliser, exact at K = 1, and never decreases."""
 
 import numpy as np
-import oracle
 import pandas as pd
 import pytest
-from cases import STRUCTURES, blobs, informative, model_of
 from scipy.special import logsumexp
+from testbed import oracle
+from testbed.cases import STRUCTURES, blobs, informative, model_of
 
 import bayesgmm as bg
 from bayesgmm.priors.predictive import log_predictive_joint

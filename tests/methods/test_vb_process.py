@@ -1,13 +1,13 @@
 """VB of Dirichlet processes: the ELBO is below the exact evidence, exact with one stick, and never decreases."""
 
 import numpy as np
-import oracle
 import pytest
-from cases import STRUCTURES, blobs
-from label_oracle import LawEnumeration, Sticks, SticksOfGamma
 from scipy.integrate import quad
 from scipy.special import digamma
 from scipy.stats import beta, gamma
+from testbed import oracle
+from testbed.cases import STRUCTURES, blobs
+from testbed.label_oracle import LawEnumeration, Sticks, SticksOfGamma
 
 import bayesgmm as bg
 from bayesgmm.core.statistics import SufficientStatistics

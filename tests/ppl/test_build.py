@@ -1,11 +1,11 @@
 """`pymc_model`: names and shapes, the fast posterior's log density and gradient, and exactly the prior."""
 
 import numpy as np
-import oracle
 import pymc as pm
 import pytest
-from cases import blobs, informative, model_of
 from pytensor.compile.mode import Mode
+from testbed import oracle
+from testbed.cases import blobs, informative, model_of
 
 import bayesgmm as bg
 from bayesgmm.core.params import MixtureParams

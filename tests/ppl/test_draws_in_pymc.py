@@ -1,14 +1,14 @@
 """Fits of every engine in PyMC's own functions: predictive draws, log likelihoods and log priors; other data."""
 
 import numpy as np
-import oracle
 import pandas as pd
 import pymc as pm
 import pytest
-from cases import blobs
 from pymc.stats import compute_log_likelihood, compute_log_prior
 from pytensor.compile.mode import Mode
 from scipy.stats import beta, dirichlet, gamma, invgamma, invwishart, multivariate_normal, wishart
+from testbed import oracle
+from testbed.cases import blobs
 
 import bayesgmm as bg
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError

@@ -1,10 +1,10 @@
 """The fast posterior against SciPy's densities and a numerical Jacobian, and moved with the data."""
 
 import numpy as np
-import oracle
 import pytest
-from cases import blobs, informative, model_of
 from scipy.stats import ortho_group
+from testbed import oracle
+from testbed.cases import blobs, informative, model_of
 
 import bayesgmm as bg
 from bayesgmm.data import as_matrix

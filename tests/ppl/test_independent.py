@@ -1,12 +1,12 @@
 """Means independent of the covariances, and an unknown scale: the fast posterior against SciPy, and the `pm.Model`."""
 
 import numpy as np
-import oracle
 import pymc as pm
 import pytest
-from cases import blobs, random_spd
 from pytensor.compile.mode import Mode
 from scipy.stats import dirichlet, gamma, invgamma, invwishart, multivariate_normal, wishart
+from testbed import oracle
+from testbed.cases import blobs, random_spd
 
 import bayesgmm as bg
 from bayesgmm.core.params import MixtureParams

@@ -1,10 +1,10 @@
 """Coordinates in which a posterior is nearly standard normal: what they are, and where they are used."""
 
 import numpy as np
-import oracle
 import pytest
-from cases import blobs, hard_statistics, informative, model_of
-from monte_carlo import Z_LIMIT, z_score
+from testbed import oracle
+from testbed.cases import blobs, hard_statistics, informative, model_of
+from testbed.monte_carlo import Z_LIMIT, z_score
 
 import bayesgmm as bg
 from bayesgmm.data import as_matrix

@@ -3,11 +3,11 @@
 import warnings
 
 import numpy as np
-import oracle
 import pytest
-from cases import blobs, hard_statistics, informative, model_of
-from monte_carlo import Z_LIMIT, check_reference, z_score
 from scipy.stats import ortho_group
+from testbed import oracle
+from testbed.cases import blobs, hard_statistics, informative, model_of
+from testbed.monte_carlo import Z_LIMIT, check_reference, z_score
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_density, responsibilities

@@ -1,12 +1,12 @@
 """The Dirichlet process as a `pm.Model` and as the fast posterior: one density, and exactly the prior."""
 
 import numpy as np
-import oracle
 import pymc as pm
 import pytest
-from cases import blobs
 from pytensor.compile.mode import Mode
 from scipy.stats import beta, gamma
+from testbed import oracle
+from testbed.cases import blobs
 
 import bayesgmm as bg
 from bayesgmm.data import as_matrix

@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 
 import numpy as np
-import oracle
 import pytest
-from cases import blobs, random_spd
+from testbed import oracle
+from testbed.cases import blobs, random_spd
 
 import bayesgmm as bg
 from bayesgmm.data import as_matrix

@@ -1,10 +1,10 @@
 """The conjugate algebra against the oracle's closed forms, SciPy's distributions and numerical optima."""
 
 import numpy as np
-import oracle
 import pytest
-from cases import STRUCTURES, conjugate_of, hard_statistics, informative
 from scipy import optimize, stats
+from testbed import oracle
+from testbed.cases import STRUCTURES, conjugate_of, hard_statistics, informative
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.sweep import sweep

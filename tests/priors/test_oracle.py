@@ -1,10 +1,10 @@
 """The oracle itself: against an independent enumeration in R, and against the Student-t chain rule."""
 
 import numpy as np
-import oracle
 import pandas as pd
 import pytest
-from cases import STRUCTURES, informative
+from testbed import oracle
+from testbed.cases import STRUCTURES, informative
 
 import bayesgmm as bg
 

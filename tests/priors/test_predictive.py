@@ -1,9 +1,9 @@
 """The Student-t mixture: it integrates to one, is the oracle's predictive, and is the mean over draws."""
 
 import numpy as np
-import oracle
 import pytest
-from cases import STRUCTURES, conjugate_of, hard_statistics, informative
+from testbed import oracle
+from testbed.cases import STRUCTURES, conjugate_of, hard_statistics, informative
 
 from bayesgmm.core import density
 from bayesgmm.priors.predictive import log_predictive, log_predictive_joint

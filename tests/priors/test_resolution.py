@@ -1,9 +1,9 @@
 """The default constants of Fraley and Raftery (2007), where they come from and that they stay."""
 
 import numpy as np
-import oracle
 import pytest
-from cases import STRUCTURES, blobs, informative, model_of
+from testbed import oracle
+from testbed.cases import STRUCTURES, blobs, informative, model_of
 
 import bayesgmm as bg
 from bayesgmm.data import as_matrix

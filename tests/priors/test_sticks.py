@@ -4,8 +4,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from label_oracle import Sticks
 from scipy import stats
+from testbed.label_oracle import Sticks
 
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.priors.sticks import StickBreaking

@@ -1,9 +1,9 @@
 """`Dirichlet` against SciPy's own distribution, the urn, and derivatives of its normaliser."""
 
 import numpy as np
-import oracle
 import pytest
 from scipy import integrate, optimize, stats
+from testbed import oracle
 
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.priors.weights import Dirichlet

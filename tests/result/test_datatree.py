@@ -4,8 +4,8 @@ import arviz_stats
 import numpy as np
 import pandas as pd
 import pytest
-from cases import blobs
-from fits import CHAINS, KINDS, N_DRAWS, made
+from testbed.cases import blobs
+from testbed.fits import CHAINS, KINDS, N_DRAWS, made
 
 import bayesgmm as bg
 

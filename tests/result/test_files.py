@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from cases import blobs
-from fits import KINDS, Hopeless, made
+from testbed.cases import blobs
+from testbed.fits import KINDS, Hopeless, made
 
 import bayesgmm as bg
 from bayesgmm import fitting

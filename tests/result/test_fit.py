@@ -5,13 +5,13 @@ import hashlib
 import warnings
 
 import numpy as np
-import oracle
 import pandas as pd
 import polars as pl
 import pytest
-from cases import STRUCTURES, blobs
-from fits import CHAINS, KINDS, N_DRAWS, Hopeless, made
 from scipy.special import logsumexp
+from testbed import oracle
+from testbed.cases import STRUCTURES, blobs
+from testbed.fits import CHAINS, KINDS, N_DRAWS, Hopeless, made
 
 import bayesgmm as bg
 from bayesgmm.result import fit as fit_module

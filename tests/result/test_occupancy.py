@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fits import made
+from testbed.fits import made
 
 import bayesgmm as bg
 from bayesgmm.result.occupancy import _expected_empty, all_occupied, bound_remark

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from cases import STRUCTURES, blobs
+from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
 from bayesgmm.core.density import responsibilities, sample

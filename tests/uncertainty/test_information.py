@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import STRUCTURES, blobs
-from curvature import standard_errors
 from scipy import stats
+from testbed.cases import STRUCTURES, blobs
+from testbed.curvature import standard_errors
 
 import bayesgmm as bg
 from bayesgmm.result.status import Outcome, Status

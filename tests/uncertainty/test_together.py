@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pictured import data, draws_fit, point_fit, variational_fit
+from testbed.pictured import data, draws_fit, point_fit, variational_fit
 
 import bayesgmm as bg
 

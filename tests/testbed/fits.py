@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from cases import blobs, hard_statistics
 
 import bayesgmm as bg
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws, NoEstimate
 from bayesgmm.result.method import MethodResult
 from bayesgmm.result.status import Outcome, Status
+from testbed.cases import blobs, hard_statistics
 
 KINDS = ("point", "variational", "draws")
 CHAINS, N_DRAWS = 2, 40

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from label_oracle import LabelLaw, LawEnumeration
-from oracle import SHARED, Constants
 from scipy.special import gammaln, logsumexp, roots_genlaguerre
 from scipy.stats import norm
+
+from testbed.label_oracle import LabelLaw, LawEnumeration
+from testbed.oracle import SHARED, Constants
 
 N_NODES = 40  # of the scale; 80 change nothing in the first seven digits
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from oracle import Constants, Enumeration, log_labels
 from scipy.special import logsumexp, roots_genlaguerre
+
+from testbed.oracle import Constants, Enumeration, log_labels
 
 N_NODES = 60  # of the quadrature over the concentration; 40 give the same ten digits
 

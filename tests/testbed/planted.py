@@ -44,7 +44,9 @@ def _compiled_again(name, changed, prefix):
     for other in anew:
         source = source.replace(f"from {CORE}{other} import", f"from {prefix}{other} import")
         source = source.replace(f"from bayesgmm.core import {other}\n", f"import {prefix}{other} as {other}\n")
-    source = re.sub(r"\n@(?=jit|inner|inline)", "\nfrom planted import uncached_jit as jit\n\n@", source, count=1)
+    source = re.sub(
+        r"\n@(?=jit|inner|inline)", "\nfrom testbed.planted import uncached_jit as jit\n\n@", source, count=1
+    )
     module = ModuleType(prefix + name)
     sys.modules[module.__name__] = module
     exec(compile(source, f"{module.__name__}.py", "exec"), module.__dict__)

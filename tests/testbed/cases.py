@@ -1,10 +1,10 @@
 """Small problems that several tests share: data, prior constants in both forms, statistics by NumPy alone."""
 
 import numpy as np
-from oracle import STRUCTURES, Constants
 
 import bayesgmm as bg
 from bayesgmm.core.statistics import SufficientStatistics
+from testbed.oracle import STRUCTURES, Constants
 
 __all__ = ["STRUCTURES", "blobs", "hard_statistics", "informative", "model_of", "random_spd"]
 

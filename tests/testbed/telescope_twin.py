@@ -4,8 +4,8 @@ Fruehwirth-Schnatter, Malsiner-Walli and Gruen (2021), Bayesian Analysis 16, 127
 priors of Richardson and Green (1997), doi:10.1111/1467-9868.00095: K ~ U{1..30}, Dirichlet(1) weights,
 mean ~ N(midrange, R^2), variance ~ IG(2, C0), C0 ~ Gamma(0.2, 10 / R^2).  No moves between modes.
 
-``python tests/telescope_twin.py`` prints `PROBABILITIES` and `MEAN` anew: four chains of 600,000 sweeps, from 3, 10, 6
-and 20 components, the first 5,000 dropped.
+``python tests/testbed/telescope_twin.py`` prints `PROBABILITIES` and `MEAN` anew: four chains of 600,000 sweeps, from
+3, 10, 6 and 20 components, the first 5,000 dropped.
 """
 
 import math

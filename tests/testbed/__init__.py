@@ -1,0 +1,1 @@
+"""What tests share: cases, oracles, independent implementations, planted faults."""
