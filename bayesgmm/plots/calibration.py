@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from bayesgmm.criteria.calibration import LEVEL, LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
 from bayesgmm.errors import ArgumentError
-from bayesgmm.plots.canvas import COLOURS, GREY, INK, METHOD_COLOURS, PALE, TITLE, name_of, new_figure, tidy
+from bayesgmm.plots.canvas import GREY, INK, PALE, TITLE, name_of, new_figure, tidy
+from bayesgmm.result.engines import colour_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
@@ -60,7 +61,7 @@ def plot_loo_pit(
         grid, ecdf, lower, upper = pit.band(j, level)
         label = f"{level:.0%} band of a calibrated fit"
         ax.fill_between(grid, lower - grid, upper - grid, color=PALE, alpha=0.6, step="mid", linewidth=0, label=label)
-        ink = METHOD_COLOURS.get(type(fit.method).__name__, COLOURS[3])
+        ink = colour_of(type(fit.method).__name__)
         ax.step(grid, ecdf - grid, where="mid", color=ink, linewidth=1.3, label=name_of(fit))
         ax.axhline(0.0, color=GREY, linewidth=0.8, linestyle="--")
         ax.set_xlim(0, 1)
@@ -99,7 +100,7 @@ def plot_predictive_check(
     """
     check = posterior_predictive_check(fit) if check is None else check
     figure, axes = _grid(figure, len(check.observed))
-    ink = METHOD_COLOURS.get(type(fit.method).__name__, COLOURS[3])
+    ink = colour_of(type(fit.method).__name__)
     for ax, (name, observed) in zip(axes, check.observed.items(), strict=True):
         difference = check.replicated[name] - observed
         ax.hist(difference, bins=30, color=ink, alpha=0.55, edgecolor="white", linewidth=0.4)

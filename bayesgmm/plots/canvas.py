@@ -26,14 +26,6 @@ PALE = "#C3CBD3"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 TITLE = 9.5  # points
 VECTOR_LIMIT = 1500  # more marks than this make a vector file slow: they are drawn as pixels inside it
-METHOD_COLOURS = {
-    "EM": COLOURS[0],
-    "MAP": COLOURS[4],
-    "VB": COLOURS[2],
-    "NUTS": COLOURS[1],
-    "Gibbs": COLOURS[3],
-    "k-means": GREY,
-}
 
 
 def colour(index: int) -> str:

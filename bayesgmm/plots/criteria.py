@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesgmm.criteria.score import COLUMNS, ESTIMANDS
-from bayesgmm.plots.canvas import COLOURS, GREY, INK, METHOD_COLOURS, TITLE, new_figure, tidy
+from bayesgmm.plots.canvas import GREY, INK, TITLE, new_figure, tidy
+from bayesgmm.result.engines import colour_of, marker_of, place_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,16 +38,18 @@ NEAR = 5.0  # nats below the best that are always in view
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One column of one method (and covariance) over the numbers of components."""
+    """One column of one method (and covariance, and model) over the numbers of components."""
 
     column: str
     method: str
+    model: str
     covariance: str
     names: tuple[str, ...]
     sizes: np.ndarray
 
     def label(self, has_covariances: bool) -> str:
-        return f"{self.column}, {self.method}" + (f" {self.covariance}" if has_covariances else "")
+        by = f"{self.method} {self.model}".strip()
+        return f"{self.column}, {by}" + (f" {self.covariance}" if has_covariances else "")
 
 
 def plot_criteria(comparison: Comparison, figure: FigureBase | None = None) -> FigureBase:
@@ -109,21 +112,21 @@ def _series(comparison: Comparison, column: str) -> list[Series]:
         score = comparison.scores[name][column]
         is_shown = score.is_ranked or not COLUMNS[column].has_differences
         if np.isfinite(score.value) and is_shown and row.size > 0:  # a row from elsewhere has no place on the axis
-            lines.setdefault((row.method, row.covariance, row.model), []).append(name)
+            lines.setdefault((row.method, row.model, row.covariance), []).append(name)
     series = []
-    for (method, covariance, model), names in lines.items():
+    for (method, model, covariance), names in sorted(lines.items(), key=lambda item: place_of(item[0][0])):
         names.sort(key=lambda name: comparison.rows[name].size)
         sizes = np.array([comparison.rows[name].size for name in names])
-        series.append(Series(column, f"{method} {model}".strip(), covariance, tuple(names), sizes))
+        series.append(Series(column, method, model, covariance, tuple(names), sizes))
     return series
 
 
 def _style(series: Series) -> dict:
     marker, is_filled, line = LOOK[series.column]
-    ink = METHOD_COLOURS.get(series.method, COLOURS[3])
+    ink = colour_of(series.method)
     return {
-        "marker": marker, "linestyle": line, "color": ink, "markersize": 5, "linewidth": 1.1, "elinewidth": 0.9,
-        "markerfacecolor": ink if is_filled else "white", "capsize": 0,
+        "marker": marker_of(series.model, marker), "linestyle": line, "color": ink, "markersize": 5, "linewidth": 1.1,
+        "elinewidth": 0.9, "markerfacecolor": ink if is_filled else "white", "capsize": 0,
     }  # fmt: skip
 
 

@@ -11,9 +11,7 @@ from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError
 from bayesgmm.plots.canvas import (
-    COLOURS,
     INK,
-    METHOD_COLOURS,
     PALE,
     flat_draws,
     limits,
@@ -23,6 +21,7 @@ from bayesgmm.plots.canvas import (
     tidy,
 )
 from bayesgmm.plots.components import bin_count
+from bayesgmm.result.engines import colour_of
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.stacked import StackedEstimate
 
@@ -117,7 +116,7 @@ def marginal_densities(params: MixtureParams, column: int, grid: np.ndarray) -> 
 
 
 def _draw(ax: Axes, fit: Fit, grid: np.ndarray, densities: np.ndarray, level: float, dash: str) -> None:
-    ink = METHOD_COLOURS.get(type(fit.method).__name__, COLOURS[3])
+    ink = colour_of(type(fit.method).__name__)
     name = name_of(fit)
     if len(densities) > 1:
         low, high = np.quantile(densities, [0.5 - level / 2, 0.5 + level / 2], axis=0)
