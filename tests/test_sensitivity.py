@@ -273,3 +273,14 @@ def test_models_without_components_to_follow_are_judged_by_their_evidence():
     ):
         with pytest.raises(NotApplicableError, match="whether a prior decides"):
             prior_influence(fit)
+
+
+def test_what_is_printed_is_for_people():
+    """Lines that a terminal holds, one word on how each refit ended, and the verdict."""
+    X = np.concatenate([np.random.default_rng(0).normal(c, 1.0, (30, 2)) for c in (0.0, 8.0)])
+    fit = bg.fit(bg.GaussianMixture(2), X, bg.VB(), rng=0)
+    found = bg.prior_sensitivity(fit, scale=(0.25, 4.0), mean_precision=(1.0,))
+    text, html = repr(found), found._repr_html_()
+    assert max(map(len, text.splitlines())) <= 120 and "NaN" not in text and text.count(" converged") == 4
+    assert "ELBO" in text and "log evidence  " not in text  # which a variational fit has not
+    assert found.status.split(".")[1] in " ".join(text.split()) and "<table" in html and "converged" in html

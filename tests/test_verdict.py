@@ -99,7 +99,23 @@ def test_larger_models_without_a_ranked_score_are_named_and_no_more_are_asked_fo
     rows = [row(1, -300.0), row(2, -100.0), row(3, np.nan, outcome=Outcome.FAILED), row(4, np.nan)]
     said = conclusions(compared(rows))
     assert said[0] == "No result, so not compared: 'em-3-full' (It ended failed)."
-    assert "the largest K tried" in said[1] and "K=3 and 4 were tried too, and have no ranked score there" in said[2]
+    assert "the largest K ranked" in said[1] and "K=3 and 4 were tried too, and have no ranked score there" in said[2]
+
+
+def test_sizes_of_different_covariances_are_one_range_where_each_has_one():
+    rows = [row(3, -300.0), row(5, -200.0, covariance="diagonal"), row(8, -100.0, covariance="spherical")]
+    said = conclusions(compared(rows))
+    assert "the largest K tried" in said[0] and "K=3, 5 and 8" in said[1] and "fit more components" in said[1]
+    rows[2] = row(8, -250.0, covariance="spherical")
+    assert not any("tried" in sentence for sentence in conclusions(compared(rows)))
+
+
+def test_an_unknown_number_at_its_bound_is_called_so():
+    found = compared([row(1, -300.0), row("MFM (K\N{LESS-THAN OR EQUAL TO}20)", -100.0, "Gibbs")])
+    name = next(name for name in found.rows if name.startswith("gibbs"))
+    for n_occupied, is_said in ((19, False), (20, True)):
+        rows = found.rows | {name: replace(found.rows[name], n_occupied=n_occupied)}
+        assert ("all of its components hold points" in conclusions(replace(found, rows=rows))[0]) == is_said
 
 
 def test_a_process_has_no_edge():

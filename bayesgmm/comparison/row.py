@@ -41,6 +41,11 @@ class Row:
         return self.n_components if self.n_occupied is None else self.n_occupied
 
     @property
+    def is_full(self) -> bool:
+        """Whether a model with an unknown number of components has most probably as many as it may."""
+        return self.n_occupied is not None and self.n_occupied == self.n_components > 1
+
+    @property
     def is_baseline(self) -> bool:
         """Whether it is k-means, which is no model of the data."""
         return self.method == BASELINE

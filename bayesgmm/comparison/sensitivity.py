@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy.special import logsumexp
 
 from bayesgmm.comparison.influence import WIDEST, beside_likelihood
 from bayesgmm.comparison.priors import log_prior, with_prior
+from bayesgmm.comparison.sensitivity_text import LEGEND, for_people
+from bayesgmm.comparison.text import wrapped
 from bayesgmm.core.params import as_numbers
 from bayesgmm.criteria.evidence import log_evidence
 from bayesgmm.criteria.evidence.bridge import optimal_bridge
@@ -63,10 +66,11 @@ class PriorSensitivity:
     occupied: dict[Key, np.ndarray] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"{self.table.to_string()}\n{self.status}"
+        lines = (for_people(self.table, self.fits).to_string(), LEGEND, self.status)
+        return "\n".join([lines[0], "", *(wrapped(line) for line in lines[1:])])
 
     def _repr_html_(self) -> str:
-        return f"{self.table.to_html()}<p>{self.status}</p>"
+        return f"{for_people(self.table, self.fits).to_html()}<p>{LEGEND}</p><p>{escape(self.status)}</p>"
 
 
 def prior_sensitivity(

@@ -31,13 +31,13 @@ LEGEND = (
 def as_text(comparison: Scored) -> str:
     """All that applies: the fits, one block for each estimand, the notes once, and what follows from it."""
     notes: list[str] = []
-    parts = [_title(comparison), facts(comparison).to_string(), "", _wrapped(LEGEND)]
+    parts = [_title(comparison), facts(comparison).to_string(), "", wrapped(LEGEND)]
     for estimand in ESTIMANDS:
         cells = formatted(comparison, estimand, notes)
         if not cells.empty:
             parts += ["", estimand.capitalize(), "\n\n".join(_folded(cells))]
-    parts += ["", *(_wrapped(f"[{i}] {note}") for i, note in enumerate(notes, 1))]
-    return "\n".join([*parts, *([""] if notes else []), *map(_wrapped, conclusions(comparison))])
+    parts += ["", *(wrapped(f"[{i}] {note}") for i, note in enumerate(notes, 1))]
+    return "\n".join([*parts, *([""] if notes else []), *map(wrapped, conclusions(comparison))])
 
 
 def as_html(comparison: Scored) -> str:
@@ -136,5 +136,5 @@ def _folded(cells: pd.DataFrame) -> list[str]:
     return [part[(part != NOT_THERE).any(axis=1)].to_string() for part in parts]
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
     return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -70,7 +70,8 @@ class Verdict:
         How that fit ended, in a few words; empty where it has converged.
     rivals : tuple of Rival
     tried : tuple of int
-        The numbers of components that the column ranks, of finite mixtures with the covariance of the best.
+        The numbers of components that the column ranks, of finite mixtures with the covariance of the best, or with
+        any where that was fitted with one number only.
     edge : Edge or None
         Whether the best one is the last of these; a single component is no edge.
     beyond : tuple of int
@@ -78,6 +79,8 @@ class Verdict:
         ranks one only.
     higher : tuple of str
         Fits that stand higher and are not ranked, the highest first.
+    is_full : bool
+        Whether the best fit's number of components is unknown and most probably the largest that it may be.
     """
 
     column: str
@@ -89,13 +92,15 @@ class Verdict:
     edge: Edge | None = None
     beyond: tuple[int, ...] = ()
     higher: tuple[str, ...] = ()
+    is_full: bool = False
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What belongs into the sentence that names the best fit, in a few words each."""
         found = (
             self.doubt,
-            "" if self.edge is None else f"the {self.edge.value} K tried",
+            "" if self.edge is None else f"the {self.edge.value} K {'ranked' if self.beyond else 'tried'}",
+            "all of its components hold points" if self.is_full else "",
             "no other K is ranked" if self.edge is None and self.beyond else "",
             "an unranked fit stands higher" if self.higher else "",
         )
@@ -120,7 +125,7 @@ def verdict(comparison: Scored, column: str) -> Verdict | None:
     tried, edge, beyond = _range(comparison, column, best)
     return Verdict(
         column, model, best, doubt(comparison.rows[best]), tuple(rivals), tried, edge, beyond,
-        unranked_above(comparison, column, ranked[best].value),
+        unranked_above(comparison, column, ranked[best].value), comparison.rows[best].is_full,
     )  # fmt: skip
 
 
@@ -153,7 +158,10 @@ def unranked_above(comparison: Scored, column: str, value: float) -> tuple[str, 
 def _range(comparison: Scored, column: str, best: str) -> tuple[tuple[int, ...], Edge | None, tuple[int, ...]]:
     rows, ranked = comparison.rows, comparison.ranked(column)
     row = rows[best]
-    alike = [name for name, one in rows.items() if _is_finite(one) and one.covariance == row.covariance]
+    finite = [name for name, one in rows.items() if _is_finite(one)]
+    alike = [name for name in finite if rows[name].covariance == row.covariance]
+    if len({rows[name].n_components for name in alike}) == 1:
+        alike = finite
     tried = tuple(sorted({rows[name].n_components for name in alike if name in ranked}))
     if not _is_finite(row):
         return tried, None, ()

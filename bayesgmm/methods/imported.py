@@ -13,7 +13,8 @@ from bayesgmm.data import DataMatrix, as_matrix, data_hash
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.methods.chains import judge
 from bayesgmm.methods.named_axes import NamedDraws, Names, group_of
-from bayesgmm.methods.named_draws import as_params, axes_of, means_of, scatter_of, shares_of, weights_of
+from bayesgmm.methods.named_draws import Scatter, as_params, axes_of, means_of, scatter_of, shares_of, weights_of
+from bayesgmm.methods.narrowing import narrowed
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.models.unspecified import UnspecifiedMixture
 from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities
@@ -24,8 +25,6 @@ from bayesgmm.result.occupancy import with_remarks
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
 
-# Two structures that are one and the same in one column.
-ALIKE_IN_ONE_COLUMN = {"diagonal": "full", "spherical": "full", "isotropic": "tied"}
 STATS = ("diverging", "energy", "tree_depth", "n_occupied", "concentration", "n_components")
 CHECKED_DRAWS = 50
 LIKELIHOOD_ERROR = 1e-3  # nats and relative: what float32 and decimal files leave
@@ -92,6 +91,7 @@ def from_datatree(
         standard deviations ``sd`` of each column.
     model : GaussianMixture, DirichletProcessMixture or MixtureOfFiniteMixtures, optional
         Only if the draws were made under exactly its prior; the evidence and the prior's sensitivity then work.
+        Full matrices that are all diagonal, round or equal, as its covariance structure has them, are read as such.
         Constants left at None are those that `fit` takes from X.  Components of a Dirichlet process must be in the
         order of its sticks.
     program : str
@@ -130,7 +130,7 @@ def from_datatree(
     }  # fmt: skip
     scatter = scatter_of(named, {name: value for name, value in options.items() if value is not None}, shape, axes)
     shares = shares_of(found, shape)
-    described = _model(model, scatter.structure, shape, data)
+    described, scatter = _model(model, scatter, shape, data)
     params = as_params(shares, centers, scatter.factor)
     is_posterior = group == "posterior"  # to which the groups of log likelihoods and statistics belong
     if is_posterior:
@@ -143,21 +143,24 @@ def has_names(X: Any) -> bool:
     return hasattr(X, "columns")
 
 
-def _model(model: Model | None, structure: str, shape: tuple[int, ...], data: DataMatrix) -> Model:
-    k, d = shape[2], shape[3]
+def _model(model: Model | None, scatter: Scatter, shape: tuple[int, ...], data: DataMatrix) -> tuple[Model, Scatter]:
+    """The model with its constants, and the covariances as it stores them."""
+    k = shape[2]
     if model is None:
-        return UnspecifiedMixture(k, structure)  # pyright: ignore[reportArgumentType]
+        return UnspecifiedMixture(k, scatter.structure), scatter  # pyright: ignore[reportArgumentType]
     if not isinstance(model, (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)):
         raise ArgumentError(f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2).")
     if model.n_components != k:
         raise ArgumentError(f"the model has {model.n_components} components and the draws have {k}.")
-    theirs = ALIKE_IN_ONE_COLUMN.get(model.covariance.name, model.covariance.name) if d == 1 else model.covariance.name
-    if theirs != structure:
-        raise ArgumentError(
-            f"the model has covariance={model.covariance.name!r} and the draws are {structure}: name the variable that "
-            "holds them as the model has them."
-        )
-    return model.resolve(data)
+    if model.covariance.name != scatter.structure:
+        found = narrowed(scatter, model.covariance)
+        if found is None:
+            raise ArgumentError(
+                f"the model has covariance={model.covariance.name!r} and the draws are {scatter.structure}: name the "
+                "variable that holds them as the model has them, or the model that they were drawn from."
+            )
+        scatter = found
+    return model.resolve(data), scatter
 
 
 def _stats(dt: Any, model: Model, params: MixtureParams) -> dict[str, np.ndarray]:
@@ -173,8 +176,6 @@ def _stats(dt: Any, model: Model, params: MixtureParams) -> dict[str, np.ndarray
 
 
 def _fit(model: Model, params: MixtureParams, stats: dict[str, np.ndarray], data: DataMatrix, program: str) -> Fit:
-    if model.covariance.is_diagonal and not params.is_diagonal:  # of one column
-        params = as_params(params.weights, params.means, params.precision_chol[..., 0])
     n_divergent = int(stats["diverging"].sum()) if "diverging" in stats else 0
     diagnostics = _diagnosed(params, data.values, n_divergent)
     chains, draws = params.draw_shape

@@ -29,7 +29,7 @@ class Variable:
     dims : tuple of str
         Names of the axes after (chain, draw); "" where there is none.
     labels : tuple of tuple of str
-        The coordinates along each, () where there are none or they are numbers.
+        The coordinates along each, () where there are none.
     """
 
     argument: str
@@ -46,13 +46,14 @@ class NamedDraws:
     ----------
     arrays : dict of str to array
     dims : dict of str to tuple of str
-    labels : dict of str to tuple of str
-        The coordinates of a dimension that has names for its places.
+        Of the axes after (chain, draw); a plain array has no entry.
+    labels : dict of str to tuple of tuple of str
+        The coordinates along these axes.
     """
 
     arrays: dict[str, np.ndarray]
     dims: dict[str, tuple[str, ...]]
-    labels: dict[str, tuple[str, ...]]
+    labels: dict[str, tuple[tuple[str, ...], ...]]
 
     @classmethod
     def of(cls, dt: Any, group: str) -> NamedDraws:
@@ -60,22 +61,32 @@ class NamedDraws:
         found = group_of(dt, group)
         if found is None and hasattr(dt, "data_vars") and dt.data_vars:
             found = dt
-        if found is None and isinstance(dt, Mapping) and not hasattr(dt, "children"):
-            return cls({str(name): np.asarray(values) for name, values in dt.items()}, {}, {})
-        if found is None:
+        if found is not None:
+            variables = {
+                str(name): values for name, values in found.data_vars.items() if {"chain", "draw"} <= set(values.dims)
+            }
+        elif isinstance(dt, Mapping) and not hasattr(dt, "children"):
+            variables = {str(name): values for name, values in dt.items()}
+        else:
             raise ArgumentError(
                 f"dt={shown(dt)} has no group {group!r}: pass a DataTree or InferenceData, its posterior, or a dict of "
                 "arrays with axes (chain, draw, ...)."
             )
-        arrays, dims = {}, {}
-        for name, values in found.data_vars.items():
-            if {"chain", "draw"} <= set(values.dims):
-                ordered = values.transpose("chain", "draw", ...)
-                arrays[str(name)], dims[str(name)] = np.asarray(ordered.values), tuple(map(str, ordered.dims[2:]))
-        named = {
-            d: np.asarray(found.coords[d].values) for d in {d for ds in dims.values() for d in ds} if d in found.coords
-        }
-        return cls(arrays, dims, {d: tuple(map(str, v)) for d, v in named.items() if v.dtype.kind not in "iufb"})
+        named = cls({}, {}, {})
+        for name, values in variables.items():
+            named._add(name, values)
+        return named
+
+    def _add(self, name: str, values: Any) -> None:
+        if not {"chain", "draw"} <= set(getattr(values, "dims", ())):
+            self.arrays[name] = np.asarray(values)
+            return
+        ordered = values.transpose("chain", "draw", ...)
+        dims = ordered.dims[2:]
+        self.arrays[name], self.dims[name] = np.asarray(ordered.values), tuple(map(str, dims))
+        self.labels[name] = tuple(
+            tuple(map(str, ordered.coords[d].values)) if d in ordered.coords else () for d in dims
+        )
 
     def take(self, names: Names, argument: str) -> Variable:
         """One variable, or one for each component, put on a new axis."""
@@ -98,8 +109,9 @@ class NamedDraws:
             )
         values = values.astype(float)
         refuse(~np.isfinite(values), f"{argument} ({names!r})", "is not finite")
-        dims = tuple("" if NO_NAME.search(d) else d for d in self.dims.get(names, ("",) * (values.ndim - 2)))
-        return Variable(argument, values, dims, tuple(self.labels.get(d, ()) for d in dims))
+        n_axes = values.ndim - 2
+        dims = tuple("" if NO_NAME.search(d) else d for d in self.dims.get(names, ("",) * n_axes))
+        return Variable(argument, values, dims, self.labels.get(names, ((),) * n_axes))
 
 
 def group_of(dt: Any, group: str) -> Any:
@@ -170,7 +182,7 @@ class Axes:
         return "f" if dim in self.features or self._is_columns(variable.labels[axis]) else ""
 
     def _is_columns(self, labels: tuple[str, ...]) -> bool:
-        return len(labels) > 0 and sorted(labels) == sorted(self.columns)
+        return len(labels) > 0 and sorted(labels) == sorted(self.columns) and not is_count(labels)
 
     def _check_ambiguous(self, variable: Variable, unknown: list[int], roles: set[str]) -> None:
         """Axes of one length with names that say nothing here: their places may be a matter of chance."""
@@ -188,9 +200,17 @@ class Axes:
         Raises
         ------
         ArgumentError
-            The coordinates are names, and not those of the columns.
+            The coordinates are names, and not those of the columns; or they count, and the columns count otherwise.
         """
         labels = variable.labels[axis]
+        if is_count(labels):
+            if self.is_named and sorted(labels) == sorted(self.columns) and labels != self.columns:
+                raise ArgumentError(
+                    f"{variable.argument} has the coordinates {', '.join(labels)} along {variable.dims[axis]!r}, and X "
+                    f"has the columns {', '.join(self.columns)}: whether the coordinates are names or count the "
+                    "columns cannot be told. Drop them if their order is that of the columns, or rename the columns."
+                )
+            labels = ()
         if self._is_columns(labels):
             if len(set(labels)) < len(labels):
                 raise ArgumentError(f"{variable.argument}: the coordinates {', '.join(labels)} are not all different.")
@@ -202,6 +222,11 @@ class Axes:
                 "that of the columns."
             )
         return list(self.order) or list(range(len(self.columns)))
+
+
+def is_count(labels: tuple[str, ...]) -> bool:
+    """Whether coordinates only count from 0 or 1, as libraries make them where nobody has given any."""
+    return any(labels == tuple(map(str, range(first, first + len(labels)))) for first in (0, 1))
 
 
 def _listed(dims: tuple[str, ...]) -> str:

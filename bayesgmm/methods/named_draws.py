@@ -212,7 +212,10 @@ def _triangles(variable: Variable, axes: Axes, k: int, d: int, is_lower: bool) -
     side, meaning = ("lower", "C with Sigma = C C^T") if is_lower else ("upper", "P with inv(Sigma) = P P^T")
     other = np.triu(matrices, 1) if is_lower else np.tril(matrices, -1)
     if np.abs(other).max() > 0:
-        raise ArgumentError(f"{variable.argument} is not {side} triangular: {meaning} is wanted.")
+        raise ArgumentError(
+            f"{variable.argument} is not {side} triangular: {meaning} is wanted, with its axes in the order in which "
+            "it was made; give covariances= where they stand in another."
+        )
     diagonal = np.diagonal(matrices, axis1=-2, axis2=-1)
     refuse(diagonal <= 0, f"the diagonal of {variable.argument}", "is not positive", diagonal)
     is_square = variable.values.shape[-2:] == (d, d) and d > 1

@@ -8,8 +8,8 @@ import numpy as np
 import pymc as pm
 from numpy.typing import ArrayLike
 
-from bayesgmm.data import DataMatrix, as_matrix, matching_columns
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.data import DataMatrix, as_matrix, in_order, matching_columns
+from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
 from bayesgmm.models.unspecified import UnspecifiedMixture
 from bayesgmm.ppl.bartlett import Bartlett
@@ -37,7 +37,8 @@ def pymc_model(
 
     Deterministic are `precision_chol`, and of an unknown scale `scale_log_det`.  The likelihood `x` (obs, feature) is a
     `MvNormalMixture`; its rows are the data variable `X`, which ``pm.set_data({"X": rows})`` exchanges for others, of
-    any number: the prior stays as it was.
+    any number: the prior stays as it was.  PyMC takes these rows by the places of their columns, a frame's too;
+    `observed` goes by their names.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def pymc_model(
     if isinstance(model, MixtureOfFiniteMixtures):
         raise NotApplicableError(
             "a pm.Model has a fixed number of variables, and a MixtureOfFiniteMixtures has not: take "
-            "GaussianMixture(k) for each number of components, or bg.Gibbs, which draws the number."
+            "GaussianMixture(k) for each number of components."
         )
     if isinstance(model, UnspecifiedMixture):
         raise NotApplicableError(f"{UNKNOWN}: there is nothing that a pm.Model could state.")
@@ -79,8 +80,16 @@ def pymc_model(
         )
     if data is None:
         raise ArgumentError("pymc_model needs the data as X= beside a model; a fit brings its own.")
-    rows = data.values if observed is None else matching_columns(observed, data.feature_names)
+    rows = data.values if observed is None else _observed(observed, data.feature_names)
     return build(Bartlett.of(model.resolve(data), data), replace(data, values=rows))
+
+
+def _observed(observed: ArrayLike, feature_names: tuple[str, ...]) -> np.ndarray:
+    try:
+        given = as_matrix(observed)
+    except DataError as error:
+        raise DataError(f"observed= cannot be used (it is called X here): {error}") from None
+    return in_order(given, feature_names, "observed", "X has")
 
 
 def _of_fit(fit: Fit, X: ArrayLike | None):

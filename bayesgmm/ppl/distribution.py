@@ -103,6 +103,22 @@ def draw_row_by_log_weights(rng, log_weights, means, precision_chol):
     return draw_row(rng, np.exp(log_weights), means, precision_chol)
 
 
+_COVARIANCE = "pass covariance matrices as cov="
+_PRECISION = "of a precision matrix T pass cov=pt.linalg.inv(T), or precision_chol=P, upper triangular with T = P P^T"
+CALLED_OTHERWISE = {
+    "covariances": _COVARIANCE,
+    "covariance": _COVARIANCE,
+    "sigma": _COVARIANCE,
+    "Sigma": _COVARIANCE,
+    "tau": _PRECISION,
+    "precision": _PRECISION,
+    "precisions": _PRECISION,
+    "sd": "of standard deviations s pass precision_chol, diagonal matrices of 1 / s",
+    "mu": "pass the means as means=",
+    "w": "pass the weights as weights=",
+}  # what other distributions call these
+
+
 class MvNormalMixture(pm.Continuous):
     r"""Finite mixture of multivariate normals, with a fast log density and gradient.
 
@@ -175,14 +191,9 @@ class MvNormalMixture(pm.Continuous):
     rv_op = MvNormalMixtureRV()
 
     @classmethod
-    def dist(
-        cls, weights=None, means=None, *, log_weights=None, precision_chol=None, chol=None, cov=None, tau=None, **kwargs
-    ):
-        if tau is not None:
-            raise ArgumentError(
-                "MvNormalMixture takes no tau=: of a precision matrix T pass cov=pt.linalg.inv(T), or "
-                "precision_chol=P, upper triangular with T = P P^T."
-            )
+    def dist(cls, weights=None, means=None, *, log_weights=None, precision_chol=None, chol=None, cov=None, **kwargs):
+        for name in CALLED_OTHERWISE.keys() & kwargs.keys():
+            raise ArgumentError(f"MvNormalMixture takes no {name}=: {CALLED_OTHERWISE[name]}.")
         by_name, shares = _one_of("weights= and log_weights=", weights=weights, log_weights=log_weights)
         if means is None:
             raise ArgumentError("give means= to MvNormalMixture: a tensor of shape (K, D).")
@@ -247,7 +258,8 @@ def _one_of(names, **given):
     """The name and tensor of the one argument that is there."""
     found = {name: pt.as_tensor_variable(value) for name, value in given.items() if value is not None}
     if len(found) != 1:
-        raise ArgumentError(f"give exactly one of {names} to MvNormalMixture, not {', '.join(found) or 'none'}.")
+        what = f"these are {len(found)}: {', '.join(found)}" if found else "there is no one of them"
+        raise ArgumentError(f"give exactly one of {names} to MvNormalMixture; {what}.")
     [pair] = found.items()
     return pair
 

@@ -311,6 +311,8 @@ class Fit:
             Include one simulated data set per draw.
         log_prior : bool
             Include the (chain, draw) log prior densities, as ``arviz_stats.psense`` takes them.
+            ``arviz_stats.psense_summary`` has an axis of its own called component, so rename ours for it:
+            ``tree["posterior"] = tree["posterior"].to_dataset().rename(component="cluster")``.
 
         Raises
         ------

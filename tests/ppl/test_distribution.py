@@ -299,13 +299,14 @@ def test_support_point_and_resizing():
 
 def test_one_covariance_argument():
     true = mixture(2, 2)
-    with pytest.raises(ArgumentError, match="exactly one of precision_chol=, chol= and cov=.* not none"):
+    with pytest.raises(ArgumentError, match="exactly one of precision_chol=, chol= and cov=.* there is no one of them"):
         MvNormalMixture.dist(true["weights"], true["means"])
-    with pytest.raises(ArgumentError, match="not chol, cov"):
+    with pytest.raises(ArgumentError, match="these are 2: chol, cov"):
         MvNormalMixture.dist(true["weights"], true["means"], chol=true["chol"], cov=true["cov"])
-    with pytest.raises(ArgumentError, match="no tau=.*precision_chol=P"):
-        MvNormalMixture.dist(true["weights"], true["means"], tau=np.eye(2))
-    with pytest.raises(ArgumentError, match="exactly one of weights= and log_weights=.* not none"):
+    for name, words in (("tau", "precision_chol=P"), ("covariances", "cov="), ("sigma", "cov="), ("mu", "means=")):
+        with pytest.raises(ArgumentError, match=f"no {name}=.*{words}"):
+            MvNormalMixture.dist(true["weights"], true["means"], **{name: np.eye(2)})
+    with pytest.raises(ArgumentError, match="exactly one of weights= and log_weights=.* no one of them"):
         MvNormalMixture.dist(means=true["means"], chol=true["chol"])
     with pytest.raises(ArgumentError, match="give means="):
         MvNormalMixture.dist(true["weights"], chol=true["chol"])

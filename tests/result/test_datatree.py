@@ -91,6 +91,8 @@ def test_one_column_in_arviz():
     assert pit.shape == (60,) and ((pit >= 0) & (pit <= 1)).all()
     found = arviz_stats.psense(tree, group="prior", var_names=["weights"])
     assert np.isfinite(found["weights"].values).all()
+    tree["posterior"] = tree["posterior"].to_dataset().rename(component="cluster")
+    assert len(arviz_stats.psense_summary(tree, var_names=["weights"])) == fit.params.n_components
 
 
 def test_log_prior_is_that_of_the_conjugate_law():
