@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 from bayesgmm.comparison.row import model_names
 from bayesgmm.comparison.scored import Scored
-from bayesgmm.comparison.verdict import LEADING, SMALL_SAMPLE, Edge, Verdict, doubt, missed, verdict
+from bayesgmm.comparison.verdict import (
+    FAINT,
+    LEADING,
+    SMALL_DIFFERENCE,
+    SMALL_SAMPLE,
+    Edge,
+    Verdict,
+    doubt,
+    missed,
+    verdict,
+)
 from bayesgmm.criteria.score import COLUMNS, EVIDENCE
 from bayesgmm.result.status import Outcome
 
@@ -112,7 +122,8 @@ class _Words:
 def _how_sure(lead: Verdict) -> str:
     ties = [rival for rival in lead.rivals if not rival.is_told_apart]
     if ties:
-        return f", but {_listed([str(rival) for rival in ties])} cannot be told apart from it"
+        rule = f"less than {SMALL_DIFFERENCE:g} nats or {FAINT:g} standard errors behind"
+        return f", but {_listed([str(rival) for rival in ties])} cannot be told apart from it ({rule})"
     # The rival that is hardest to tell apart decides, and it need not be the nearest.
     nearest = min(lead.rivals, key=lambda rival: rival.behind / rival.se if rival.se > 0 else float("inf"))
     sure = "clearly less well" if all(rival.is_clear for rival in lead.rivals) else "less well"
