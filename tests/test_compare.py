@@ -290,9 +290,10 @@ def test_how_sure_is_said_in_standard_errors(behind, spread, expected):
     comparison = made_up([worse, base])
     sentence, edge = conclusions(comparison)
     assert edge.startswith("At the edge of the range tried: K=2 is the largest K of K=1 and 2")
-    joint = ", " if expected.startswith("but") else "; "
+    is_tie = expected.startswith("but")
+    joint, rule = (", ", " (less than 4 nats or 2 standard errors behind)") if is_tie else ("; ", "")
     best = "Among K=1 and 2, new points are predicted best with K=2 (elpd_kfold, 'em K=2'; the largest K tried)"
-    assert sentence == f"{best}{joint}{expected}."
+    assert sentence == f"{best}{joint}{expected}{rule}."
     rough = conclusions(replace(comparison, n_obs=99))[0]
     assert rough.endswith("; with 99 points these errors are themselves rough.")
 
