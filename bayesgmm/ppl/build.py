@@ -17,6 +17,7 @@ from bayesgmm.ppl.distribution import MvNormalMixture
 from bayesgmm.ppl.natural_covariances import covariances_variable, precision_chol_variable
 from bayesgmm.ppl.natural_means import means_variable
 from bayesgmm.ppl.natural_weights import weights_variable
+from bayesgmm.ppl.one_column import MixtureOfOneColumn
 from bayesgmm.priors.unknown import UNKNOWN
 from bayesgmm.result.fit import Fit
 
@@ -36,9 +37,10 @@ def pymc_model(
     whitened by the data's spread, log odds of the weights or sticks, and Bartlett factors of the precisions.
 
     Deterministic are `precision_chol`, and of an unknown scale `scale_log_det`.  The likelihood `x` (obs, feature) is a
-    `MvNormalMixture`; its rows are the data variable `X`, which ``pm.set_data({"X": rows})`` exchanges for others, of
-    any number: the prior stays as it was.  PyMC takes these rows by the places of their columns, a frame's too;
-    `observed` goes by their names.
+    `MvNormalMixture`; of one column it is (obs,), as ArviZ's predictive functions want it.  Its rows are the data
+    variable `X`, of the same shape, which ``pm.set_data({"X": rows})`` exchanges for others, of any number: the prior
+    stays as it was.  PyMC takes these rows by the places of their columns, a frame's too; `observed` goes by their
+    names.
 
     Parameters
     ----------
@@ -108,7 +110,9 @@ def build(c: Bartlett, data: DataMatrix) -> pm.Model:
         "feature_bis": list(data.feature_names),
     }
     with pm.Model(coords=coords) as pymc:
-        rows = pm.Data("X", np.asarray(data.values, float), dims=("obs", "feature"))
+        is_wide = c.n_features > 1
+        dims = ("obs", "feature") if is_wide else ("obs",)
+        rows = pm.Data("X", np.asarray(data.values if is_wide else data.values[:, 0], float), dims=dims)
         weights = weights_variable(c.weights)
         covariances = covariances_variable(c)
         precision_chol = precision_chol_variable(c, covariances)
@@ -118,7 +122,6 @@ def build(c: Bartlett, data: DataMatrix) -> pm.Model:
         precision_chol = pm.Deterministic(
             "precision_chol", precision_chol, dims=("component", "feature", "feature_bis")
         )
-        MvNormalMixture(
-            "x", weights=weights, means=means, precision_chol=precision_chol, observed=rows, dims=("obs", "feature")
-        )
+        mixture = MvNormalMixture if is_wide else MixtureOfOneColumn
+        mixture("x", weights=weights, means=means, precision_chol=precision_chol, observed=rows, dims=dims)
     return pymc

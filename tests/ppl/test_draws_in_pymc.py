@@ -217,3 +217,25 @@ def test_what_has_no_pymc_model_says_why():
     foreign = bg.from_datatree(arrays, FRAME, "w", "mu", sd="sd")
     with pytest.raises(NotApplicableError, match="prior of these draws is not known"):
         pymc_model(foreign)
+
+
+# --- one column -------------------------------------------------------------------------------------------------------
+
+
+def test_one_column_has_the_axis_of_the_observations_alone():
+    """As ArviZ's predictive functions want it; also of other data, and drawn as PyMC compiles it by default."""
+    X = blobs(n=40, d=1)
+    fit = bg.fit(MODELS["finite"], X, GIBBS, rng=0)
+    check_in_pymc(fit, X)
+    posterior, other = fit.to_datatree(log_likelihood=False)["posterior"].to_dataset(), X[:7, 0] + 0.5
+    pymc = pymc_model(fit)
+    with pymc:
+        pm.set_data({"X": other})
+        found = compute_log_likelihood({"posterior": posterior}, extend_inferencedata=False, progressbar=False)
+        predictive = pm.sample_posterior_predictive(posterior, random_seed=1, progressbar=False)
+    assert found["x"].dims == ("chain", "draw", "obs")
+    np.testing.assert_allclose(found["x"].values.reshape(60, 7), fit.log_density_draws(other[:, None]), rtol=1e-9)
+    assert predictive["posterior_predictive"]["x"].shape == (2, 30, 7)
+    initial = pymc.initial_point()
+    values = pymc.compile_logp()(initial), pymc.compile_dlogp()(initial)
+    assert np.isfinite(values[0]) and np.isfinite(values[1]).all()
