@@ -1,8 +1,6 @@
 """The compiled sweep over rows, and the two passes that only score: what Python calls.
 
-Triangular and diagonal factors share the code: Numba drops the branch on ``ndim`` that does not apply.  Numba caches
-these functions on disk and looks only at this file's time stamp: after a change of a file that this one imports, or
-for a caller elsewhere after a change of this one, delete __pycache__ (the tests' conftest does).
+Triangular and diagonal factors share the code: Numba drops the branch on ``ndim`` that does not apply.
 """
 
 from __future__ import annotations
