@@ -141,8 +141,7 @@ def fit(
     check_applicable(model, method)
     folder = None if checkpoint is None else _checkpoint_folder(method, checkpoint)
     data = _data_for(method, X)
-    first = data if isinstance(data, DataMatrix) else method.first_rows(data)
-    resolved = model.resolve(first)
+    resolved = model.resolve(_first_rows(method, data))
     if folder is None:
         result = fit_once(resolved, data, method, as_seed(rng), progress)
     else:
@@ -152,6 +151,14 @@ def fit(
     if not result.status.is_usable and throw:
         raise FitError(result.status.sentence)
     return warned(result)
+
+
+def _first_rows(method: Method, data: DataMatrix | DataSource) -> DataMatrix:
+    """What a prior's constants are taken from."""
+    if isinstance(data, DataMatrix):
+        return data
+    assert isinstance(method, Streaming)  # no other method has a source
+    return method.first_rows(data)
 
 
 def _checkpoint_folder(method: Method, checkpoint: str | Path) -> Path:
@@ -176,7 +183,9 @@ def _seed_of(folder: Path) -> int:
     return as_seed(None) if manifest is None else int(manifest["identity"]["seed"])
 
 
-def _open_checkpoint(folder: Path, model: Model, data: DataMatrix, method: Method, seed: int) -> Checkpoint:
+def _open_checkpoint(
+    folder: Path, model: Model, data: DataMatrix | DataSource, method: Method, seed: int
+) -> Checkpoint:
     identity = {
         "model": convert.to_json(model), "method": convert.to_json(method), "seed": str(seed),
         "data": data_source(data).digest(),

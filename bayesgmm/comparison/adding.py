@@ -14,6 +14,7 @@ from bayesgmm.core.params import as_numbers
 from bayesgmm.criteria.pointwise import cautioned, loo_score, waic_score
 from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.status import Outcome, Status
 
 MIN_DRAWS = 25  # a fifth of them are the tail, to which Pareto's distribution is fitted
@@ -92,13 +93,10 @@ def _checked(log_likelihood: ArrayLike, n_obs: int) -> np.ndarray:
 
 def _relative_efficiency(values: np.ndarray) -> float:
     """Effective draws per draw, of the log likelihood of all points together; it sets the length of a tail only."""
-    from arviz_stats import base
-
-    array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
     total = values.sum(2)
     if len(total) == 1 or np.ptp(total) == 0:
         return 1.0
-    ess = float(array_stats.ess(total, chain_axis=0, draw_axis=1, method="mean"))
+    ess = float(array_stats().ess(total, chain_axis=0, draw_axis=1, method="mean"))
     return ess / total.size if np.isfinite(ess) else 1.0
 
 

@@ -21,6 +21,7 @@ LINES = ("-", "--", "-.", ":")  # one covariance after the other
 def plot_differences(comparison: Scored) -> Figure:
     """One panel per column: nats below the best fit against K, one line per method and covariance."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     kinds = [kind for kind in comparison.columns if COLUMNS[kind].has_differences and comparison.ranked(kind)]
     width = min(3, max(1, len(kinds)))
@@ -43,7 +44,7 @@ def plot_differences(comparison: Scored) -> Figure:
                 linestyle=line_of[covariance], capsize=3, label=f"{method} {model}".strip() + f", {covariance}",
             )  # fmt: skip
         axes.set(title=kind, xlabel="number of components", ylabel="nats from the best")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.axhline(0.0, color="0.7", linewidth=0.8, zorder=0)
         if lines:
             axes.legend(fontsize="small")

@@ -125,10 +125,11 @@ def _prior(prior: Mapping[str, float] | None, groups: list[tuple[str, ...]]) -> 
         raise ArgumentError(f"prior names {sorted(map(str, unknown))}, which have no evidence here.")
     mass = []
     for names in groups:
-        given = [prior[name] for name in names if name in prior]
+        given: list[float] = [prior[name] for name in names if name in prior]
         if len(given) != 1:
-            same = f"{_any(list(names))} are fits of one model: it must be named once" if len(names) > 1 else ""
-            raise ArgumentError(f"prior must have one number for {names[0]!r}{'; ' + same if same else ''}.")
+            first, *others = names
+            same = f"{_any([first, *others])} are fits of one model: it must be named once" if others else ""
+            raise ArgumentError(f"prior must have one number for {first!r}{'; ' + same if same else ''}.")
         mass += given
     values = as_numbers(mass, "prior")
     if not np.isfinite(values).all() or (values <= 0).any():

@@ -67,7 +67,7 @@ def _terminal_writer(stream: Any) -> Callable[[str], None]:
 
 
 def _notebook_writer() -> Callable[[str], None]:
-    from IPython.display import display
+    from IPython.display import display  # pyright: ignore[reportMissingImports] -- there, where this runs
 
     handle: Any = display({"text/plain": ""}, raw=True, display_id=True)
     return lambda text: handle.update({"text/plain": text}, raw=True)

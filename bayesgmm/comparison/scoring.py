@@ -172,11 +172,13 @@ def _scores(
         kind: partial(function, X=shared.X) for kind, function in IN_SAMPLE.items()
     }
     functions["elpd_loo"] = partial(elpd_loo, X=shared.X, on_refit=on_refit)
-    functions["elpd_holdout"] = partial(elpd_holdout, X_new=shared.new)
+    if shared.new is not None:
+        functions["elpd_holdout"] = partial(elpd_holdout, X_new=shared.new)
     functions["elpd_kfold"] = partial(
         elpd_kfold, X=shared.X, held_out=shared.held_out, seed=shared.seed, on_fold=on_fold, workers=shared.workers
     )
-    functions["ari"] = partial(ari, X=shared.X, labels=shared.groups)
+    if shared.groups is not None:
+        functions["ari"] = partial(ari, X=shared.X, labels=shared.groups)
     scores = {kind: _attempt(kind, partial(functions[kind], fit)) for kind in shared.columns if kind != "inertia"}
     pair = "log_evidence_bridge", "log_evidence_chib"
     scores |= zip(pair, reconciled(*(scores[kind] for kind in pair)), strict=True)

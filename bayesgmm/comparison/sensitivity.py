@@ -22,6 +22,7 @@ from bayesgmm.criteria.score import Score, sum_error
 from bayesgmm.criteria.smoothing import pareto_k_limit
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit, as_seed, fit_once
 from bayesgmm.result.method import Progress, silent
@@ -309,9 +310,6 @@ def _occupied_facts(shares: np.ndarray, fit: Fit) -> dict[str, float]:
 
 def _weighted(fit: Fit, model: Any, factor: float, reasons: dict[str, str]) -> dict[str, float]:
     """What the fit's own draws, weighted by the ratio of the priors, say of another prior."""
-    from arviz_stats import base
-
-    array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
     if not isinstance(fit.estimate, Draws):
         reasons["pareto_k"] = "importance weights need draws of the posterior"
         return {"pareto_k": np.nan}
@@ -319,7 +317,7 @@ def _weighted(fit: Fit, model: Any, factor: float, reasons: dict[str, str]) -> d
     limit = pareto_k_limit(log_ratio.size)
     log_weights, pareto_k = np.full(log_ratio.size, -np.log(log_ratio.size)), np.nan
     if factor != 1.0:
-        found = array_stats.psislw(-log_ratio.ravel())  # which takes the logarithms of inverse ratios
+        found = array_stats().psislw(-log_ratio.ravel())  # which takes the logarithms of inverse ratios
         log_weights, pareto_k = np.asarray(found[0]), float(found[1])
     row = {"pareto_k": pareto_k, "pareto_k_limit": limit}
     if pareto_k > limit:
@@ -329,20 +327,20 @@ def _weighted(fit: Fit, model: Any, factor: float, reasons: dict[str, str]) -> d
         )
         return row
     weights = np.exp(log_ratio - log_ratio.max())
-    ess = weights.size if factor == 1.0 else array_stats.ess(weights, chain_axis=0, draw_axis=1, method="mean")
+    ess = weights.size if factor == 1.0 else array_stats().ess(weights, chain_axis=0, draw_axis=1, method="mean")
     row["weighted_log_evidence_change"] = float(logsumexp(log_ratio) - np.log(log_ratio.size))
     row["weighted_log_evidence_change_se"] = float(weights.std() / weights.mean() / np.sqrt(float(ess)))
-    row |= _weighted_loo(fit, log_ratio.ravel(), limit, array_stats)
+    row |= _weighted_loo(fit, log_ratio.ravel(), limit)
     if "n_occupied" in fit.estimate.sample_stats:
         counts = fit.estimate.sample_stats["n_occupied"].ravel()
         row["weighted_n_occupied_mean"] = float(np.exp(log_weights) @ counts / np.exp(log_weights).sum())
     return row
 
 
-def _weighted_loo(fit: Fit, log_ratio: np.ndarray, limit: float, array_stats: Any) -> dict[str, float]:
+def _weighted_loo(fit: Fit, log_ratio: np.ndarray, limit: float) -> dict[str, float]:
     pointwise, n_unreliable, r_eff = np.empty(fit.n_obs), 0, relative_efficiency(fit.estimate.draws())
     for rows, block in fit.log_density_blocks(fit.X):  # pyright: ignore[reportArgumentType]
-        log_weights, pareto_k = array_stats.psislw((block - log_ratio[:, None]).T, r_eff=r_eff)
+        log_weights, pareto_k = array_stats().psislw((block - log_ratio[:, None]).T, r_eff=r_eff)
         pointwise[rows] = logsumexp(log_weights + block.T, axis=1) - logsumexp(log_weights, axis=1)
         n_unreliable += int((pareto_k > limit).sum())
     return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -12,6 +11,7 @@ from scipy.special import logsumexp
 from bayesgmm.criteria.score import Score
 from bayesgmm.criteria.simulation import error_of_sum, influence
 from bayesgmm.criteria.smoothing import pareto_k_limit
+from bayesgmm.result.arviz import array_stats
 
 WAIC_LIMIT = 0.4  # Vehtari, Gelman and Gabry (2017), section 2.2
 Blocks = Iterable[tuple[slice, np.ndarray]]  # rows, and (draws, rows) log densities, chains one after the other
@@ -19,13 +19,10 @@ Blocks = Iterable[tuple[slice, np.ndarray]]  # rows, and (draws, rows) log densi
 
 def loo_score(blocks: Blocks, n_obs: int, draw_shape: tuple[int, ...], relative_efficiency: float) -> Score:
     """Leave-one-out by Pareto-smoothed importance sampling, with the Pareto k of each point."""
-    from arviz_stats import base
-
-    array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
     pointwise, pareto_k, influences = np.empty(n_obs), np.empty(n_obs), []
     for rows, block in blocks:
         by_chain = block.reshape(*draw_shape, -1)
-        found = array_stats.loo(by_chain, chain_axis=0, draw_axis=1, r_eff=relative_efficiency)
+        found = array_stats().loo(by_chain, chain_axis=0, draw_axis=1, r_eff=relative_efficiency)
         pointwise[rows], pareto_k[rows] = found[0], found[1]
         influences.append(influence(block, -1))
     limit = pareto_k_limit(int(np.prod(draw_shape)))

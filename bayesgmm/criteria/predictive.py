@@ -14,6 +14,7 @@ from bayesgmm.criteria.pointwise import cautioned, loo_score, waic_score
 from bayesgmm.criteria.recomputation import recomputed
 from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError, NotApplicableError
+from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.fit import Fit
 
 MAX_REFITS = 5  # as many as elpd_kfold makes by default, so that leave-one-out at most doubles the cost of both
@@ -163,12 +164,10 @@ def relative_efficiency(draws: MixtureParams) -> float:
 
     It sets the length of the smoothed tail and nothing else.
     """
-    from arviz_stats.base import array_stats
-
     if draws.draw_shape[0] == 1:
         return 1.0
     sizes = [
-        array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")
+        array_stats().ess(values, chain_axis=0, draw_axis=1, method="mean")
         for values in (draws.weights, draws.means, draws.covariances)
     ]
     return float(np.mean(np.concatenate([np.ravel(size) for size in sizes]))) / int(np.prod(draws.draw_shape))

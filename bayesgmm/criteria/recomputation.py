@@ -14,6 +14,7 @@ from bayesgmm.criteria.simulation import error_of_sum, influence
 from bayesgmm.criteria.smoothing import tail_length
 from bayesgmm.data import check_enough_points
 from bayesgmm.errors import NotApplicableError
+from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.status import Outcome
 
@@ -83,8 +84,6 @@ def _shared_error(fit: Fit, X: np.ndarray, by_labels: np.ndarray) -> float:
 
 def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(S, m) log densities under each draw; of `rows` left out, their Monte Carlo errors, the ratios' Pareto k."""
-    from arviz_stats.base import array_stats
-
     shape, rng = fit.estimate.draws().draw_shape, np.random.default_rng([fit.seed, len(X)])
     drawn = log_density_left_out(fit.model, as_drawn(fit), X, rows, rng)
     values = drawn.reshape(*shape, -1)
@@ -100,7 +99,7 @@ def _given_labels(fit: Fit, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray
         if len(np.unique(tail)) < ALIKE * len(tail) or quartile <= cutoff * (1.0 + TIE):
             found[:, j] = np.log(ratios.size) - logsumexp(-chains), error, -np.inf
         else:
-            value, shape_k, _ = array_stats.loo(chains, chain_axis=0, draw_axis=1, r_eff=share)
+            value, shape_k, _ = array_stats().loo(chains, chain_axis=0, draw_axis=1, r_eff=share)
             found[:, j] = value, error, shape_k
     return drawn, found[0], found[1], found[2]
 
@@ -152,11 +151,9 @@ def _relative_error(chains: np.ndarray) -> float:
 
 def _effective(chains: np.ndarray) -> float:
     """Effective number of draws, at most as many as there are."""
-    from arviz_stats.base import array_stats
-
     if np.ptp(chains) == 0:
         return chains.size
-    n_eff = array_stats.ess(chains, chain_axis=0, draw_axis=1, method="mean")
+    n_eff = array_stats().ess(chains, chain_axis=0, draw_axis=1, method="mean")
     return min(float(np.asarray(n_eff)), chains.size)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
+
+from bayesgmm.result.arviz import array_stats
 
 PART = 2**18  # numbers at a time: copies of a whole block would take more room than the block
 
@@ -33,10 +34,7 @@ def influence(log_ratios: np.ndarray, sign: int = 1) -> np.ndarray:
 
 def error_of_sum(influences: Iterable[np.ndarray], draw_shape: tuple[int, ...]) -> float:
     """Monte Carlo standard error, in nats, from the (S,) influences of parts of the sum on the same draws."""
-    from arviz_stats import base
-
-    array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
     total = np.sum(list(influences), axis=0)
     if np.ptp(total) <= 1e-9 * np.abs(total).max():
         return 0.0  # equal but for rounding
-    return float(array_stats.mcse(total.reshape(draw_shape), chain_axis=0, draw_axis=1, method="mean"))
+    return float(array_stats().mcse(total.reshape(draw_shape), chain_axis=0, draw_axis=1, method="mean"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax
 
+from bayesgmm.result.arviz import array_stats
+
 ALIKE = 1e-9  # nats: ratios that differ by rounding alone have no tail
 
 
@@ -13,11 +15,9 @@ def smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
 
     Vehtari, Simpson, Gelman, Yao and Gabry (2024), Journal of Machine Learning Research 25(72), 1-58.
     """
-    from arviz_stats.base import array_stats
-
     if np.ptp(np.sort(log_ratio)[-tail_length(len(log_ratio)) :]) < ALIKE:  # nothing to smooth
         return log_softmax(log_ratio), -np.inf
-    log_weights, pareto_k = array_stats.psislw(-log_ratio)  # it is made for log likelihoods, and turns their sign
+    log_weights, pareto_k = array_stats().psislw(-log_ratio)  # it is made for log likelihoods, and turns their sign
     return np.asarray(log_weights), float(pareto_k)
 
 

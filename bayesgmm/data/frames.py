@@ -59,12 +59,13 @@ def as_frame(X: Any) -> Frame | None:
 
 def as_float(item: Any) -> float | None:
     """A Python number as a float: infinite beyond its range, None where it is no real number."""
-    if not isinstance(item, (numbers.Real, Decimal, np.bool_)):
+    number: Any = item if isinstance(item, (numbers.Real, Decimal, np.bool_)) else None
+    if number is None:
         return None
     try:
-        return float(item)
+        return float(number)
     except OverflowError:
-        return np.inf if item > 0 else -np.inf
+        return np.inf if number > 0 else -np.inf
     except (TypeError, ValueError):
         return None
 

@@ -129,8 +129,9 @@ def _from_columns(frame: Frame) -> np.ndarray:
 def _from_array(X: Any) -> np.ndarray:
     if hasattr(X, "tocsr") and hasattr(X, "nnz"):
         raise DataError("X is a sparse matrix: pass X.toarray(), if it fits in memory.")
-    if np.ma.isMaskedArray(X) and X.dtype.kind in "biuf":
-        X = X.astype(np.float32 if X.dtype.type is np.float32 else np.float64).filled(np.nan)
+    if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biuf":
+        masked: Any = X.astype(np.float32 if X.dtype.type is np.float32 else np.float64)
+        X = masked.filled(np.nan)
     try:
         array = np.asarray(X)
     except ValueError:
@@ -166,7 +167,7 @@ def _numbers_of_other_arrays(array: np.ndarray) -> np.ndarray:
         _refuse_columns([(f"x{j}", array.dtype) for j in range(array.shape[1])], is_whole=True)
     columns = [numbers_of_objects(array[:, j]) for j in range(array.shape[1])]
     _refuse_columns([(f"x{j}", array.dtype) for j, column in enumerate(columns) if column is None])
-    return np.column_stack(columns) if columns else np.empty(array.shape)
+    return np.column_stack([column for column in columns if column is not None]) if columns else np.empty(array.shape)
 
 
 def _refuse_columns(refused: list[tuple[str, Any]], is_whole: bool = False) -> None:

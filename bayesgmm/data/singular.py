@@ -45,7 +45,8 @@ def explain_singular(values: np.ndarray, names: tuple[str, ...]) -> str | None:
     noise = d * max(64 * np.finfo(float).eps, 16 * float((rounding / (high - low)).max()) ** 2)
     rows, columns = np.nonzero(np.triu(1 - np.abs(correlation) <= noise, 1))
     if len(rows):
-        return _pairs(names, list(zip(rows, columns, strict=True)), "are linear functions of each other")
+        alike = list(zip(rows.tolist(), columns.tolist(), strict=True))
+        return _pairs(names, alike, "are linear functions of each other")
     eigenvalues, vectors = np.linalg.eigh(correlation)
     null = vectors[:, eigenvalues <= noise]
     return _dependence(names, null) if null.size else None

@@ -258,7 +258,8 @@ class _Once:
         self.chunks = itertools.chain(chunks, self.chunks)
 
 
-def _of_chunks(X: Callable[[], Iterable[Any]] | Iterator[Any]) -> DataSource:
+def _of_chunks(X: Any) -> DataSource:
+    """Of an iterator, or of a function that makes one."""
     is_repeatable = callable(X)
     once = _Once(_called(X) if is_repeatable else X)
     first = next((chunk for chunk in once.chunks if _length(chunk)), None)
@@ -272,7 +273,7 @@ def _of_chunks(X: Callable[[], Iterable[Any]] | Iterator[Any]) -> DataSource:
     return DataSource("the stream", names, None, False, stamp, None, once.open, once.put_back, is_named)
 
 
-def _called(function: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+def _called(function: Callable[..., Any]) -> Iterator[Any]:
     try:
         inspect.signature(function).bind()
     except TypeError:

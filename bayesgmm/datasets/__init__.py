@@ -82,8 +82,8 @@ def load_dataset(name: str) -> Dataset:
     """
     if name not in _SOURCES:
         raise ArgumentError(f"There is no data set {name!r}: choose one of {', '.join(_SOURCES)}.")
-    with (files(__name__) / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
+    text = (files(__name__) / f"{name}.csv").read_text(encoding="utf-8")
+    header, *rows = csv.reader(text.splitlines())
     features = [j for j, column in enumerate(header) if column != "label"]
     return Dataset(
         X=np.array([[float(row[j]) for j in features] for row in rows]),

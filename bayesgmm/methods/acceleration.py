@@ -14,7 +14,7 @@ Liu and Nocedal (1989), Mathematical Programming 45, 503-528, doi:10.1007/BF0158
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class Step:
     is_cut: bool
 
 
-class QuasiNewton:
+class QuasiNewton(Generic[State]):
     """What one climb has learnt about its objective.
 
     Parameters
@@ -65,8 +65,8 @@ class QuasiNewton:
         Points, in which the metric is per point.
     """
 
-    def __init__(self, readout: Charted, n_obs: float):
-        self._readout, self._n_obs, self._radius = readout, n_obs, RADIUS
+    def __init__(self, readout: Charted[State], n_obs: float):
+        self._readout, self._chart, self._n_obs, self._radius = readout, readout.chart, n_obs, RADIUS
         self._moves: list[np.ndarray] = []
         self._falls: list[np.ndarray] = []  # of the gradient over each move
         self._step: Step | None = None
@@ -91,11 +91,11 @@ class QuasiNewton:
         self._params, self._at, self._gradient = self._visited, self._visited_at, self._visited_gradient
         return self._look()
 
-    def proposal(self, like) -> tuple[Step, object] | tuple[None, None]:
+    def proposal(self, like: State) -> tuple[Step, State] | tuple[None, None]:
         """The quasi-Newton step from the present state, and the state there, for as many points as `like` has seen."""
         if self._step is None:
             return None, None
-        params = self._readout.chart.params(self._at + self._step.change, len(self._params.weights))
+        params = self._chart.params(self._at + self._step.change, len(self._params.weights))
         state = None if params is None else self._readout.at(params, like)
         return (None, None) if state is None else (self._step, state)
 
@@ -112,14 +112,14 @@ class QuasiNewton:
         """Find the step from the present state; returns what a full one promises."""
         self._step = None
         vectors = np.stack([self._gradient, *self._moves, *self._falls])
-        stretched = self._readout.chart.stretch(self._params, vectors)
+        stretched = self._chart.stretch(self._params, vectors)
         gradient, (moves, falls) = stretched[0], np.split(stretched[1:], 2)
         curvature = np.einsum("mp,mp->m", moves, falls)
         used = np.flatnonzero(curvature > 1e-10 * np.einsum("mp,mp->m", moves, moves))
         white, change = self._two_loops(gradient, moves, falls, curvature, used)
         slope, length = float(gradient @ white), float(np.sqrt(white @ white))
         if len(used) and slope > 0 and np.isfinite(length):
-            ratio = self._readout.chart.largest_ratio(change, len(self._params.weights))
+            ratio = self._chart.largest_ratio(change, len(self._params.weights))
             cut = min(1.0, self._radius / length, RATIO / max(ratio, 1e-300))
             promise = self._n_obs * slope * (cut - 0.5 * cut**2)
             self._step = Step(cut * change, cut * length, promise, cut < 1.0)
@@ -127,7 +127,7 @@ class QuasiNewton:
         return np.inf if is_unstable or not np.isfinite(slope) else 0.5 * self._n_obs * abs(slope)
 
     def _visit(self, state, following) -> None:
-        chart = self._readout.chart
+        chart = self._chart
         self._visited = self._readout.place(state)
         self._visited_at = chart.vector(self._visited)
         self._visited_gradient = chart.vector(self._readout.place(following)) - self._visited_at

@@ -15,6 +15,7 @@ from bayesgmm.methods.vb import VB
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.approximation import PARETO_K_LIMIT, ApproximationDiagnostics
+from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.estimates import NoEstimate, VariationalPosterior
 from bayesgmm.result.method import MethodResult, silent
 from bayesgmm.result.status import Outcome, Status
@@ -42,12 +43,10 @@ class Weighing:
     @classmethod
     def of(cls, log_ratio: np.ndarray) -> Weighing:
         """From log p - log q at the draws of q; -inf where p is zero."""
-        from arviz_stats.base import array_stats
-
         finite = np.isfinite(log_ratio)
         lowest = log_ratio[finite].min() - 100.0 if finite.any() else 0.0  # of no weight, but a number
         # ArviZ takes minus the log ratios, as it is made for log likelihoods in leave-one-out.
-        log_weights, pareto_k = array_stats.psislw(-np.where(finite, log_ratio, lowest))
+        log_weights, pareto_k = array_stats().psislw(-np.where(finite, log_ratio, lowest))
         elbo_se = log_ratio.std(ddof=1) / np.sqrt(len(log_ratio)) if finite.all() else np.inf
         return cls(np.asarray(log_weights), float(pareto_k), float(log_ratio.mean()), float(elbo_se))
 

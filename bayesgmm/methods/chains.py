@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from enum import Enum
 from typing import Protocol
@@ -30,8 +30,11 @@ STRETCH = 0.1  # seconds between two looks at the keyboard
 class Chain(Protocol):
     """A chain that keeps its own state; where it is cut into stretches must not change its draws."""
 
-    done: int
-    total: int
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def total(self) -> int: ...
 
     def advance(self, steps: int) -> None:
         """Make up to `steps` further draws, tuning included, without the GIL; `done` says how many it were."""
@@ -136,12 +139,12 @@ def stack(chains: Sequence[MixtureParams], length: int) -> MixtureParams:
 
 def judge(
     diagnostics: SamplerDiagnostics,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     options: SamplerOptions,
     is_interrupted: bool,
     if_apart: str,
     if_few: str,
-    notes: Sequence[str] = (),
+    notes: Iterable[str] = (),
 ) -> Status:
     """Converged, or everything that speaks against it and what to do about it.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -172,7 +171,7 @@ class MaximumLikelihood:
         factor = form.clipped_factor(form.compact(covariances), self.whitening, self.floor)
         return MixtureParams.trusted(start.weights, start.means, form.expand(factor, *start.means.shape))
 
-    @cached_property
+    @property
     def chart(self) -> Chart:
         return Chart(self.structure, self.whitening)
 
@@ -232,7 +231,7 @@ class PosteriorMode:
     def admit(self, start: MixtureParams) -> MixtureParams:
         return start
 
-    @cached_property
+    @property
     def chart(self) -> Chart:
         return Chart(self.prior.components.structure, self.whitening)
 

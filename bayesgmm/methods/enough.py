@@ -29,13 +29,17 @@ MARGIN = 1.2  # of what is said about the length of a run: effective sizes are e
 
 
 class Growing(Chain, Protocol):
-    """A chain that can be told to go on, and to keep every other draw only."""
+    """A chain that can be told to go on."""
 
-    total: int
-    thin: int
+    @property
+    def total(self) -> int: ...
 
-    def halve(self) -> None:
-        """Keep every other draw, and from here on only so many."""
+    @total.setter
+    def total(self, value: int) -> None: ...
+
+    @property
+    def thin(self) -> int:
+        """Sweeps per draw."""
         ...
 
 

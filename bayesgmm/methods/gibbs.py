@@ -26,6 +26,7 @@ from bayesgmm.methods.chains import (
 from bayesgmm.methods.enough import (
     LEAST_SWEEPS,
     End,
+    Growing,
     Rounds,
     advice_at_end,
     advice_when_fixed,
@@ -204,14 +205,16 @@ class Gibbs:
         chains: list[GibbsChain] = []
         for c, generator in enumerate(generators):
             written = None if checkpoint is None else checkpoint.written(c)
-            if written is None:
+            if checkpoint is None or written is None:
                 chains.append(GibbsChain.of(model, data, generator, searches.first_draw(c, generator), *plan))
-            else:
-                try:
-                    chains.append(GibbsChain.resumed(model, data, written.state, *plan))
-                    chains[c].restore(written.done, written.arrays)
-                except ODD as error:
-                    raise checkpoint.damaged(c) from error
+                continue
+            if written.state is None:
+                raise checkpoint.damaged(c)
+            try:
+                chains.append(GibbsChain.resumed(model, data, written.state, *plan))
+                chains[c].restore(written.done, written.arrays)
+            except ODD as error:
+                raise checkpoint.damaged(c) from error
         chains[0].advance(0)  # compiles, in the main thread, where an interrupt is heard
         return chains
 
@@ -270,7 +273,7 @@ class Gibbs:
             found = diagnosed(data, draws_of(model, data, chains, kept), thin, dropped)
             return found is None or found.is_enough
 
-        def thinned() -> Sequence[GibbsChain | RecordedChain]:
+        def thinned() -> Sequence[Growing]:
             nonlocal level_now
             for chain in chains:
                 chain.halve()

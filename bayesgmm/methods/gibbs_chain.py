@@ -46,11 +46,14 @@ class GibbsChain:
         self.tune, self.thin, self.crossing_rate = tune, thin, crossing_rate
         self.done, self.total = 0, tune + draws
         arrays = (first.weights, first.log_weight(), first.means, first.precision_chol)
-        self.params = Parameters(*(np.array(v, order="C") for v in arrays))
+        weights, log_weight, means, factors = (np.array(v, order="C") for v in arrays)
+        self.params = Parameters(weights, log_weight, means, factors)
         self.params.log_weight[:] += 0.5 * first.n_features * LOG_2PI
         self.labels = np.zeros(len(X), np.int64)
-        kept = (np.empty((draws, *v.shape)) for v in (first.weights, first.means, first.precision_chol))
-        self.trace = chain.Trace(*kept, np.empty(draws), np.empty(draws, np.int64), *np.empty((2, draws)))
+        shapes = (first.weights.shape, first.means.shape, first.precision_chol.shape, (), (), ())
+        weights, means, factors, log_likelihood, state, log_scale = (np.empty((draws, *shape)) for shape in shapes)
+        n_occupied = np.empty(draws, np.int64)
+        self.trace = chain.Trace(weights, means, factors, log_likelihood, n_occupied, state, log_scale)
         self.counters = np.zeros((crossing.N_KINDS, 2), np.int64)
 
     @classmethod
@@ -59,7 +62,7 @@ class GibbsChain:
     ) -> GibbsChain:
         """A chain for a model, with the plan: draws, tune, thin and the rate of crossing moves."""
         mixing = mixing_of(model, len(data.values))
-        return cls(rng, data.values, model.conjugate(), first, *plan, mixing, independent_of(model))
+        return cls(rng, data.values, model.conjugate(), first, *plan, mixing=mixing, independent=independent_of(model))
 
     @classmethod
     def resumed(cls, model: Model, data: DataMatrix, state: ChainState, *plan: Any) -> GibbsChain:

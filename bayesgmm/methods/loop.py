@@ -134,7 +134,7 @@ def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stoppi
     """Sweep and read out until `stopping` is met; an interrupt keeps the last complete state."""
     stats = sweep(X, readout.scores(state))
     history, is_converged, is_interrupted = [readout.objective(state, stats)], False, False
-    guide: QuasiNewton | None = None
+    guide: QuasiNewton[State] | None = None
     n_iter, n_met, was_refused = 0, 0, False
     try:
         following = readout.read(stats)
@@ -149,7 +149,7 @@ def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stoppi
             new_stats = sweep(X, readout.scores(new))
             n_iter += 1
             objective = readout.objective(new, new_stats)
-            was_refused = step is not None and not guide.accepts(step, objective - history[-1])
+            was_refused = step is not None and guide is not None and not guide.accepts(step, objective - history[-1])
             if was_refused and not np.isfinite(objective):
                 continue
             new_following = readout.read(new_stats)

@@ -25,7 +25,7 @@ from bayesgmm.methods.chains import (
 from bayesgmm.methods.enough import longer, rounded_up
 from bayesgmm.methods.loop import is_real
 from bayesgmm.methods.nuts_starts import PARAMS, DispersedStarts, LastDraws
-from bayesgmm.models import DirichletProcessMixture, GaussianMixture
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, Model
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities
@@ -191,6 +191,7 @@ class NUTS:
                 break  # the draws that there are stand for themselves
             if is_interrupted or not _is_worth_more(_diagnosed(data, draws), draws.params.draw_shape[1], number + 1):
                 break
+        assert draws is not None  # there is a first stretch
         kept = draws
         result = even_if_interrupted(lambda: self._result(data, kept, is_interrupted, searches))
         if kept.params.draw_shape[1] > STRETCH:
@@ -210,6 +211,7 @@ class NUTS:
         return joined(old, _draws_of(chains, extended_length(lengths))), is_interrupted
 
     def _kept(self, chains: list[Chain]) -> Draws:
+        assert self.draws is not None
         kept, length = kept_lengths([len(chain) for chain in chains], self.draws)
         return _draws_of([chains[c] for c in kept], length)
 
@@ -218,7 +220,7 @@ class NUTS:
 
     def _sample(
         self,
-        model: GaussianMixture | DirichletProcessMixture,
+        model: Model,
         data: DataMatrix,
         starts: DispersedStarts | LastDraws | None,
         seed: int,
@@ -227,12 +229,15 @@ class NUTS:
     ) -> tuple[list[Chain], bool]:
         from bayesgmm.ppl import sample
 
-        plan = sample.Plan(self.draws, self.tune, self.chains, self.target_accept, self.max_treedepth, seed)
+        draws = self.draws
+        assert draws is not None  # of a stretch
+        plan = sample.Plan(draws, self.tune, self.chains, self.target_accept, self.max_treedepth, seed)
         if self.nuts_sampler == "pymc":
+            assert starts is not None  # it has no checkpoint that could stand for them
             return sample.run_pymc(model, data, starts.draw, plan, progress)
         finished: dict[int, sample.Chain] = {}
-        for c in range(self.chains if checkpoint is not None else 0):
-            written = checkpoint.written(c)
+        for c in range(self.chains):
+            written = None if checkpoint is None else checkpoint.written(c)
             if written is not None:
                 params = MixtureParams.trusted(*(written.arrays.pop(name) for name in PARAMS))
                 finished[c] = sample.Chain(params, written.arrays)
@@ -240,7 +245,7 @@ class NUTS:
         def keep(c: int, chain: sample.Chain) -> None:
             if checkpoint is not None:
                 arrays = {name: getattr(chain.params, name) for name in PARAMS} | chain.stats
-                checkpoint.write(c, self.tune + self.draws, 0, arrays)
+                checkpoint.write(c, self.tune + draws, 0, arrays)
 
         return sample.run_nutpie(model, data, starts and starts.draw, plan, progress, finished, keep)
 

@@ -11,6 +11,7 @@ from bayesgmm.core.combination import log_mixture, stacking_weights
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.approximation import PARETO_K_LIMIT
+from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit
@@ -110,11 +111,9 @@ def stack_chains(fit: Fit) -> ChainStack:
 
 def leave_one_out(draws: MixtureParams, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(chain, n) log densities of every point left out, by PSIS within each chain, and their Pareto k."""
-    from arviz_stats.base import array_stats
-
     from bayesgmm.core.density import log_density_blocks
 
-    stats: Any = array_stats
+    stats = array_stats()
     pointwise = np.empty((draws.draw_shape[0], len(X)))
     pareto_k = np.empty_like(pointwise)
     for c in range(len(pointwise)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -20,7 +19,7 @@ from bayesgmm.methods.loop import Stopping
 from bayesgmm.methods.moves import Moves
 from bayesgmm.methods.restarts import ROUNDS, climb_all
 from bayesgmm.methods.saddle import OffSaddles, in_turn
-from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, Model, whitening_of
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.process import UnknownConcentration
@@ -30,7 +29,7 @@ from bayesgmm.result.estimates import VariationalPosterior
 from bayesgmm.result.method import MethodResult, Progress
 
 
-def prior_of(model: GaussianMixture | DirichletProcessMixture) -> ConjugateMixture:
+def prior_of(model: Model) -> ConjugateMixture:
     """The prior, with whatever of it is unknown."""
     prior = model.conjugate()
     if isinstance(model, DirichletProcessMixture) and isinstance(model.concentration, Gamma):
@@ -113,7 +112,7 @@ class VariationalUpdate:
     prior: ConjugateMixture
     whitening: np.ndarray
 
-    @cached_property
+    @property
     def chart(self) -> Chart:
         return Chart(self.prior.components.structure, self.whitening)
 

@@ -20,7 +20,7 @@ from bayesgmm.core.compilation import announced_compilation
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads
 from bayesgmm.data import DataMatrix
-from bayesgmm.models import DirichletProcessMixture, GaussianMixture
+from bayesgmm.models import Model
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.ppl.flat_problem import N_DRAWN, N_MAP
@@ -74,9 +74,9 @@ class Chain:
 
 
 def run_nutpie(
-    model: GaussianMixture | DirichletProcessMixture,
+    model: Model,
     data: DataMatrix,
-    make_start: MakeStart,
+    make_start: MakeStart | None,
     plan: Plan,
     progress: Progress,
     finished: Mapping[int, Chain] = MappingProxyType({}),
@@ -85,7 +85,7 @@ def run_nutpie(
     """Sample the flat posterior, chains in parallel; returns the chains and whether it was interrupted.
 
     Each chain has a sampler, a start and a seed of its own, so its draws do not depend on which others run.  Those
-    `finished` before are not run again; `keep` gets every other one as soon as it is complete.
+    `finished` before are not run again, and need no start; `keep` gets every other one as soon as it is complete.
 
     Raises
     ------
@@ -98,6 +98,7 @@ def run_nutpie(
     missing = [c for c in range(plan.chains) if c not in chains]
     if not missing:
         return [chains[c] for c in sorted(chains)], False
+    assert make_start is not None
     posterior = FlatPosterior.of(model, data)
     begin, counts, divergences = {}, [], Divergences()
     for c in missing:
@@ -276,7 +277,7 @@ def _as_python(posterior: FlatPosterior, coordinates: AffineMap | None, start: n
 
 
 def run_pymc(
-    model: GaussianMixture | DirichletProcessMixture,
+    model: Model,
     data: DataMatrix,
     make_start: MakeStart,
     plan: Plan,

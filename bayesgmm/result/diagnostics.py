@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from scipy.special import fdtrc
@@ -13,6 +12,7 @@ from scipy.special import fdtrc
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.result.arviz import array_stats
 
 RHAT_FAR = 1.05  # from here on chains have not met, and no law says when they will
 RHAT_LIMIT = 1.01  # Vehtari et al. (2021), Bayesian Analysis 16, 667-718, doi:10.1214/20-BA1221
@@ -270,9 +270,6 @@ def diagnose(
     counts: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> SamplerDiagnostics:
     """R-hat, effective sample sizes and Monte Carlo errors of (chain, draw) quantities, and events of counts."""
-    from arviz_stats import base
-
-    array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
     rows = []
     for name, values in quantities.items():
         if np.ptp(values) == 0:  # as the sum of squared weights is at K = 1: chains agree, and R-hat would be 0/0
@@ -285,10 +282,10 @@ def diagnose(
                     name,
                     float(values.mean()),
                     float(values.std(ddof=1)),
-                    float(array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean")),
-                    float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="bulk")),
-                    float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
-                    _digits(float(array_stats.rhat(values, chain_axis=0, draw_axis=1, method="rank"))),
+                    float(array_stats().mcse(values, chain_axis=0, draw_axis=1, method="mean")),
+                    float(array_stats().ess(values, chain_axis=0, draw_axis=1, method="bulk")),
+                    float(array_stats().ess(values, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
+                    _digits(float(array_stats().rhat(values, chain_axis=0, draw_axis=1, method="rank"))),
                 )
             )
     events = tuple(event for name, values in counts.items() for event in events_of(name, values))
@@ -297,14 +294,11 @@ def diagnose(
 
 def events_of(name: str, counts: np.ndarray) -> list[EventDiagnostics]:
     """Of (chain, draw) counts, every value whose probability is neither near 0 nor near 1."""
-    from arviz_stats import base
-
-    array_stats: Any = base.array_stats  # pyright: ignore[reportPrivateImportUsage]
     found = []
     for value in np.unique(counts):
         here = (counts == value).astype(float)
         if RARE <= here.mean() <= 1.0 - RARE:
-            error = float(array_stats.mcse(here, chain_axis=0, draw_axis=1, method="mean"))
+            error = float(array_stats().mcse(here, chain_axis=0, draw_axis=1, method="mean"))
             found.append(EventDiagnostics(name, int(value), float(here.mean()), error, chains_agree(here)))
     return found
 

@@ -25,9 +25,9 @@ from bayesgmm.errors import (
 from bayesgmm.models import DirichletProcessMixture, Model
 from bayesgmm.result import continuation, files, occupancy, tables
 from bayesgmm.result.checkpoint import Checkpoint
-from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics, StreamDiagnostics
+from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
-from bayesgmm.result.method import Method, Progress, Sampler, silent
+from bayesgmm.result.method import Diagnostics, Method, Progress, Sampler, silent
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
 
@@ -68,7 +68,7 @@ class Fit:
     method: Method
     estimate: Estimate
     status: Status
-    diagnostics: OptimiserDiagnostics | SamplerDiagnostics | StreamDiagnostics
+    diagnostics: Diagnostics
     history: np.ndarray
     seconds: float
     seed: int

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesgmm.data import DataMatrix
 from bayesgmm.models import Model
+from bayesgmm.result.approximation import ApproximationDiagnostics
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics, StreamDiagnostics
 from bayesgmm.result.estimates import Estimate
@@ -18,6 +19,7 @@ from bayesgmm.result.status import Status
 if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
+Diagnostics = OptimiserDiagnostics | SamplerDiagnostics | StreamDiagnostics | ApproximationDiagnostics
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, note)``: called by a running method, as often as it likes."""
 
@@ -32,15 +34,15 @@ class MethodResult:
 
     estimate: Estimate
     status: Status
-    diagnostics: OptimiserDiagnostics | SamplerDiagnostics | StreamDiagnostics
+    diagnostics: Diagnostics
     history: np.ndarray
 
 
 class Method(Protocol):
     """A method: a frozen dataclass of options that can run a resolved model on checked data."""
 
-    def run(self, model: Model, data: Any, rng: np.random.Generator, progress: Progress) -> MethodResult:
-        """Run on a `DataMatrix`; a method that has `resume`, also on a `DataSource`."""
+    def run(self, model: Any, data: Any, rng: np.random.Generator, progress: Progress) -> MethodResult:
+        """Run on a model that it can fit and a `DataMatrix`; a method that has `resume`, also on a `DataSource`."""
         ...
 
 

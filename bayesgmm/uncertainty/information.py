@@ -38,12 +38,13 @@ def observed_information(fit: Fit) -> tuple[Coordinates, np.ndarray]:
     if fit.params.weights.min() <= 0:
         k = int(fit.params.weights.argmin())
         raise NotApplicableError(f"component {k} has weight 0, which is on the edge of what a weight can be.")
-    objective = Objective.of(fit)
+    objective, X = Objective.of(fit), fit.X
+    assert X is not None
     coordinates = Coordinates(objective.structure, fit.params)
 
     def gradient(x: np.ndarray) -> np.ndarray:
         params = coordinates.at(x)
-        return coordinates.gradient(x, params, sweep(fit.X, params.scores()), objective.excess)
+        return coordinates.gradient(x, params, sweep(X, params.scores()), objective.excess)
 
     steps = STEP * np.eye(coordinates.size)
     rows = [(gradient(-step) - gradient(step)) / (2.0 * STEP) for step in steps]

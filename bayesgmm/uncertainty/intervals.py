@@ -148,7 +148,7 @@ def intervals(
 
 
 def checked_level(level: Any) -> None:
-    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < float(level) < 1:
         raise ArgumentError(f"level={shown(level)} must be a number between 0 and 1.")
 
 

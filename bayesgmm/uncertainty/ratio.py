@@ -118,6 +118,7 @@ def likelihood_ratio_test(
     seed = as_seed(rng)
     larger = _resolved(model.n_components + 1, fit)
     options = _with_starts(method)
+    assert fit.X is not None
     data = DataMatrix(fit.X, fit.feature_names)
     alternative = fit_once(larger, data, options, seed)
     outcome = alternative.status.outcome

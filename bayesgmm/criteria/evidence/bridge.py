@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesgmm.criteria.evidence.posterior import Posterior
+from bayesgmm.result.arviz import array_stats
 
 N_LAWS, N_DRAWS = 200, 2000
 STEPS, TOLERANCE = 1000, 1e-10
@@ -35,11 +36,9 @@ def optimal_bridge(ours: np.ndarray, theirs: np.ndarray, is_independent: bool = 
     is_independent : bool
         Whether the draws from q are.
     """
-    from arviz_stats.base import array_stats
-
     at_draws, at_law = ours.ravel(), theirs.ravel()
-    n_ours = _effective(array_stats, ours)
-    n_theirs = float(len(at_law)) if is_independent else _effective(array_stats, theirs)
+    n_ours = _effective(ours)
+    n_theirs = float(len(at_law)) if is_independent else _effective(theirs)
     log_ours, log_theirs = np.log(n_ours / (n_ours + n_theirs)), np.log(n_theirs / (n_ours + n_theirs))
     value = float(np.median(at_draws))
     for _ in range(STEPS):
@@ -51,14 +50,14 @@ def optimal_bridge(ours: np.ndarray, theirs: np.ndarray, is_independent: bool = 
         value = float(new)
     above, below = np.exp(above - above.max()), np.exp(below - below.max())
     if not is_independent:
-        n_theirs = _effective(array_stats, above.reshape(theirs.shape))
+        n_theirs = _effective(above.reshape(theirs.shape))
     variance = above.var() / above.mean() ** 2 / n_theirs
-    variance += below.var() / below.mean() ** 2 / _effective(array_stats, below.reshape(ours.shape))
+    variance += below.var() / below.mean() ** 2 / _effective(below.reshape(ours.shape))
     return value, float(np.sqrt(variance))
 
 
-def _effective(array_stats, values: np.ndarray) -> float:
+def _effective(values: np.ndarray) -> float:
     """Effective number of (chain, draw) values for their mean."""
     if np.ptp(values) <= 1e-9 * (1.0 + np.abs(values).max()):
         return float(values.size)  # equal but for rounding: any of them is the mean
-    return float(min(values.size, array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")))
+    return float(min(values.size, array_stats().ess(values, chain_axis=0, draw_axis=1, method="mean")))

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesgmm.criteria.evidence.posterior import Posterior
+from bayesgmm.result.arviz import array_stats
 
 N_LAWS, N_DRAWS = 4000, 4000
 N_PLACES = (
@@ -26,8 +27,6 @@ def chib(posterior: Posterior, rng: np.random.Generator) -> tuple[float, float, 
     and the error is too small; their effective number, ``(sum w)^2 / sum w^2``, does show it.  Labellings that share
     1/S of the posterior are often not among S draws at all, so 1/S is part of the error also where all S are the same.
     """
-    from arviz_stats.base import array_stats
-
     law, others = posterior.halves(N_LAWS, N_DRAWS, rng)
     flat = others.reshaped(-1)
     joint = posterior.log_joint(flat)
@@ -39,7 +38,7 @@ def chib(posterior: Posterior, rng: np.random.Generator) -> tuple[float, float, 
     by_chain, unseen = inverse.reshape(others.draw_shape[0], -1), 1.0 / len(law.laws)
     error = 0.0
     if np.ptp(inverse) > 1e-9:
-        error = array_stats.mcse(by_chain, chain_axis=0, draw_axis=1, method="mean") / inverse.mean()
+        error = array_stats().mcse(by_chain, chain_axis=0, draw_axis=1, method="mean") / inverse.mean()
     n_effective = inverse.sum() ** 2 / (inverse**2).sum()
     value = -log_inverse.max() - np.log(inverse.mean())
     return float(value), float(np.hypot(error, unseen)), float(n_effective)
