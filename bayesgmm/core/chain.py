@@ -9,7 +9,7 @@ import numpy as np
 from bayesgmm.core import crossing
 from bayesgmm.core.allocation import sample_labels
 from bayesgmm.core.compilation import jit
-from bayesgmm.core.conjugacy import Moments, copy_to, draw, empty_conjugate, update
+from bayesgmm.core.conjugacy import Moments, copy_to, draw, empty_conjugate, make_root, update
 from bayesgmm.core.independent import cross_independent, draw_independent, log_scale, reorder_parameters
 from bayesgmm.core.mixing import STICKS, count_occupied, draw_mixing
 from bayesgmm.core.sticks import reorder
@@ -37,7 +37,7 @@ def run(rng, X, prior, independent, mixing, params, labels, trace, start, stop, 
     """
     n_components, n_features = params.means.shape
     moments = Moments(np.empty(n_components), np.empty((n_components, n_features)), np.empty_like(params.factors))
-    posterior, root = empty_conjugate(prior), np.empty((n_features, n_features))
+    posterior, root = empty_conjugate(prior), make_root(prior)
     for t in range(start, stop):
         for s in range(thin):
             log_likelihood = sample_labels(rng, X, params, labels, moments)

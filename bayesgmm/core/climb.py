@@ -16,7 +16,7 @@ from bayesgmm.core.allocation import begin_moments, finish_moments
 from bayesgmm.core.assignment import SOFT
 from bayesgmm.core.blocks import pack_factors
 from bayesgmm.core.compilation import inner, jit
-from bayesgmm.core.conjugacy import Moments, empty_conjugate, plug_in, update
+from bayesgmm.core.conjugacy import Moments, empty_conjugate, make_root, plug_in, update
 from bayesgmm.core.passes import make_room, sweep_blocks
 
 EPSILON = 2.220446049250313e-16
@@ -31,7 +31,7 @@ def climb(X, row_weights, excess, params, max_iter, tol):
     """
     n_components, n_features = params.means.shape
     moments = Moments(np.empty(n_components), np.empty((n_components, n_features)), np.empty_like(params.factors))
-    posterior, root = empty_conjugate(excess), np.empty((n_features, n_features))
+    posterior, root = empty_conjugate(excess), make_root(excess)
     room = make_room(params.factors)
     n_obs = row_weights.sum() if len(row_weights) > 0 else float(len(X))
     last, previous = -math.inf, math.inf

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.core.compilation import jit
+from bayesgmm.core.compilation import inner, jit
 
 
 class Conjugate(NamedTuple):
@@ -50,6 +50,13 @@ def empty_conjugate(like):
         np.empty_like(like.concentration), np.empty_like(like.mean), np.empty_like(like.mean_precision),
         np.empty_like(like.dof), np.empty_like(like.scale),
     )  # fmt: skip
+
+
+@inner
+def make_root(like):
+    """The (D, D) work array that matrices need; variances, of which there may be very many, need none."""
+    size = like.mean.shape[1] if like.scale.ndim == 3 else 0
+    return np.empty((size, size))
 
 
 @jit

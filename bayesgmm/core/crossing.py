@@ -19,7 +19,7 @@ import numpy as np
 
 from bayesgmm.core.allocation import add_rows, add_waiting, clear, finish_moments, make_queues
 from bayesgmm.core.compilation import inner, jit
-from bayesgmm.core.conjugacy import Moments, copy_to, empty_conjugate, log_partition, update
+from bayesgmm.core.conjugacy import Moments, copy_to, empty_conjugate, log_partition, make_root, update
 from bayesgmm.core.launch import launch, log_probability, pair_prior, propose
 from bayesgmm.core.mixing import STICKS, log_factor
 
@@ -78,8 +78,7 @@ def cross(rng, kind, X, labels, prior, mixing, moments):
 @inner
 def _log_partition_ratio(prior, mixing, new, old):
     """Log p(new labels | data) - log p(old labels | data)."""
-    n_features = prior.mean.shape[1]
-    posterior, root, values = empty_conjugate(prior), np.empty((n_features, n_features)), np.empty(2)
+    posterior, root, values = empty_conjugate(prior), make_root(prior), np.empty(2)
     for way in range(2):
         update(prior, new if way == 0 else old, posterior)
         values[way] = log_partition(posterior, root) + log_factor(mixing, new.counts if way == 0 else old.counts)

@@ -138,7 +138,7 @@ def _add_residuals(moments, scatter, means, dof, scale):
 def _draw_means(rng, center, precision, moments, means, factors, root):
     """Normal with precision Q = B^-1 + N Lambda about center + Q^-1 N Lambda (mean of the points - center)."""
     n_components, n_features = means.shape
-    total, pull = np.empty((n_features, n_features)), np.empty(n_features)
+    total, pull = np.empty_like(root), np.empty(n_features)
     for k in range(n_components):
         count = moments.counts[k]
         if factors.ndim == 3:

@@ -17,7 +17,7 @@ import numpy as np
 from bayesgmm.core.allocation import begin_moments, finish_moments
 from bayesgmm.core.assignment import HARD, SOFT
 from bayesgmm.core.compilation import inner
-from bayesgmm.core.conjugacy import Conjugate, Moments, Parameters, copy_to, empty_conjugate, plug_in, update
+from bayesgmm.core.conjugacy import Conjugate, Moments, Parameters, copy_to, empty_conjugate, make_root, plug_in, update
 from bayesgmm.core.passes import log_joint_rows, sweep_rows
 
 STEPS = 12  # measured: half as many halve the crossings, and save a quarter of the time
@@ -54,7 +54,7 @@ def launch(rng, points, prior, like):
     m, n_features = points.shape
     params = Parameters(np.zeros(2), np.zeros(2), np.empty((2, n_features)), np.zeros_like(like[:2]))
     moments = Moments(np.empty(2), np.empty((2, n_features)), np.empty_like(params.factors))
-    posterior, root = empty_conjugate(prior), np.empty((n_features, n_features))
+    posterior, root = empty_conjugate(prior), make_root(prior)
     scores, probability = np.empty((m, 2)), np.empty(m)
     seed = points[int(rng.random() * m)]
     copy_to(seed, params.means[0])

@@ -12,6 +12,7 @@ from bayesgmm.core.kmeans import kmeans, whitened_distances
 from bayesgmm.criteria.score import Score
 
 N_STARTS = 20
+MOST_AS_MATRIX = 100  # columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,9 @@ def kmeans_baseline(X: np.ndarray, n_components: int, rng: np.random.Generator) 
     """Lloyd's algorithm from 20 k-means++ starts; a constant column counts for nothing."""
     begin = time.perf_counter()
     deviations = X.std(0, ddof=1, dtype=float) if len(X) > 1 else np.zeros(X.shape[1])
-    # As a matrix, so that the sweep of full covariances serves, which is compiled already in ordinary use.
-    whitening = np.diag(np.divide(1.0, deviations, out=np.zeros(X.shape[1]), where=deviations > 0))
+    whitening = np.divide(1.0, deviations, out=np.zeros(X.shape[1]), where=deviations > 0)
+    if len(whitening) <= MOST_AS_MATRIX:  # so the sweep of full covariances serves, which ordinary use has compiled
+        whitening = np.diag(whitening)
     best = (np.inf, X[:n_components], np.zeros(len(X), int))
     for _ in range(N_STARTS):
         centers = kmeans(X, whitening, n_components, rng)

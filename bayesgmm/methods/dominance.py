@@ -137,7 +137,9 @@ def _largest_share(structure: CovarianceStructure, own: np.ndarray, scale: np.nd
     """The largest ratio of a prior's scale to the scatter of points, and the direction that has it."""
     if structure.is_diagonal:
         j = int(np.argmin(own / scale))
-        return float(scale[j] / own[j]) if own[j] > 0 else np.inf, np.eye(len(own))[j]
+        direction = np.zeros(len(own))
+        direction[j] = 1.0
+        return float(scale[j] / own[j]) if own[j] > 0 else np.inf, direction
     values, vectors = scipy.linalg.eigh(own, scale)
     direction = vectors[:, 0] / np.linalg.norm(vectors[:, 0])
     return (float(1.0 / values[0]) if values[0] > 0 else np.inf), direction

@@ -289,9 +289,12 @@ def climb_to_point(
 
 def whitened_change(old: MixtureParams, new: MixtureParams, whitening: np.ndarray) -> float:
     """Largest change of a weight, a whitened mean or a whitened covariance."""
-    matrix = np.diag(whitening) if whitening.ndim == 1 else whitening
-    means = (new.means - old.means) @ matrix
-    covariances = matrix.T @ (new.covariances - old.covariances) @ matrix
+    if whitening.ndim == 1:
+        means = (new.means - old.means) * whitening
+        covariances = (new.precision_chol**-2.0 - old.precision_chol**-2.0) * whitening**2
+    else:
+        means = (new.means - old.means) @ whitening
+        covariances = whitening.T @ (new.covariances - old.covariances) @ whitening
     return float(max(np.abs(new.weights - old.weights).max(), np.abs(means).max(), np.abs(covariances).max()))
 
 

@@ -70,11 +70,13 @@ def across(part: Part, axis: int) -> SufficientStatistics | None:
 
 def core_and_tails(part: Part) -> SufficientStatistics | None:
     """The points near the mean and those far from it, in the component's own metric."""
-    covariance = part.covariance if part.covariance.ndim == 2 else np.diag(part.covariance)
-    if not is_positive_definite(covariance):
+    covariance = part.covariance
+    if covariance.ndim == 1:
+        factor = 1.0 / np.sqrt(covariance) if covariance.min() > 0.0 else None
+    else:
+        factor = precision_chol_of(covariance) if is_positive_definite(covariance) else None
+    if factor is None:
         return None
-    factor = precision_chol_of(covariance)
-    factor = factor if part.covariance.ndim == 2 else np.diag(factor)
     scale = np.array([INNER, OUTER])
     factors = factor / np.sqrt(scale).reshape((2,) + (1,) * factor.ndim)
     log_weight = -0.5 * len(part.mean) * np.log(scale)  # the two densities, of which the higher takes a point

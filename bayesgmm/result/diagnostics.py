@@ -336,8 +336,11 @@ def _digits(rhat: float) -> float:
 def _spread_rows(X: np.ndarray) -> list[int]:
     deviations = X.std(0, dtype=float)
     centered = (X - X.mean(0, dtype=float)) / np.where(deviations > 0, deviations, 1.0)
-    # The pseudo-inverse lets constant and dependent columns through: they cannot change the ranks.
-    inverse = np.linalg.pinv(np.atleast_2d(centered.T @ centered) / len(X))
-    distance = np.einsum("ij,jk,ik->i", centered, inverse, centered)
+    if len(X) > X.shape[1]:
+        # The pseudo-inverse lets constant and dependent columns through: they cannot change the ranks.
+        inverse = np.linalg.pinv(np.atleast_2d(centered.T @ centered) / len(X))
+        distance = np.einsum("ij,jk,ik->i", centered, inverse, centered)
+    else:  # so few rows are all at one distance in their own metric
+        distance = (centered**2).sum(1)
     order = np.argsort(distance, kind="stable")
     return sorted({int(order[int(q * (len(X) - 1))]) for q in np.linspace(0.05, 0.95, N_POINTS)})
