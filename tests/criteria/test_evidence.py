@@ -13,7 +13,7 @@ from testbed.fits import made
 
 import bayesgmm as bg
 from bayesgmm.core.permanents import log_permanents
-from bayesgmm.criteria.evidence import elbo, elbo_orders
+from bayesgmm.criteria.evidence import elbo, elbo_orders, estimate
 from bayesgmm.criteria.evidence.posterior import alike, log_orders
 from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotApplicableError
@@ -218,3 +218,14 @@ def test_errors_hold_over_seeds(k, apart):
         errors = np.hypot(errors, 1e-9)  # what rounding adds where clusters are apart and every estimate is exact
         center = (values / errors**2).sum() / (1 / errors**2).sum()
         assert (((values - center) / errors) ** 2).sum() < 43.8
+
+
+@pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # so few draws
+@pytest.mark.parametrize(("se", "is_ranked"), [(0.69, True), (0.71, False)])
+def test_an_evidence_that_a_few_draws_decide_is_not_ranked(monkeypatch, se, is_ranked):
+    X = np.random.default_rng(0).normal(size=(30, 1))
+    fit = bg.fit(bg.GaussianMixture(2), X, bg.Gibbs(draws=200, tune=50, chains=2), rng=0)
+    monkeypatch.setattr(estimate, "bridge", lambda posterior, rng: (-50.0, se))
+    found = bg.log_evidence(fit, "bridge")
+    assert found.value == -50.0 and found.se == se and found.is_ranked == is_ranked
+    assert ("0.71 nats, more than 0.7" in found.bar) == (not is_ranked)
