@@ -23,8 +23,8 @@ MIN_DRAWS = 100  # of each chain: half of them make a law, the other half is jud
 MAX_COMPONENTS = 12  # a sum over the orders takes 2^K K steps
 SOURCE_CHAIN = "source_chain"  # a statistic of the draws that `stack_chains` makes, and of no others
 USABLE = 100  # effective labellings of Chib's identity: with 11 to 23 its errors were up to 2.5 times those stated
-# Nats of standard error: a few draws then carry the mean, and the error itself is too small.  Over 20 seeds the bridge's
-# z had a standard deviation of 1.0 at 0.34 nats (K = 5) and of 2.5 at 1.09 (K = 8, overlapping).
+# Nats of standard error: a few draws then carry the mean, and the error itself is too small.  Over 20 seeds the
+# bridge's z had a standard deviation of 1.0 at 0.34 nats (K = 5) and of 2.5 at 1.09 (K = 8, overlapping).
 UNSURE = 0.7
 
 
