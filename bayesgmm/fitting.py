@@ -12,6 +12,7 @@ from bayesgmm import convert
 from bayesgmm.core.covariance import STRUCTURES
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix, DataSource, as_matrix, data_source, is_stream
+from bayesgmm.data.paths import checked_path
 from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableError, shown
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
@@ -172,9 +173,7 @@ def _checkpoint_folder(method: Method, checkpoint: str | Path) -> Path:
             "PyMC's sampler runs all chains as one, so that a checkpoint cannot keep the finished ones: use "
             "nuts_sampler='nutpie'."
         )
-    if not isinstance(checkpoint, (str, Path)):
-        raise ArgumentError(f"checkpoint={shown(checkpoint)} must be the path of a folder.")
-    return Path(checkpoint)
+    return checked_path(checkpoint, "checkpoint")
 
 
 def _seed_of(folder: Path) -> int:

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -59,3 +60,27 @@ def test_a_comparison_writes_no_formula(tmp_path):
     comparison.to_csv(tmp_path / "c.csv")
     read = pd.read_csv(tmp_path / "c.csv", index_col=0)
     assert read.index[0] == "'=HYPERLINK(1)" and read["bic"].iloc[0] < 0
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "words"),
+    [
+        (None, bg.ArgumentError, "path=None must be a path"),
+        (5, bg.ArgumentError, "path=5 must be a path"),
+        (b"a", bg.ArgumentError, "must be a path"),
+        ("a\0b", bg.DataError, "NUL character"),
+        ("a" * 300, bg.DataError, "cannot be a path here"),
+        ("\ud800", bg.DataError, "half a character"),
+        ("/dev/null", bg.DataError, "device or a pipe"),
+    ],
+)
+def test_what_is_no_path_is_named(path, error, words):
+    """When a fit is saved and loaded, and as the folder of a checkpoint; a device is never replaced by a file."""
+    fit = bg.fit(bg.GaussianMixture(1), np.arange(5.0)[:, None], bg.EM(), rng=0)
+    for use in (fit.save, bg.load):
+        with pytest.raises(error, match=words):
+            use(path)
+    if path is None or path == "/dev/null":  # no checkpoint; a folder is wanted
+        return
+    with pytest.raises(error, match=words.replace("path=", "checkpoint=")):
+        bg.fit(bg.GaussianMixture(1), fit.X, bg.Gibbs(draws=10, chains=2), rng=0, checkpoint=path)

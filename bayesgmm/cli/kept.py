@@ -80,7 +80,10 @@ class Kept:
         """The scores of that fit by an earlier run; None where there are none, or others were asked for."""
         path = self._path(name, "json")
         try:
-            kept = convert.from_json(path.read_text(encoding="utf-8"), TYPES)
+            text, _, seal = path.read_text(encoding="utf-8").rpartition("\n")
+            if seal != _seal(text):
+                return None
+            kept = convert.from_json(text, TYPES)
             if kept["identity"] != self._identity(fit):
                 return None
             rows, scores = kept["rows"], kept["scores"]
@@ -95,7 +98,8 @@ class Kept:
             "identity": self._identity(fit), "rows": part.rows, "scores": part.scores, "columns": part.columns,
         }  # fmt: skip
         try:
-            write_text(self._path(name, "json"), convert.to_json(content))
+            text = convert.to_json(content)
+            write_text(self._path(name, "json"), f"{text}\n{_seal(text)}")
         except DataError as error:
             self.say(f"The scores of {name} could not be kept: {error}")
 
@@ -106,3 +110,8 @@ class Kept:
 
     def _path(self, name: str, suffix: str) -> Path:
         return self.folder / f"{name}.{suffix}"
+
+
+def _seal(text: str) -> str:
+    """The last line of a file: what was changed by hand is not taken up."""
+    return sha256(text.encode()).hexdigest()

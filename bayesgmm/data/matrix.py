@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.data.frames import Frame, as_frame, numbers_of_objects, said, unreadable
-from bayesgmm.errors import DataError
+from bayesgmm.errors import DataError, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +158,13 @@ def _check_dimensions(array: np.ndarray) -> None:
             "X.reshape(1, -1) if it is one row."
         )
     if array.ndim != 2:
-        what = f"has {array.ndim} dimensions" if array.ndim else f"is no table but {array.dtype.type.__name__}"
-        raise DataError(f"X {what} (shape {array.shape}) and must have two dimensions: (rows, columns).")
+        if not array.ndim:
+            raise DataError(
+                f"X is {shown(array.item())}, and must be a table of rows and columns, such as a NumPy array."
+            )
+        raise DataError(
+            f"X has {array.ndim} dimensions (shape {array.shape}) and must have two dimensions: (rows, columns)."
+        )
 
 
 def _numbers_of_other_arrays(array: np.ndarray) -> np.ndarray:

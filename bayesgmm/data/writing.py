@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from bayesgmm.data.paths import check_is_file, checked_path
 from bayesgmm.errors import DataError
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is computed by spreadsheets
@@ -23,11 +24,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     DataError
-        `path` is a folder, or there is no folder to hold it, or it cannot be written to.
+        `path` is a folder or a device, or there is no folder to hold it, or it cannot be written to.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise DataError(f"{str(path)!r} is a folder: give the path of a file in it.")
+    target = checked_path(path)
+    check_is_file(target)
     if not target.parent.is_dir():
         raise DataError(f"There is no folder {str(target.parent)!r}: make it before saving there.")
     target = target.resolve()  # what a link points to is replaced, and not the link

@@ -17,6 +17,7 @@ from bayesgmm.result.diagnostics import Flag
 
 NARROW = 1e-6  # of the data's variance: a thousandth of their standard deviation
 OUTWEIGHS = 3.0  # times the scatter of the points: from there on the prior doubles the standard deviation
+LONE = 1.5  # points
 FEW = 10  # points beyond as many as there are columns
 COLLAPSE = 0.5 * np.log(1e12)  # nats that a value gains as its variance falls from the data's to the lowest floor
 
@@ -116,6 +117,18 @@ def prior_remark(prior: ConjugateComponents, stats: SufficientStatistics) -> str
     return (
         f"The prior's {name} outweighs the scatter of {whose}{others}: in its narrowest direction the standard "
         f"deviation is {held:.3g}, and {alone:.3g} by the points alone. {advice}"
+    )
+
+
+def lone_remark(counts: np.ndarray) -> str:
+    """A sentence about the components of a mode that have one point or none: the prior alone says what they are."""
+    lone = np.flatnonzero(counts < LONE)
+    if not len(lone):
+        return ""
+    which = f"Component {lone[0]} has" if len(lone) == 1 else f"Component {lone[0]} and {len(lone) - 1} more have"
+    return (
+        f"{which} no more than one point, so that the prior alone decides about {'it' if len(lone) == 1 else 'them'}: "
+        "fewer components describe these data as well, or the prior's scale= is too large to see the groups in them."
     )
 
 

@@ -16,7 +16,7 @@ from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.chart import Chart
-from bayesgmm.methods.dominance import floor_remark, is_by_chance, prior_remark, resolvable
+from bayesgmm.methods.dominance import floor_remark, is_by_chance, lone_remark, prior_remark, resolvable
 from bayesgmm.methods.initialize import check_given, check_init, starts, strict_whitening
 from bayesgmm.methods.loop import Stopping, is_real
 from bayesgmm.methods.moves import Moves
@@ -258,7 +258,7 @@ class PosteriorMode:
 
     def remark(self, state: MixtureParams, stats: SufficientStatistics) -> str:
         """What the status says about components that the prior decides."""
-        return prior_remark(self.prior.components, stats)
+        return " ".join(filter(None, (prior_remark(self.prior.components, stats), lone_remark(stats.counts))))
 
 
 def climb_to_point(

@@ -27,6 +27,10 @@ MIN_VISITS = 20  # of all chains to an event, below which means of batches are n
 N_BATCHES = 20
 
 
+EMPTY = 1e-3  # points
+ROUNDING = 1e-6  # of the largest coefficient
+
+
 @dataclass(frozen=True)
 class Flag:
     """A component that may be a spurious optimum: at the variance floor, or on too few points.
@@ -51,10 +55,15 @@ class Flag:
 
     def __str__(self) -> str:
         where = f"component {self.component} ({self.n_points:.1f} points) {self.reason}"
-        if len(self.direction) <= N_COEFFICIENTS:
-            combination = ", ".join(f"{value:.3g}" for value in self.direction)
-            return f"{where}, narrowest in the combination ({combination}) of the columns"
+        if self.n_points < EMPTY or len(self.direction) == 1:  # no points have no narrowest direction
+            return where
         sizes = np.abs(self.direction)
+        sizes[sizes < ROUNDING * sizes.max()] = 0.0
+        if (sizes > 0).sum() == 1:
+            return f"{where}, narrowest in column {int(sizes.argmax())}"
+        if len(self.direction) <= N_COEFFICIENTS:
+            combination = ", ".join(f"{value:.3g}" for value in np.where(sizes > 0, self.direction, 0.0))
+            return f"{where}, narrowest in the combination ({combination}) of the columns"
         largest = np.argsort(-sizes, kind="stable")[:N_COEFFICIENTS]
         named = ", ".join(f"{self.direction[j]:.3g} of column {j}" for j in largest if sizes[j] > 0)
         n_rest = int((sizes > 0).sum()) - N_COEFFICIENTS

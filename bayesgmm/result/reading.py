@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesgmm import convert
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.data.paths import check_is_file, checked_path
 from bayesgmm.errors import DataError
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.mixture import ConjugateMixture
@@ -33,15 +34,13 @@ def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
     """
     import xarray as xr
 
-    path = Path(path)
+    path = checked_path(path)
     if not path.exists():
         raise DataError(f"There is no file {str(path)!r}: check the path.")
-    if not path.is_file():
-        raise DataError(f"{str(path)!r} is a folder, which was not written by Fit.save: give the path of a file in it.")
+    check_is_file(path)
     foreign = f"{str(path)!r} was not written by Fit.save of this version of bayesgmm ({FORMAT})."
     damaged = f"{str(path)!r} is damaged: it is not as Fit.save wrote it. Save the fit again, or fit it anew."
-    if not _has_whole_seal(path, damaged):
-        raise DataError(damaged)
+    _check_seal(path, foreign, damaged)
     try:
         opened = xr.open_datatree(path, engine="h5netcdf")
     except Exception as error:  # h5py and xarray say at length, and in many ways, that it is no such file
@@ -67,17 +66,18 @@ def load(path: str | Path, types: dict[str, type], build: type[Fit]) -> Fit:
     return fit
 
 
-def _has_whole_seal(path: Path, damaged: str) -> bool:
-    """Whether the end of the file is the seal of the rest; files of earlier versions have no seal, and pass."""
+def _check_seal(path: Path, foreign: str, damaged: str) -> None:
+    """Raise a DataError where the end of the file is no seal, or that of something else."""
     length = len(SEAL) + 64
     try:
-        n_bytes = path.stat().st_size - length
-        if n_bytes < 0:
-            return True
+        n_bytes = max(0, path.stat().st_size - length)
         with path.open("rb") as file:
             file.seek(n_bytes)
             end = file.read()
-        return not end.startswith(SEAL) or end == seal_of(path, n_bytes)
+        if not end.startswith(SEAL):
+            raise DataError(foreign)
+        if end != seal_of(path, n_bytes):
+            raise DataError(damaged)
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be read ({error.strerror or error}).") from error
 

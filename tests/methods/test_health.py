@@ -56,5 +56,8 @@ def test_a_message_lists_the_few_largest_coefficients():
     assert "-0.8 of column 7, 0.5 of column 19999, 0.3 of column 12" in text and len(text) < 250
     assert "smaller parts of 19996 more" in text
     axis = str(Flag(0, 3.0, 1e-6, tuple(np.eye(50)[3]), "sits at the variance floor"))
-    assert axis.endswith("in the combination 1 of column 3")
+    assert axis.endswith("narrowest in column 3")
+    assert "column" not in str(Flag(0, 0.0, 1e-6, (0.6, -0.8), "is empty"))  # no points have no narrowest direction
+    rounded = Flag(0, 3.0, 1e-6, (3e-18, 0.0, 1.0), "sits at the variance floor")
+    assert str(rounded).endswith("narrowest in column 2")
     assert "(0.6, -0.8) of the columns" in str(Flag(0, 3.0, 1e-6, (0.6, -0.8), "sits at the variance floor"))

@@ -95,3 +95,13 @@ def test_needs_no_floor_where_em_collapses():
         fit = bg.fit(bg.GaussianMixture(5, structure), X, bg.MAP(), rng=0)
         assert fit.status.is_converged and np.diff(fit.history).min() > -1e-9
         assert np.isfinite(fit.params.covariances).all()
+
+
+def test_a_component_of_no_more_than_one_point_is_named():
+    """Where a mode is climbed to from a given start, nothing moves an empty component; the density says "Converged"."""
+    X = np.concatenate([np.random.default_rng(0).normal(c, 1.0, (100, 2)) for c in (0.0, 8.0)])
+    one = bg.fit(bg.GaussianMixture(1), X, bg.MAP(), rng=0).params
+    start = bg.MixtureParams([1.0, 0.0], np.repeat(one.means, 2, 0), np.repeat(one.covariances, 2, 0))
+    said = bg.fit(bg.GaussianMixture(2), X, bg.MAP(init=start), rng=0).status.sentence
+    assert "Component 1 has no more than one point, so that the prior alone decides about it" in said
+    assert "no more than one point" not in bg.fit(bg.GaussianMixture(2), X, bg.MAP(), rng=0).status.sentence
