@@ -110,7 +110,10 @@ class Moves:
 
         @cache
         def halves(split: Split, holders: tuple[int, ...]) -> SufficientStatistics | None:
-            return split(self._part(stats, scores, holders))
+            try:
+                return split(self._part(stats, scores, holders))
+            except np.linalg.LinAlgError:  # a division that fails must not end a fit
+                return None
 
         others = [(split, one) for split in SPLITS[1:] for one in births] + list(product(SPLITS, fused))
         order = self.rng.permutation(len(others))

@@ -5,7 +5,7 @@ import pytest
 from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
-from bayesgmm.methods import loop, moves
+from bayesgmm.methods import loop, moves, splits
 from bayesgmm.methods.vb import VariationalUpdate
 
 
@@ -103,6 +103,18 @@ def test_a_trial_move_that_raises_is_not_taken(monkeypatch):
     )
     polished = search(begin)
     assert len(calls) == 5 and polished.climb is begin and polished.note == ""
+
+
+def test_a_division_that_fails_does_not_end_a_fit(monkeypatch):
+    """Every axis fails: moves that need none are tried all the same."""
+
+    def failing(*args):
+        raise np.linalg.LinAlgError("planted")
+
+    X = blobs()
+    monkeypatch.setattr(splits, "half_axis", failing)
+    for method in (bg.EM(n_init=2), bg.VB(n_init=2)):
+        assert bg.fit(bg.GaussianMixture(4), X, method, rng=0).status.is_usable
 
 
 STOPPING = loop.Stopping(1000, 1e-8, None)
