@@ -120,7 +120,7 @@ def _of_polars(X: Any) -> Frame:
 
 
 def _polars_columns(X: Any) -> Iterator[tuple[Any, np.ndarray | None]]:
-    import polars as pl
+    import polars as pl  # pyright: ignore[reportMissingImports] -- there, where the frame came from
 
     for column in X.get_columns():
         if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
