@@ -4,7 +4,7 @@ python -m benchmarks.verdicts [designs] [first]
 
 The designs are clusters that are no Gaussians, skewed or with heavy tails (2,000 to 3,000 points, 2 to 4 columns, 4 to
 6 components), so that components are used in many ways and the posterior has many modes.  The best known mode is the
-best of 24 to 32 searches with seeds of their own, or one that any chain visits.  A chain counts as low where none of
+best of 24 to 36 searches with seeds of their own, or one that any chain visits.  A chain counts as low where none of
 nine of its draws leads, by climbing the evidence bound, to a mode whose approximate evidence is at most 3 nats lower.
 "Before" is the same sampler as it was by default: 1,000 draws of each chain, from random partitions, judged by R-hat
 and effective draws alone.

@@ -162,6 +162,19 @@ def test_what_was_made_otherwise_is_not_taken_up(changed, csv, tmp_path):
     assert again.exit_code == 0 and "taken up" not in again.stderr
 
 
+def test_scores_that_were_changed_by_hand_are_made_again(csv, tmp_path):
+    options = ("--components", "2", "--methods", "em", "--folds", 0, "--columns", "length,width", "--out", tmp_path)
+
+    def table():
+        assert run("compare", csv, *options).exit_code == 0
+        return pd.read_csv(tmp_path / "comparison.csv").drop(columns="seconds")
+
+    right, path = table(), tmp_path / "fits" / "em-K2.json"
+    text, place = path.read_text(), '"value": -'
+    path.write_text(text.replace(place, f"{place}9", 1))
+    pd.testing.assert_frame_equal(table(), right)
+
+
 def test_text_from_the_data_does_nothing_in_a_terminal_or_a_spreadsheet(table, tmp_path):
     path = tmp_path / "points.csv"
     numbers = table[["length", "width"]].set_axis(["=1+1", "\x1b[31mred"], axis=1)

@@ -58,6 +58,21 @@ def test_coordinates_that_count_say_nothing(fit, posterior, first):
         bg.from_datatree(counted, df.set_axis([first + 1, first], axis=1), covariances="covariances")
 
 
+def test_counts_along_all_axes_do_not_make_features_of_components(fit, posterior):
+    """As many components as columns, unnamed axes, and a frame whose columns only count: places decide."""
+    df = two_groups().set_axis([0, 1], axis=1)
+    arrays = {"weights": posterior["weights"], "means": posterior["means"], "covariances": posterior["covariances"]}
+    counted = xr.Dataset(
+        {
+            name: (("chain", "draw", *(f"{name}_dim_{i}" for i in range(a.ndim - 2))), a.values)
+            for name, a in arrays.items()
+        }
+    )
+    counted = counted.assign_coords({dim: [0, 1] for dim in counted.dims if "_dim_" in dim})
+    found = bg.from_datatree(counted, df, covariances="covariances")
+    assert np.allclose(found.log_density(df), fit.log_density(df.to_numpy()), rtol=1e-10)
+
+
 def test_a_dict_of_labelled_arrays_keeps_its_names(fit, posterior):
     other = swapped(posterior, ["a", "b"]).transpose("draw", "chain", ...)
     found = bg.from_datatree({name: other[name] for name in other.data_vars}, two_groups(), covariances="covariances")

@@ -59,9 +59,9 @@ def as_frame(X: Any) -> Frame | None:
 
 def as_float(item: Any) -> float | None:
     """A Python number as a float: infinite beyond its range, None where it is no real number."""
-    number: Any = item if isinstance(item, (numbers.Real, Decimal, np.bool_)) else None
-    if number is None:
+    if not isinstance(item, (numbers.Real, Decimal, np.bool_)):
         return None
+    number: Any = item  # a `Real` has no order to a type checker
     try:
         return float(number)
     except OverflowError:

@@ -72,21 +72,14 @@ class NamedDraws:
                 f"dt={shown(dt)} has no group {group!r}: pass a DataTree or InferenceData, its posterior, or a dict of "
                 "arrays with axes (chain, draw, ...)."
             )
-        named = cls({}, {}, {})
-        for name, values in variables.items():
-            named._add(name, values)
-        return named
-
-    def _add(self, name: str, values: Any) -> None:
-        if not {"chain", "draw"} <= set(getattr(values, "dims", ())):
-            self.arrays[name] = np.asarray(values)
-            return
-        ordered = values.transpose("chain", "draw", ...)
-        dims = ordered.dims[2:]
-        self.arrays[name], self.dims[name] = np.asarray(ordered.values), tuple(map(str, dims))
-        self.labels[name] = tuple(
-            tuple(map(str, ordered.coords[d].values)) if d in ordered.coords else () for d in dims
-        )
+        labelled = {
+            name: values.transpose("chain", "draw", ...)
+            for name, values in variables.items()
+            if {"chain", "draw"} <= set(getattr(values, "dims", ()))
+        }
+        arrays = {name: np.asarray(labelled.get(name, values)) for name, values in variables.items()}
+        dims = {name: tuple(map(str, values.dims[2:])) for name, values in labelled.items()}
+        return cls(arrays, dims, {name: _coordinates(values) for name, values in labelled.items()})
 
     def take(self, names: Names, argument: str) -> Variable:
         """One variable, or one for each component, put on a new axis."""
@@ -112,6 +105,11 @@ class NamedDraws:
         n_axes = values.ndim - 2
         dims = tuple("" if NO_NAME.search(d) else d for d in self.dims.get(names, ("",) * n_axes))
         return Variable(argument, values, dims, self.labels.get(names, ((),) * n_axes))
+
+
+def _coordinates(values: Any) -> tuple[tuple[str, ...], ...]:
+    """Along each axis after (chain, draw), () where there are none."""
+    return tuple(tuple(map(str, values.coords[d].values)) if d in values.coords else () for d in values.dims[2:])
 
 
 def group_of(dt: Any, group: str) -> Any:

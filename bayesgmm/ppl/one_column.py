@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import pymc as pm
 from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
-from pytensor.tensor.random.op import RandomVariable
 
 from bayesgmm.core.compilation import jit
 from bayesgmm.ppl.distribution import MvNormalMixture, MvNormalMixtureRV, draw_row
 from bayesgmm.ppl.op import CACHE_VERSION
 
 
-class MixtureOfOneColumnRV(RandomVariable):
-    """Draws numbers of a mixture of one column; its parameters are those of `MvNormalMixtureRV`."""
+class MixtureOfOneColumnRV(MvNormalMixtureRV):
+    """The same of one column, whose rows are numbers."""
 
     name = "mixture_of_one_column"
     signature = "(k),(k,d),(k,d,d)->()"
-    dtype = "floatX"
     _print_name = ("MixtureOfOneColumn", "\\operatorname{MixtureOfOneColumn}")
 
     @classmethod
     def rng_fn(cls, rng, weights, means, precision_chol, size):
-        return MvNormalMixtureRV.rng_fn(rng, weights, means, precision_chol, size)[..., 0]
+        return super().rng_fn(rng, weights, means, precision_chol, size)[..., 0]
 
 
 @numba_core_rv_funcify.register(MixtureOfOneColumnRV)

@@ -7,6 +7,7 @@ from testbed import oracle
 from testbed.cases import STRUCTURES, blobs, informative, model_of
 
 import bayesgmm as bg
+from bayesgmm.methods.em import whitened_change
 
 
 def tiny(structure, k=2):
@@ -105,3 +106,16 @@ def test_a_component_of_no_more_than_one_point_is_named():
     said = bg.fit(bg.GaussianMixture(2), X, bg.MAP(init=start), rng=0).status.sentence
     assert "Component 1 has no more than one point, so that the prior alone decides about it" in said
     assert "no more than one point" not in bg.fit(bg.GaussianMixture(2), X, bg.MAP(), rng=0).status.sentence
+
+
+def test_changes_of_variances_are_those_of_their_matrices():
+    """What `param_tol` looks at, of diagonal covariances without a matrix of columns by columns."""
+    rng = np.random.default_rng(0)
+    weights, means, sd = [0.4, 0.6], rng.normal(size=(2, 2, 3)), rng.uniform(0.5, 2.0, (2, 2, 3))
+    whitening = rng.uniform(0.1, 10.0, 3)
+    old = bg.MixtureParams(weights, means[0], precision_chol=1.0 / sd[0])
+    for i in range(2):  # with the same means, a variance changes most
+        new = bg.MixtureParams(weights, means[i], precision_chol=1.0 / sd[1])
+        full = [bg.MixtureParams(one.weights, one.means, one.covariances) for one in (old, new)]
+        found = whitened_change(old, new, whitening)
+        assert found > 0 and np.isclose(found, whitened_change(*full, np.diag(whitening)), rtol=1e-12)

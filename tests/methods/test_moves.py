@@ -11,6 +11,7 @@ from bayesgmm.core.sweep import sweep
 from bayesgmm.data import as_matrix
 from bayesgmm.methods import loop, moves, splits
 from bayesgmm.methods.search import Landscape
+from bayesgmm.methods.vb import VariationalUpdate
 from benchmarks.verdicts import design
 
 CORNERS = np.array([[0.0, 0.0], [7.0, 0.0], [0.0, 24.0], [30.0, 24.0]])
@@ -149,6 +150,20 @@ def test_halves_add_up_to_what_they_divide(split):
         assert np.isclose(both.counts[k], whole.counts[k], rtol=1e-12)
         assert np.allclose(both.means()[k], whole.means()[k], rtol=1e-10)
         assert np.allclose(both.scatter()[k], whole.scatter()[k], rtol=1e-9, atol=1e-9 * whole.scatter()[k].max())
+
+
+def test_two_components_are_divided_anew_in_every_way():
+    """With no third one to split, that is all that can be tried without emptying one."""
+    X = four_clusters()
+    fit = bg.fit(bg.GaussianMixture(2), X, bg.VB(moves=0), rng=0)
+    readout = VariationalUpdate(fit.model.conjugate(), np.eye(2))
+    now = loop.climb(X, readout, fit.estimate.posterior, loop.Stopping(5, 1e-8, None))
+    search = moves.Moves(X, readout, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
+    alone, *divided = search._proposals(now)
+    assert np.isclose(alone.counts.max(), len(X)) and alone.counts.min() == 0  # the two merged
+    assert len(divided) == len(splits.SPLITS) - 1  # two columns have no third axis
+    assert all(np.isclose(one.counts.sum(), len(X)) and one.counts.min() > 1 for one in divided)
+    assert len({tuple(np.round(np.sort(one.counts), 6)) for one in divided}) == len(divided)
 
 
 def test_a_core_lies_within_its_tails():

@@ -13,6 +13,8 @@ from testbed.cases import blobs
 import bayesgmm as bg
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError
 from bayesgmm.ppl.build import pymc_model
+from bayesgmm.ppl.distribution import draw_row
+from bayesgmm.ppl.one_column import draw_number
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::bayesgmm.NotConvergedWarning", "ignore::bayesgmm.TruncationWarning"
@@ -236,6 +238,11 @@ def test_one_column_has_the_axis_of_the_observations_alone():
     assert found["x"].dims == ("chain", "draw", "obs")
     np.testing.assert_allclose(found["x"].values.reshape(60, 7), fit.log_density_draws(other[:, None]), rtol=1e-9)
     assert predictive["posterior_predictive"]["x"].shape == (2, 30, 7)
+    draws = fit.estimate.draws().reshaped(-1)
+    for s in range(5):  # the compiled form, which PyMC 6 draws by
+        one = (draws.weights[s], draws.means[s], draws.precision_chol[s])
+        row, number = (draw(np.random.default_rng(s), *one) for draw in (draw_row, draw_number))
+        assert number == row[0]
     initial = pymc.initial_point()
     values = pymc.compile_logp()(initial), pymc.compile_dlogp()(initial)
     assert np.isfinite(values[0]) and np.isfinite(values[1]).all()
