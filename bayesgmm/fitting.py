@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from bayesgmm import convert
 from bayesgmm.core.covariance import STRUCTURES
+from bayesgmm.core.facts import of_weights
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.data import DataMatrix, DataSource, as_matrix, data_source, is_stream
+from bayesgmm.data import DataSource, as_matrix, data_source, is_stream
 from bayesgmm.data.paths import checked_path
 from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableError, shown
 from bayesgmm.methods.advi import ADVI
@@ -41,6 +42,7 @@ from bayesgmm.result.fit import Fit, as_seed, fit_once, warned
 from bayesgmm.result.method import Method, Progress, Sampler, silent
 from bayesgmm.result.provenance import versions
 from bayesgmm.result.stacking import StackedModel, Stacking
+from bayesgmm.rows import Rows, StreamedRows, checked_weights
 
 METHODS = (EM, MAP, VB, NUTS, Gibbs, ADVI, Pathfinder, OnlineEM, StochasticVB)
 MODELS = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)
@@ -90,6 +92,7 @@ def fit(
     throw: bool = True,
     progress: Progress = silent,
     checkpoint: str | Path | None = None,
+    sample_weight: ArrayLike | None = None,
 ) -> Fit:
     """Fit a mixture model to data.
 
@@ -114,6 +117,10 @@ def fit(
         with the chains that were complete, whereas the others are run again, each from its own seed.  The draws are
         those of an unbroken run, and the status says how much was made again.  The folder of a complete run is only
         read.  With ``rng=None`` the seed is that of the folder.
+    sample_weight : (n,) array, optional
+        Weights of the rows: a weight of 2 is the row twice, of 0 as if it were not there.  Other numbers raise the
+        row's likelihood to that power, so that a posterior is that of so much information; whether it is, only you can
+        know.  `Gibbs` draws a label for each copy, and so takes whole numbers alone.
 
     Returns
     -------
@@ -141,7 +148,7 @@ def fit(
         raise ArgumentError(f"method={shown(method)} must be a method object such as EM() or NUTS(draws=1000).")
     check_applicable(model, method)
     folder = None if checkpoint is None else _checkpoint_folder(method, checkpoint)
-    data = _data_for(method, X)
+    data = _data_for(method, X, sample_weight)
     resolved = model.resolve(_first_rows(method, data))
     if folder is None:
         result = fit_once(resolved, data, method, as_seed(rng), progress)
@@ -154,12 +161,12 @@ def fit(
     return warned(result)
 
 
-def _first_rows(method: Method, data: DataMatrix | DataSource) -> DataMatrix:
+def _first_rows(method: Method, data: Rows | StreamedRows) -> Rows:
     """What a prior's constants are taken from."""
-    if isinstance(data, DataMatrix):
-        return data
+    if isinstance(data, Rows):
+        return data.held()
     assert isinstance(method, Streaming)  # no other method has a source
-    return method.first_rows(data)
+    return method.first_rows(data.held())
 
 
 def _checkpoint_folder(method: Method, checkpoint: str | Path) -> Path:
@@ -182,26 +189,46 @@ def _seed_of(folder: Path) -> int:
     return as_seed(None) if manifest is None else int(manifest["identity"]["seed"])
 
 
-def _open_checkpoint(
-    folder: Path, model: Model, data: DataMatrix | DataSource, method: Method, seed: int
-) -> Checkpoint:
+def _open_checkpoint(folder: Path, model: Model, data: Rows | StreamedRows, method: Method, seed: int) -> Checkpoint:
     identity = {
         "model": convert.to_json(model), "method": convert.to_json(method), "seed": str(seed),
-        "data": data_source(data).digest(),
+        "data": data.digest(),
     }  # fmt: skip
     return Checkpoint(folder, method, identity, versions())
 
 
-def _data_for(method: Method, X: ArrayLike) -> DataMatrix | DataSource:
+def _data_for(method: Method, X: ArrayLike, sample_weight: ArrayLike | None) -> Rows | StreamedRows:
     if isinstance(method, Streaming):
-        return data_source(X)
+        return _streamed(data_source(X), sample_weight)
     if is_stream(X):
         able = " and ".join(kind.__name__ for kind in METHODS if issubclass(kind, Streaming))
         raise DataError(
             f"{type(method).__name__} needs the data in memory: read them into an array or a frame first (for a CSV "
             f"file, pandas.read_csv), or use {able}, which read files and iterators a stretch at a time."
         )
-    return as_matrix(X)
+    data = as_matrix(X)
+    if sample_weight is None:
+        return Rows.of(data)
+    rows = Rows.of(data, of_weights(checked_weights(sample_weight, len(data.values))))
+    if not rows.is_whole and getattr(method, "needs_whole_weights", False):
+        first = int(np.flatnonzero(rows.facts.weights != np.round(rows.facts.weights))[0])
+        raise NotApplicableError(
+            f"{type(method).__name__} draws a label for each copy of a row, so that weights must be whole numbers, and "
+            f"sample_weight is {rows.facts.weights[first]:g} in row {first} (counted from 0): use VB or NUTS, which "
+            "take any weights, or whole numbers."
+        )
+    return rows
+
+
+def _streamed(source: DataSource, sample_weight: ArrayLike | None) -> StreamedRows:
+    if sample_weight is None:
+        return StreamedRows(source)
+    if source.n_obs is None:
+        raise DataError(
+            f"sample_weight needs data whose number of rows is known, and that of {source.name} is not: give an array "
+            "or files."
+        )
+    return StreamedRows(source, of_weights(checked_weights(sample_weight, source.n_obs)))
 
 
 def check_applicable(model: Model, method: Method) -> None:

@@ -25,10 +25,10 @@ import numpy as np
 import bayesgmm as bg
 from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import as_matrix
 from bayesgmm.methods.gibbs_chain import GibbsChain
 from bayesgmm.methods.initialize import start
 from bayesgmm.models import whitening_of
+from bayesgmm.rows import as_rows
 from benchmarks.cases import simulated
 
 CASES = (("faithful", 2, 20_000), ("diabetes", 3, 20_000), ("simulated", 4, 5_000))  # and sweeps that are kept
@@ -77,7 +77,7 @@ class Chain:
 
 def ours(model: bg.GaussianMixture, X: np.ndarray, draws: int, seed: int, crossing: float) -> Chain:
     """One chain of this package, from a random partition."""
-    data, rng = as_matrix(X), np.random.default_rng(seed)
+    data, rng = as_rows(X), np.random.default_rng(seed)
     partition = start(X, model.covariance, whitening_of(model, data), model.n_components, "random", rng)
     first = model.conjugate().update(partition).sample(rng, 1)[0]
     begin = time.process_time()
@@ -118,7 +118,7 @@ def main() -> None:
     ratios = []
     for name, k, draws in CASES:
         X = simulated(2000, 5, k)[0] if name == "simulated" else bg.load_dataset(name).X
-        ratios += compare(name, bg.GaussianMixture(k).resolve(as_matrix(X)), X, draws)
+        ratios += compare(name, bg.GaussianMixture(k).resolve(as_rows(X)), X, draws)
     lowest = np.min(ratios, axis=0)
     print(f"lowest ratio: {lowest[0]:.1f}, and {lowest[1]:.1f} of equal algorithms, without moves")
 

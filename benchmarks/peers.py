@@ -10,9 +10,9 @@ from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 
 import bayesgmm as bg
 from bayesgmm.core.density import responsibilities
-from bayesgmm.data import as_matrix
 from bayesgmm.result.estimates import VariationalPosterior
 from bayesgmm.result.method import silent
+from bayesgmm.rows import as_rows
 
 Fitter = Callable[[np.ndarray, bg.MixtureParams, int], object]
 
@@ -67,7 +67,7 @@ def process_ours(X: np.ndarray, start: bg.MixtureParams, n_iter: int) -> Variati
 
     The method alone: `fit` also reports on the truncation from many draws, which takes longer than a few iterations.
     """
-    data = as_matrix(X)
+    data = as_rows(X)
     model = bg.DirichletProcessMixture(start.n_components, concentration=1.0).resolve(data)
     return (
         bg.VB(n_iter, tol=None, init=start, accelerate=False)

@@ -23,12 +23,12 @@ from unittest import mock
 import numpy as np
 
 import bayesgmm as bg
-from bayesgmm.data import as_matrix
 from bayesgmm.methods import gibbs
 from bayesgmm.methods.chain_starts import LOWER_NATS, ChainSearches, ChainStarts
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.search import Landscape
 from bayesgmm.models import whitening_of
+from bayesgmm.rows import as_rows
 
 N_SEARCHES, LOOKS = 24, 9
 
@@ -99,7 +99,7 @@ def main(n_designs: int = 100, first: int = 0) -> None:
     counts = {when: np.zeros(3, int) for when in WHENS}
     for number in range(first, first + n_designs):
         model, X, name = design(number)
-        data = as_matrix(X)
+        data = as_rows(X)
         resolved = model.resolve(data)
         generators = np.random.default_rng([7, number]).spawn(N_SEARCHES)
         starts = ChainStarts.find(resolved, data, generators, np.random.default_rng([8, number]))

@@ -5,9 +5,9 @@ import csv
 import numpy as np
 import pytest
 
-from bayesgmm.data import as_matrix
 from bayesgmm.datasets import load_dataset
 from bayesgmm.errors import ArgumentError
+from bayesgmm.rows import as_rows
 
 SHAPES = {"faithful": (272, 2), "iris": (150, 4), "galaxies": (82, 1), "diabetes": (145, 3), "acidity": (155, 1)}
 
@@ -16,7 +16,7 @@ SHAPES = {"faithful": (272, 2), "iris": (150, 4), "galaxies": (82, 1), "diabetes
 def test_every_data_set_is_complete(name):
     data = load_dataset(name)
     assert data.X.shape == SHAPES[name] and data.X.dtype == np.float64
-    assert np.array_equal(as_matrix(data.X).values, data.X)
+    assert np.array_equal(as_rows(data.X).values, data.X)
     assert len(data.feature_names) == data.X.shape[1] and "label" not in data.feature_names
     assert "doi:10." in data.source and data.source.endswith(".")
 

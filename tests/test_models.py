@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import bayesgmm as bg
-from bayesgmm.data import as_matrix
+from bayesgmm.rows import as_rows
 
 X = bg.load_dataset("faithful").X
 UNKNOWN = [bg.DirichletProcessMixture(10), bg.MixtureOfFiniteMixtures(10)]
@@ -13,10 +13,10 @@ UNKNOWN = [bg.DirichletProcessMixture(10), bg.MixtureOfFiniteMixtures(10)]
 @pytest.mark.parametrize("model", UNKNOWN)
 def test_default_scale_goes_by_the_expected_components(model):
     """D = 2: cov / K, with K = 5 whatever the truncation."""
-    resolved = model.resolve(as_matrix(X))
+    resolved = model.resolve(as_rows(X))
     np.testing.assert_allclose(resolved.prior.scale, np.cov(X.T) / 5, rtol=1e-12)
-    assert resolved.resolve(as_matrix(X[:50])).prior.scale is not None
-    np.testing.assert_array_equal(resolved.resolve(as_matrix(X[:50])).prior.scale, resolved.prior.scale)
+    assert resolved.resolve(as_rows(X[:50])).prior.scale is not None
+    np.testing.assert_array_equal(resolved.resolve(as_rows(X[:50])).prior.scale, resolved.prior.scale)
     assert resolved.n_components == 10
     assert resolved.n_parameters(2) == 9 + 20 + 30
 
@@ -49,7 +49,7 @@ def test_arguments_of_the_wrong_kind():
 def test_components_share_one_prior(model):
     means = np.zeros((5, 2))
     with pytest.raises(bg.ArgumentError, match="share one prior"):
-        model(5, prior=bg.NormalInverseWishart(mean=means)).resolve(as_matrix(X))
+        model(5, prior=bg.NormalInverseWishart(mean=means)).resolve(as_rows(X))
 
 
 @pytest.mark.parametrize("model", UNKNOWN)

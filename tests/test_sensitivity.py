@@ -15,9 +15,9 @@ import bayesgmm as bg
 from bayesgmm.comparison.influence import LIMIT, PriorInfluence, prior_influence
 from bayesgmm.comparison.priors import log_prior, with_prior
 from bayesgmm.comparison.sensitivity import prior_sensitivity
-from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.plots import plot_prior_sensitivity
+from bayesgmm.rows import as_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning", "ignore::bayesgmm.TruncationWarning")
 
@@ -105,7 +105,7 @@ def test_the_unknown_scale_is_integrated_out():
     prior = bg.IndependentNormalInverseWishart(
         mean=[1.0], mean_covariance=[[4.0]], dof=4.0, scale=bg.HierarchicalScale(shape=0.7, rate=[[0.3]])
     )
-    model = bg.GaussianMixture(2, prior=prior).resolve(as_matrix([[0.0], [1.0]]))
+    model = bg.GaussianMixture(2, prior=prior).resolve(as_rows([[0.0], [1.0]]))
     params = bg.MixtureParams([[0.3, 0.7]], [[[0.0], [2.0]]], [[[[0.5]], [[1.5]]]])
 
     def density(one):

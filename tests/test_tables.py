@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayesgmm.data import as_matrix, read_table
+from bayesgmm.data import read_table
 from bayesgmm.errors import ArgumentError, DataError
+from bayesgmm.rows import as_rows
 
 EXPECTED = np.array([[3.6, 79.0], [1.8, 54.0], [0.1, 74.0]])
 
@@ -35,7 +36,7 @@ def write(tmp_path, text, name="data.csv"):
 def test_forms_with_a_header(tmp_path, text):
     table, labels = read_table(write(tmp_path, text))
     assert labels is None and list(table.columns) == ["eruptions", "waiting"]
-    assert np.array_equal(as_matrix(table).values, EXPECTED)
+    assert np.array_equal(as_rows(table).values, EXPECTED)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", " ", "  "])
@@ -43,12 +44,12 @@ def test_a_file_without_a_header_loses_no_row(tmp_path, delimiter):
     text = "\n".join(delimiter.join(f"{x:g}" for x in row) for row in EXPECTED)
     table, _ = read_table(write(tmp_path, text))
     assert list(table.columns) == ["x0", "x1"]
-    assert np.array_equal(as_matrix(table).values, EXPECTED)
+    assert np.array_equal(as_rows(table).values, EXPECTED)
 
 
 def test_decimal_commas_without_a_header(tmp_path):
     table, _ = read_table(write(tmp_path, "3,6;79,0\n1,8;54,5\n"))
-    assert as_matrix(table).values.tolist() == [[3.6, 79.0], [1.8, 54.5]]
+    assert as_rows(table).values.tolist() == [[3.6, 79.0], [1.8, 54.5]]
 
 
 def test_labels_without_a_header_do_not_make_the_first_row_one(tmp_path):
@@ -57,15 +58,15 @@ def test_labels_without_a_header_do_not_make_the_first_row_one(tmp_path):
 
 
 def test_one_column(tmp_path):
-    assert as_matrix(read_table(write(tmp_path, "velocity\n9.1\n9.3\n"))[0]).values.tolist() == [[9.1], [9.3]]
-    assert as_matrix(read_table(write(tmp_path, "9.1\n9.3\n"))[0]).values.tolist() == [[9.1], [9.3]]
+    assert as_rows(read_table(write(tmp_path, "velocity\n9.1\n9.3\n"))[0]).values.tolist() == [[9.1], [9.3]]
+    assert as_rows(read_table(write(tmp_path, "9.1\n9.3\n"))[0]).values.tolist() == [[9.1], [9.3]]
 
 
 def test_numbers_are_read_exactly(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2000, 2)) * 10.0 ** rng.integers(-20, 20, size=(2000, 2))
     text = "\n".join(f"{a!r},{b!r}" for a, b in X.tolist())
-    assert np.array_equal(as_matrix(read_table(write(tmp_path, text))[0]).values, X)
+    assert np.array_equal(as_rows(read_table(write(tmp_path, text))[0]).values, X)
 
 
 def test_a_column_that_counts_rows_has_a_name_and_stays(tmp_path):
@@ -86,15 +87,15 @@ def test_parquet_is_read_whatever_it_is_called(tmp_path):
     for name in ("data.parquet", "data.bin"):
         frame.to_parquet(tmp_path / name)
         table, labels = read_table(tmp_path / name, label_column="group")
-        assert np.array_equal(as_matrix(table).values, [[1.0, 0.5], [2.0, 1.5]]) and list(labels) == ["u", "v"]
+        assert np.array_equal(as_rows(table).values, [[1.0, 0.5], [2.0, 1.5]]) and list(labels) == ["u", "v"]
 
 
 def test_what_does_not_fit_64_bits_and_missing_values_go_to_the_matrix_check(tmp_path):
     table, _ = read_table(write(tmp_path, "a\n123456789012345678901234567890\n1\n"))
-    assert as_matrix(table).values[0, 0] == 123456789012345678901234567890.0
+    assert as_rows(table).values[0, 0] == 123456789012345678901234567890.0
     table, _ = read_table(write(tmp_path, "a,b\n1,2\nNA,3\n"))
     with pytest.raises(DataError, match=r"Row 1 .* 'a' is NaN"):
-        as_matrix(table)
+        as_rows(table)
 
 
 REFUSED = {

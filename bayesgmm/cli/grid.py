@@ -12,12 +12,12 @@ from bayesgmm.cli.interrupts import Interrupts
 from bayesgmm.cli.kept import Kept
 from bayesgmm.comparison import Comparison, Row, compare
 from bayesgmm.criteria.score import COLUMNS, Score
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import BayesGMMError, NotConvergedWarning
 from bayesgmm.models import GaussianMixture, Model
 from bayesgmm.result.fit import Fit, fit_once
 from bayesgmm.result.method import Method
 from bayesgmm.result.status import Outcome, Status
+from bayesgmm.rows import Rows
 
 NO_FOLDS = "interrupted before the refits were done"
 NO_DENSITY = "k-means has no density, which elpd_kfold needs"
@@ -71,7 +71,7 @@ class Watcher(Protocol):
 
 def run_grid(
     cells: list[Cell],
-    data: DataMatrix,
+    data: Rows,
     labels: np.ndarray | None,
     folds: int,
     seed: int,
@@ -118,7 +118,7 @@ def run_grid(
     return None if comparison is None else GridResults(comparison, usable, tuple(taken_up))
 
 
-def _fit(cell: Cell, model: Model, data: DataMatrix, seed: int, watcher: Watcher) -> Fit:
+def _fit(cell: Cell, model: Model, data: Rows, seed: int, watcher: Watcher) -> Fit:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit = fit_once(model, data, cell.method, seed, watcher.fitting)
@@ -148,7 +148,7 @@ def _score(
         return Comparison(part.rows, part.scores, _columns(folds, labels), part.n_obs, part.fits)
 
 
-def _joined(cells: list[Cell], parts: dict[str, Comparison | Status], data: DataMatrix) -> Comparison | None:
+def _joined(cells: list[Cell], parts: dict[str, Comparison | Status], data: Rows) -> Comparison | None:
     """One comparison of all cells; the baselines, which cells of one K have in common, stand at the end."""
     scored = [part for part in parts.values() if isinstance(part, Comparison)]
     if not scored:

@@ -12,7 +12,7 @@ import numpy as np
 from bayesgmm import convert
 from bayesgmm.comparison import Comparison, Row
 from bayesgmm.criteria.score import Score
-from bayesgmm.data import DataMatrix, data_hash
+from bayesgmm.data import data_hash
 from bayesgmm.data.writing import write_text
 from bayesgmm.errors import BayesGMMError, DataError
 from bayesgmm.fitting import load
@@ -21,6 +21,7 @@ from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import Method
 from bayesgmm.result.provenance import versions
 from bayesgmm.result.status import Outcome, Status
+from bayesgmm.rows import Rows
 
 TYPES = {kind.__name__: kind for kind in (Row, Score, Status, Outcome)}
 
@@ -33,7 +34,7 @@ class Kept:
     ----------
     folder : Path
         Has ``em-K2.nc`` and ``em-K2.json``, and so on.
-    data : DataMatrix
+    data : Rows
     labels : (n,) array or None
     folds : int
     seed : int
@@ -42,7 +43,7 @@ class Kept:
     """
 
     folder: Path
-    data: DataMatrix
+    data: Rows
     labels: np.ndarray | None
     folds: int
     seed: int

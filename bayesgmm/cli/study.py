@@ -16,11 +16,12 @@ from bayesgmm.cli.output import prepare_folder, write_results
 from bayesgmm.cli.progress import GridProgress
 from bayesgmm.cli.terminal import print_results
 from bayesgmm.criteria.predictive import make_folds
-from bayesgmm.data import DataMatrix, as_matrix
+from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.fitting import check_applicable
 from bayesgmm.models import Model
 from bayesgmm.result.method import Method
+from bayesgmm.rows import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,9 +100,9 @@ def run_study(study: Study, source: str | None = None) -> int:
     return 0 if is_written and results.fits else NO_RESULT
 
 
-def _check(study: Study) -> tuple[DataMatrix, list[Cell], list[str]]:
+def _check(study: Study) -> tuple[Rows, list[Cell], list[str]]:
     """Everything that can be known to be wrong before the first fit."""
-    data, (cells, left_out) = as_matrix(study.table, n_min=2), study.cells()
+    data, (cells, left_out) = Rows.of(as_matrix(study.table, n_min=2)), study.cells()
     cells[0].model.resolve(data)  # larger models may fail for want of points, which is a matter of their own cells
     if study.folds:
         make_folds(len(data.values), study.folds, study.seed)

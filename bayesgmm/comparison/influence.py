@@ -10,7 +10,6 @@ import numpy as np
 from bayesgmm.comparison.priors import log_prior, with_prior
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.smoothing import pareto_k_limit, smoothed
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import BayesGMMError, NotApplicableError
 from bayesgmm.methods.em import EM
 from bayesgmm.methods.vb import VB
@@ -166,7 +165,7 @@ def _of_bounds(fit: Fit) -> dict[float, float]:
 def _bound(fit: Fit, method: VB, factor: float) -> float:
     assert fit.X is not None
     model = with_prior(fit.model, "scale", factor)
-    return fit_once(model, DataMatrix(fit.X, fit.feature_names), method, fit.seed).elbo
+    return fit_once(model, fit.rows, method, fit.seed).elbo
 
 
 def _weighted(fit: Fit) -> dict[float, float]:
@@ -196,8 +195,7 @@ def _last_draw(fit: Fit) -> MixtureParams:
 
 def _climbed(fit: Fit, center: MixtureParams) -> Fit:
     """Maximum likelihood from there."""
-    assert fit.X is not None
-    return fit_once(fit.model, DataMatrix(fit.X, fit.feature_names), EM(init=center), fit.seed)
+    return fit_once(fit.model, fit.rows, EM(init=center), fit.seed)
 
 
 def _family(name: str) -> str:

@@ -231,7 +231,7 @@ def _common_data(fits: Mapping[str, Fit]) -> np.ndarray:
     for fit in fits.values():
         if fit.X is not None:
             fit.check_data()
-            return fit.X
+            return fit.points
     raise ArgumentError(
         "the fits are without their data (they were not in memory, or the fits were saved without them), which most "
         "scores need: refit one of the fits on an array of them."

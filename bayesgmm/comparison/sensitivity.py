@@ -20,7 +20,6 @@ from bayesgmm.criteria.evidence.bridge import optimal_bridge
 from bayesgmm.criteria.predictive import elpd_loo, relative_efficiency
 from bayesgmm.criteria.score import Score, sum_error
 from bayesgmm.criteria.smoothing import pareto_k_limit
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.estimates import Draws
@@ -260,7 +259,7 @@ def _value(model: Any, varied: str) -> float:
 def _refitted(fit: Fit, model: Any, seed: int) -> Fit:
     assert fit.X is not None
     try:
-        other = fit_once(model, DataMatrix(fit.X, fit.feature_names), fit.method, seed)
+        other = fit_once(model, fit.rows, fit.method, seed)
     except NotApplicableError as error:
         raise NotApplicableError(f"{error} With refit=False there are importance weights.") from None
     if other.status.outcome is Outcome.INTERRUPTED:
@@ -338,8 +337,8 @@ def _weighted(fit: Fit, model: Any, factor: float, reasons: dict[str, str]) -> d
 
 
 def _weighted_loo(fit: Fit, log_ratio: np.ndarray, limit: float) -> dict[str, float]:
-    pointwise, n_unreliable, r_eff = np.empty(fit.n_obs), 0, relative_efficiency(fit.estimate.draws())
-    for rows, block in fit.log_density_blocks(fit.X):  # pyright: ignore[reportArgumentType]
+    pointwise, n_unreliable, r_eff = np.empty(len(fit.points)), 0, relative_efficiency(fit.estimate.draws())
+    for rows, block in fit.log_density_blocks(fit.points):  # pyright: ignore[reportArgumentType]
         log_weights, pareto_k = array_stats().psislw((block - log_ratio[:, None]).T, r_eff=r_eff)
         pointwise[rows] = logsumexp(log_weights + block.T, axis=1) - logsumexp(log_weights, axis=1)
         n_unreliable += int((pareto_k > limit).sum())

@@ -6,20 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.core.assignment import log_sum_block
-from bayesgmm.core.blocks import (
-    BLOCK,
-    STRIDE,
-    gather_block,
-    load_block,
-    make_columns,
-    make_rows,
-    pack_factors,
-    score_block,
-)
+from bayesgmm.core.assignment import SAMPLED
+from bayesgmm.core.blocks import BLOCK, gather_block, make_columns, make_rows
 from bayesgmm.core.compilation import inner
-from bayesgmm.core.lanes import WIDTH, lanes, load, store, total, where_greater
+from bayesgmm.core.lanes import WIDTH, lanes, load, total
 from bayesgmm.core.moments import accumulate_component
+from bayesgmm.core.passes import assign_rows, make_components, make_room
 
 TINY = 1e-300  # counts may be zero, and then so are the sums
 
@@ -35,48 +27,33 @@ class Queues(NamedTuple):
 
 
 @inner
-def sample_labels(rng, X, params, labels, moments):
+def sample_labels(rng, X, facts, params, labels, moments):
     """Draw every point's label given the parameters, and leave the moments of the labels.
 
     Returns the log likelihood of the parameters, without its constant ``-1/2 n D log(2 pi)``.
     """
     n_components, n_features = params.means.shape
-    queues, scores = make_queues(n_components, n_features), make_rows(n_components)
-    log_sums, totals = np.empty(BLOCK), np.empty(BLOCK)
-    packed = pack_factors(params.factors)
+    queues, room = make_queues(n_components, n_features), make_room(params.factors)
+    components = make_components(params.log_weight, params.means, params.factors)
     begin_moments(moments, moments.scatter)
     log_likelihood = lanes(0.0)
     for start in range(0, len(X), BLOCK):
         stop = min(start + BLOCK, len(X))
         m = stop - start
-        load_block(X, start, stop, queues.block)
-        score_block(queues.block, m, params.log_weight, params.means, params.factors, packed, queues.workspace, scores)
-        log_sum_block(scores, m, log_sums, totals)
+        for i in range(m):
+            room.chances[i] = rng.random()
+        assign_rows(X, start, stop, components, params.factors, facts, SAMPLED, room)
         for i in range(m, m + -m % WIDTH):
-            log_sums[i] = 0.0
+            room.log_sums[i] = 0.0
         for i in range(0, m, WIDTH):
-            log_likelihood = log_likelihood + load(log_sums, i)
-        draw_labels(rng, scores, m, totals, labels, start)
+            log_likelihood = log_likelihood + load(room.log_sums, i)
+        for i in range(m):
+            labels[start + i] = int(room.chosen[i])
         add_rows(X, start, stop, labels, params.means, queues, moments, moments.scatter)
     add_waiting(X, params.means, queues, moments, moments.scatter)
     for k in range(n_components):
         finish_moments(params.means, moments, moments.scatter, k)
     return total(log_likelihood)
-
-
-@inner
-def draw_labels(rng, parts, m, totals, labels, start):
-    """Labels of a block by inversion, in proportion to `parts`, which sum to `totals`."""
-    for i in range(m):
-        totals[i] *= rng.random()
-    for i in range(0, m, WIDTH):
-        threshold, cumulative, label = load(totals, i), lanes(0.0), lanes(0.0)
-        for k in range(len(parts) - 1):
-            cumulative = cumulative + load(parts, k * STRIDE + i)
-            label = where_greater(cumulative, threshold, label, label + 1.0)
-        store(totals, i, label)
-    for i in range(m):
-        labels[start + i] = int(totals[i])
 
 
 @inner

@@ -8,7 +8,8 @@ from bayesgmm.core.blocks import BLOCK, STRIDE
 from bayesgmm.core.compilation import inline, inner
 from bayesgmm.core.lanes import WIDTH, exponent, fma, lanes, load, mantissa, power_of_two, store, where_greater
 
-SOFT, HARD = np.int64(0), np.int64(1)  # for each Python integer, a constant, Numba would compile a copy
+# For each Python integer, a constant, Numba would compile a copy.
+SOFT, HARD, SAMPLED = np.int64(0), np.int64(1), np.int64(2)
 
 
 @inline
@@ -107,3 +108,24 @@ def harden_block(scores, m, row_weights, log_sums):
         for k in range(scores.shape[0]):
             share = where_greater(best, k - 0.5, weight, 0.0)
             store(scores, k * STRIDE + i, where_greater(best, k + 0.5, 0.0, share))
+
+
+@inner
+def choose_block(parts, m, chances, chosen):
+    """Labels by inversion, in proportion to `parts`; `chosen` has their sums, and then the labels."""
+    for i in range(m):
+        chosen[i] *= chances[i]
+    for i in range(0, m, WIDTH):
+        threshold, cumulative, label = load(chosen, i), lanes(0.0), lanes(0.0)
+        for k in range(parts.shape[0] - 1):
+            cumulative = cumulative + load(parts, k * STRIDE + i)
+            label = where_greater(cumulative, threshold, label, label + 1.0)
+        store(chosen, i, label)
+
+
+@inner
+def mark_block(scores, m, row_weights, chosen):
+    """Scores become the row's weight at its label and zero elsewhere."""
+    for k in range(scores.shape[0]):
+        for i in range(m):
+            scores[k, i] = row_weights[i] if chosen[i] == k else 0.0

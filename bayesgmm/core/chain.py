@@ -28,7 +28,7 @@ class Trace(NamedTuple):
 
 
 @jit
-def run(rng, X, prior, independent, mixing, params, labels, trace, start, stop, thin, move_rate, counters):
+def run(rng, X, facts, prior, independent, mixing, params, labels, trace, start, stop, thin, move_rate, counters):
     """Make the kept draws start:stop, each after `thin` sweeps; `params`, `rng` and the state of `mixing` go on.
 
     A sweep draws labels given parameters, tries with probability `move_rate` one crossing move of a random kind
@@ -40,7 +40,7 @@ def run(rng, X, prior, independent, mixing, params, labels, trace, start, stop, 
     posterior, root = empty_conjugate(prior), make_root(prior)
     for t in range(start, stop):
         for s in range(thin):
-            log_likelihood = sample_labels(rng, X, params, labels, moments)
+            log_likelihood = sample_labels(rng, X, facts, params, labels, moments)
             if s == thin - 1 and len(trace.weights) > 0:
                 copy_to(params.weights, trace.weights[t])
                 copy_to(params.means, trace.means[t])

@@ -14,16 +14,15 @@ import numpy as np
 
 from bayesgmm.core.allocation import begin_moments, finish_moments
 from bayesgmm.core.assignment import SOFT
-from bayesgmm.core.blocks import pack_factors
 from bayesgmm.core.compilation import inner, jit
 from bayesgmm.core.conjugacy import Moments, empty_conjugate, make_root, plug_in, update
-from bayesgmm.core.passes import make_room, sweep_blocks
+from bayesgmm.core.passes import make_components, make_room, sweep_blocks
 
 EPSILON = 2.220446049250313e-16
 
 
 @jit
-def climb(X, row_weights, excess, params, max_iter, tol):
+def climb(X, facts, excess, params, max_iter, tol):
     """Climb in place until the gain still to come is at most `tol` a point, or `max_iter` steps are made.
 
     Returns the objective at `params`, without the constants of the prior and ``-1/2 n D log(2 pi)``, and whether it
@@ -33,13 +32,13 @@ def climb(X, row_weights, excess, params, max_iter, tol):
     moments = Moments(np.empty(n_components), np.empty((n_components, n_features)), np.empty_like(params.factors))
     posterior, root = empty_conjugate(excess), make_root(excess)
     room = make_room(params.factors)
-    n_obs = row_weights.sum() if len(row_weights) > 0 else float(len(X))
+    n_obs = facts.weights.sum() if len(facts.weights) > 0 else float(len(X))
     last, previous = -math.inf, math.inf
     for step in range(max_iter + 1):
         begin_moments(moments, moments.scatter)
         value = sweep_blocks(
-            X, 0, len(X), params.log_weight, params.means, params.factors, pack_factors(params.factors), SOFT,
-            row_weights, room, moments.counts, moments.means, moments.scatter,
+            X, facts, np.empty(0), 0, len(X), make_components(params.log_weight, params.means, params.factors),
+            params.factors, SOFT, room, moments.counts, moments.means, moments.scatter,
         )  # fmt: skip
         value += log_prior(excess, params, params.factors, excess.scale)
         if not math.isfinite(value):

@@ -80,6 +80,11 @@ def array_type(dtype, ndim: int, is_output: bool = False) -> types.Array:
     return types.Array(from_dtype(np.dtype(dtype)), ndim, "C", readonly=not is_output)
 
 
+def tuple_type(kind: type, *members: types.Array) -> types.NamedTuple:
+    """Numba's type of a NamedTuple of arrays, which all must be writable: inside a tuple Numba converts nothing."""
+    return types.NamedTuple(tuple(array.copy(readonly=False) for array in members), kind)
+
+
 def _say() -> None:
     if not _is_said.is_set():
         _is_said.set()

@@ -10,21 +10,22 @@ from numba import types
 
 from bayesgmm.core import passes
 from bayesgmm.core.compilation import array_type, compiled
+from bayesgmm.core.facts import FACTS_TYPE, NO_FACTS, RowFacts
 from bayesgmm.core.params import ComponentScores, MixtureParams
-from bayesgmm.core.sweep import as_contiguous, as_rows, group_bounds, portions, work_per_row
+from bayesgmm.core.sweep import as_contiguous, contiguous_rows, group_bounds, portions, work_per_row
 from bayesgmm.core.threads import run_in_threads
 
 BLOCK_BYTES = 64 * 2**20  # of one draws x points block
 
 
-def log_density(params: MixtureParams, X: np.ndarray) -> np.ndarray:
+def log_density(params: MixtureParams, X: np.ndarray, facts: RowFacts = NO_FACTS) -> np.ndarray:
     """log p(x_i | params), shape (..., n): the leading axes are those of `params`.
 
     Needs memory for its own result; `log_density_blocks` bounds it.
     """
     flat = _flatten_draws(params)
     out = np.empty((len(flat.weights), len(X)))
-    _log_density_into(flat, X, out)
+    _log_density_into(flat, X, facts, out)
     _set_impossible(out, X)
     return out.reshape(params.draw_shape + (len(X),))
 
@@ -38,28 +39,28 @@ def log_density_blocks(params: MixtureParams, X: np.ndarray) -> Iterator[tuple[s
         yield rows, log_density(flat, X[rows])
 
 
-def log_joint(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
+def log_joint(scores: ComponentScores, X: np.ndarray, facts: RowFacts = NO_FACTS) -> np.ndarray:
     """(n, K) component scores of every point."""
-    rows, arrays = as_rows(X), as_contiguous(scores)
+    rows, arrays = contiguous_rows(X), as_contiguous(scores)
     out = np.empty((len(rows), len(scores.log_weight)))
-    _fill(_log_joint_kernel(rows.dtype, arrays[-1].ndim), rows, arrays, work_per_row(arrays[-1]), out)
+    _fill(_log_joint_kernel(rows.dtype, arrays[-1].ndim), rows, facts, arrays, work_per_row(arrays[-1]), out)
     _set_impossible(out.T, X)
     return out
 
 
-def log_sums(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
+def log_sums(scores: ComponentScores, X: np.ndarray, facts: RowFacts = NO_FACTS) -> np.ndarray:
     """(n,) log-sum-exp of every point's component scores."""
-    rows, arrays = as_rows(X), as_contiguous(scores)
+    rows, arrays = contiguous_rows(X), as_contiguous(scores)
     out = np.empty((1, len(rows)))
     kernel = _log_density_kernel(rows.dtype, arrays[-1].ndim + 1)
-    _fill(kernel, rows, [array[None] for array in arrays], work_per_row(arrays[-1]), out)
+    _fill(kernel, rows, facts, [array[None] for array in arrays], work_per_row(arrays[-1]), out)
     _set_impossible(out, X)
     return out[0]
 
 
-def responsibilities(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
+def responsibilities(scores: ComponentScores, X: np.ndarray, facts: RowFacts = NO_FACTS) -> np.ndarray:
     """(n, K) softmax of the scores; rows sum to one, or to zero where all scores are -inf."""
-    joint = log_joint(scores, X)
+    joint = log_joint(scores, X, facts)
     top = joint.max(1, keepdims=True)
     joint -= np.where(top == -np.inf, 0.0, top)
     np.exp(joint, out=joint)
@@ -96,10 +97,10 @@ def _flatten_draws(params: MixtureParams) -> MixtureParams:
     )
 
 
-def _log_density_into(flat: MixtureParams, X: np.ndarray, out: np.ndarray) -> None:
-    rows, arrays = as_rows(X), [flat.log_weight(), flat.means, flat.precision_chol]
+def _log_density_into(flat: MixtureParams, X: np.ndarray, facts: RowFacts, out: np.ndarray) -> None:
+    rows, arrays = contiguous_rows(X), [flat.log_weight(), flat.means, flat.precision_chol]
     work = len(flat.weights) * work_per_row(flat.precision_chol[0])
-    _fill(_log_density_kernel(rows.dtype, flat.precision_chol.ndim), rows, arrays, work, out)
+    _fill(_log_density_kernel(rows.dtype, flat.precision_chol.ndim), rows, facts, arrays, work, out)
 
 
 def _set_impossible(out: np.ndarray, X: np.ndarray) -> None:
@@ -109,11 +110,13 @@ def _set_impossible(out: np.ndarray, X: np.ndarray) -> None:
         out[is_nan & np.isfinite(X).all(1)] = -np.inf
 
 
-def _fill(kernel: Callable, rows: np.ndarray, arrays: list[np.ndarray], work: int, out: np.ndarray) -> None:
+def _fill(
+    kernel: Callable, rows: np.ndarray, facts: RowFacts, arrays: list[np.ndarray], work: int, out: np.ndarray
+) -> None:
     bounds = group_bounds(len(rows))
 
     def run(groups: tuple[int, int]) -> None:
-        kernel(rows, bounds[groups[0]], bounds[groups[1]], *arrays, out)
+        kernel(rows, facts, bounds[groups[0]], bounds[groups[1]], *arrays, out)
 
     run_in_threads(run, portions(len(bounds) - 1, len(rows) * work))
 
@@ -122,11 +125,11 @@ def _fill(kernel: Callable, rows: np.ndarray, arrays: list[np.ndarray], work: in
 def _log_density_kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
     inputs = [array_type(float, ndim) for ndim in (2, 3, factor_ndim)]
     rows, output = array_type(dtype, 2), array_type(float, 2, is_output=True)
-    return compiled(passes.log_density_rows, rows, types.int64, types.int64, *inputs, output)
+    return compiled(passes.log_density_rows, rows, FACTS_TYPE, types.int64, types.int64, *inputs, output)
 
 
 @cache
 def _log_joint_kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
     inputs = [array_type(float, ndim) for ndim in (1, 2, factor_ndim)]
     rows, output = array_type(dtype, 2), array_type(float, 2, is_output=True)
-    return compiled(passes.log_joint_rows, rows, types.int64, types.int64, *inputs, output)
+    return compiled(passes.log_joint_rows, rows, FACTS_TYPE, types.int64, types.int64, *inputs, output)

@@ -1,4 +1,6 @@
-"""The compiled sweep over rows, and the two passes that only score: what Python calls.
+"""The one routine by which every compiled pass reads a block of rows, and the passes that Python calls.
+
+    load -> score -> offset and restrict -> assign (softly, hard, or by chance) -> accumulate
 
 Triangular and diagonal factors share the code: Numba drops the branch on ``ndim`` that does not apply.
 """
@@ -9,54 +11,72 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.core.assignment import SOFT, harden_block, log_sum_block, soften_block
+from bayesgmm.core.assignment import (
+    HARD,
+    SOFT,
+    choose_block,
+    harden_block,
+    log_sum_block,
+    mark_block,
+    soften_block,
+)
 from bayesgmm.core.blocks import BLOCK, load_block, make_columns, make_rows, pack_factors, score_block
 from bayesgmm.core.compilation import inline, inner, jit
+from bayesgmm.core.facts import load_weights, restrict_block
 from bayesgmm.core.lanes import WIDTH, lanes, load, total, where_greater
 from bayesgmm.core.moments import accumulate_block, mirror
 from bayesgmm.core.wide import TILE, accumulate_wide, score_wide
 
 
+class Components(NamedTuple):
+    """The components' scores as a block needs them; the factors themselves, whose form decides, go beside it."""
+
+    log_weight: np.ndarray  # (K,)
+    means: np.ndarray  # (K, D)
+    packed: np.ndarray  # the factors, from `pack_factors`
+
+
+class Scores(NamedTuple):
+    """`ComponentScores` for compiled code."""
+
+    log_weight: np.ndarray  # (K,)
+    means: np.ndarray  # (K, D)
+    factors: np.ndarray  # (K, D, D) or (K, D)
+
+
+class Sums(NamedTuple):
+    """What a sweep adds up, for each of some groups of rows."""
+
+    values: np.ndarray  # (G,) weighted log-sums
+    counts: np.ndarray  # (G, K)
+    first: np.ndarray  # (G, K, D)
+    second: np.ndarray  # (G, K, D, D) or (G, K, D)
+
+
 class Room(NamedTuple):
-    """Work arrays for one block after the other."""
+    """Work arrays for one block after the other, and what `assign_block` leaves of a block."""
 
     block: np.ndarray
     workspace: np.ndarray
-    scores: np.ndarray
+    scores: np.ndarray  # responsibilities times weights, once they are assigned
     weights: np.ndarray
     log_sums: np.ndarray
+    chosen: np.ndarray  # labels, where they were drawn
+    chances: np.ndarray  # uniform numbers for that
 
 
-@jit
-def sweep_groups(
-    X, bounds, begin, end, log_weight, means, factors, assign, row_weights, offset, values, counts, first, second
-):
-    """Add the statistics of the rows bounds[g]:bounds[g + 1] to entry g - offset of the outputs, for g in begin:end.
-
-    `values` gets the weighted log-sums.  `row_weights` is empty or has n entries.
-    """
-    room, packed = make_room(factors), pack_factors(factors)
-    for g in range(begin, end):
-        values[g - offset] += sweep_blocks(
-            X, bounds[g], bounds[g + 1], log_weight, means, factors, packed, assign, row_weights, room,
-            counts[g - offset], first[g - offset], second[g - offset],
-        )  # fmt: skip
-
-
-@jit
-def sweep_rows(X, start, stop, log_weight, means, factors, assign, counts, first, second):
-    """Add the statistics of the rows start:stop to counts, first and second; return their log-sums."""
-    room, packed, no_weights = make_room(factors), pack_factors(factors), np.empty(0)
-    return sweep_blocks(
-        X, start, stop, log_weight, means, factors, packed, assign, no_weights, room, counts, first, second
-    )
+@inner
+def make_components(log_weight, means, factors):
+    return Components(log_weight, means, pack_factors(factors))
 
 
 @inner
 def make_room(factors):
     """Room for blocks of rows of weight one."""
     block, workspace = make_blocks(factors)
-    return Room(block, workspace, make_rows(len(factors)), np.ones(BLOCK), np.empty(BLOCK))
+    return Room(
+        block, workspace, make_rows(len(factors)), np.ones(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    )
 
 
 @inner
@@ -79,37 +99,86 @@ def load_and_score(X, start, stop, log_weight, means, factors, packed, block, wo
     return True
 
 
-@inline
-def accumulate(X, start, stop, is_whole, block, scores, means, workspace, counts, first, second):
-    """Add the moments of the rows start:stop."""
-    if second.ndim == 2:
-        if not is_whole:
-            accumulate_wide(X, start, stop, scores, means, block, counts, first, second)
-            return
-    accumulate_block(block, stop - start, scores, means, workspace, counts, first, second)
+@inner
+def score_rows(X, start, stop, components, factors, facts, room):
+    """Scores of the rows start:stop, with what is known of each; whether the room holds all of their columns."""
+    is_whole = load_and_score(
+        X, start, stop, components.log_weight, components.means, factors, components.packed, room.block,
+        room.workspace, room.scores,
+    )  # fmt: skip
+    restrict_block(facts, start, stop, room.scores)
+    return is_whole
 
 
 @inner
-def sweep_blocks(X, begin, end, log_weight, means, factors, packed, assign, row_weights, room, counts, first, second):
+def assign_rows(X, start, stop, components, factors, facts, assign, room):
+    """Score the rows start:stop and assign them; whether the room holds all of their columns.
+
+    Its scores become the responsibilities, times the rows' weights; where labels are drawn, which takes
+    ``room.chances``, they are in ``room.chosen``, and the scores of no use.
+    """
+    is_whole = score_rows(X, start, stop, components, factors, facts, room)
+    m = stop - start
+    load_weights(facts, start, stop, room.weights)
+    if assign == SOFT:
+        soften_block(room.scores, m, room.weights, room.log_sums)
+    elif assign == HARD:
+        harden_block(room.scores, m, room.weights, room.log_sums)
+    else:
+        log_sum_block(room.scores, m, room.log_sums, room.chosen)
+        choose_block(room.scores, m, room.chances, room.chosen)
+    return is_whole
+
+
+@jit
+def sweep_groups(X, facts, chances, bounds, begin, end, offset, scores, assign, sums):
+    """Add the statistics of the rows bounds[g]:bounds[g + 1] to entry g - offset of the sums, for g in begin:end.
+
+    `chances` has a uniform number for each row where labels are drawn, and is empty elsewhere.
+    """
+    room, components = make_room(scores.factors), make_components(*scores)
+    for g in range(begin, end):
+        sums.values[g - offset] += sweep_blocks(
+            X, facts, chances, bounds[g], bounds[g + 1], components, scores.factors, assign, room,
+            sums.counts[g - offset], sums.first[g - offset], sums.second[g - offset],
+        )  # fmt: skip
+
+
+@jit
+def sweep_rows(X, facts, start, stop, log_weight, means, factors, assign, counts, first, second):
+    """Add the statistics of the rows start:stop to counts, first and second; return their log-sums."""
+    room, components = make_room(factors), make_components(log_weight, means, factors)
+    return sweep_blocks(X, facts, np.empty(0), start, stop, components, factors, assign, room, counts, first, second)
+
+
+@inner
+def sweep_blocks(X, facts, chances, begin, end, components, factors, assign, room, counts, first, second):
     """Add the statistics of the rows begin:end; return their weighted log-sums."""
-    block, workspace, scores, weights, log_sums = room
     value = 0.0
     for start in range(begin, end, BLOCK):
         stop = min(start + BLOCK, end)
         m = stop - start
-        if len(row_weights) > 0:
+        if len(chances) > 0:
             for i in range(m):
-                weights[i] = row_weights[start + i]
-        is_whole = load_and_score(X, start, stop, log_weight, means, factors, packed, block, workspace, scores)
-        if assign == SOFT:
-            soften_block(scores, m, weights, log_sums)
-        else:
-            harden_block(scores, m, weights, log_sums)
-        value += weighted_total(m, weights, log_sums)
-        accumulate(X, start, stop, is_whole, block, scores, means, workspace, counts, first, second)
+                room.chances[i] = chances[start + i]
+        is_whole = assign_rows(X, start, stop, components, factors, facts, assign, room)
+        if len(chances) > 0:
+            mark_block(room.scores, m, room.weights, room.chosen)
+        value += weighted_total(m, room.weights, room.log_sums)
+        accumulate(X, start, stop, is_whole, room, components.means, counts, first, second)
     if second.ndim == 3:
         mirror(second)
     return value
+
+
+@inline
+def accumulate(X, start, stop, is_whole, room, means, counts, first, second):
+    """Add the moments of the rows start:stop."""
+    if second.ndim == 2:
+        if not is_whole:
+            accumulate_wide(X, start, stop, room.scores, means, room.block, counts, first, second)
+            return
+    accumulate_block(room.block, stop - start, room.scores, means, room.workspace, counts, first, second)
 
 
 @inner
@@ -125,7 +194,7 @@ def weighted_total(m, weights, log_sums):
 
 
 @jit
-def log_density_rows(X, start, stop, log_weight, means, factors, out):
+def log_density_rows(X, facts, start, stop, log_weight, means, factors, out):
     """out[s, start:stop] = log density of the rows under draw s of the parameters."""
     n_draws, n_components, n_features = means.shape
     (block, workspace), scores = make_blocks(factors[0]), make_rows(n_components)
@@ -135,7 +204,7 @@ def log_density_rows(X, start, stop, log_weight, means, factors, out):
         m = end - begin
         is_whole = factors.ndim == 4 or n_features <= TILE
         if is_whole:
-            load_block(X, begin, end, block)
+            load_block(X, begin, end, block)  # once for all draws
         for s in range(n_draws):
             packed = pack_factors(factors[s])
             if is_whole:
@@ -143,19 +212,19 @@ def log_density_rows(X, start, stop, log_weight, means, factors, out):
             if factors.ndim == 3:
                 if not is_whole:
                     score_wide(X, begin, end, log_weight[s], means[s], factors[s], block, scores)
+            restrict_block(facts, begin, end, scores)
             log_sum_block(scores, m, log_sums, totals)
             for i in range(m):
                 out[s, begin + i] = log_sums[i]
 
 
 @jit
-def log_joint_rows(X, start, stop, log_weight, means, factors, out):
+def log_joint_rows(X, facts, start, stop, log_weight, means, factors, out):
     """out[start:stop, k] = score of the rows by component k."""
-    n_components = len(means)
-    (block, workspace), scores, packed = make_blocks(factors), make_rows(n_components), pack_factors(factors)
+    room, components = make_room(factors), make_components(log_weight, means, factors)
     for begin in range(start, stop, BLOCK):
         end = min(begin + BLOCK, stop)
-        load_and_score(X, begin, end, log_weight, means, factors, packed, block, workspace, scores)
+        score_rows(X, begin, end, components, factors, facts, room)
         for i in range(end - begin):
-            for k in range(n_components):
-                out[begin + i, k] = scores[k, i]
+            for k in range(len(means)):
+                out[begin + i, k] = room.scores[k, i]

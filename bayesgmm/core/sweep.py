@@ -18,7 +18,8 @@ from numba import types
 
 from bayesgmm.core import assignment, passes
 from bayesgmm.core.blocks import BLOCK
-from bayesgmm.core.compilation import array_type, compiled
+from bayesgmm.core.compilation import array_type, compiled, tuple_type
+from bayesgmm.core.facts import FACTS_TYPE, NO_FACTS, RowFacts
 from bayesgmm.core.merging import summed
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
@@ -26,7 +27,7 @@ from bayesgmm.core.threads import n_threads
 
 GROUPS = 64
 SERIAL_WORK = 500_000  # multiply-adds, some 0.1 ms: below this, waking another thread costs more than it saves
-NO_WEIGHTS = np.empty(0)
+NO_CHANCES = np.empty(0)
 
 
 class Assign(Enum):
@@ -34,13 +35,15 @@ class Assign(Enum):
 
     SOFT = assignment.SOFT
     HARD = assignment.HARD
+    SAMPLED = assignment.SAMPLED
 
 
 def sweep(
     X: np.ndarray,
     scores: ComponentScores,
     assign: Assign = Assign.SOFT,
-    row_weights: np.ndarray | None = None,
+    facts: RowFacts = NO_FACTS,
+    rng: np.random.Generator | None = None,
 ) -> SufficientStatistics:
     """Score every point, assign it, and add up the moments of the assigned points.
 
@@ -51,36 +54,40 @@ def sweep(
     scores : ComponentScores
         Moments are centred at its means and have the form (triangular or diagonal) of its factors.
     assign : Assign
-    row_weights : (n,) array, optional
-        A weight of 2 counts as the row twice.
+    facts : RowFacts
+        Weights, classes and offsets of the rows.
+    rng : Generator, optional
+        Where labels are drawn: one uniform number a row.
 
     Returns
     -------
     SufficientStatistics
         A row whose scores are all -inf belongs to no component, and makes the log likelihood -inf.
     """
-    rows, (log_weight, means, factors) = as_rows(X), as_contiguous(scores)
-    weights = NO_WEIGHTS if row_weights is None else np.ascontiguousarray(row_weights, float)
+    assert (assign is Assign.SAMPLED) == (rng is not None)
+    rows, (log_weight, means, factors) = contiguous_rows(X), as_contiguous(scores)
+    inputs, chances = passes.Scores(log_weight, means, factors), NO_CHANCES if rng is None else rng.random(len(rows))
     sweep_groups = _kernel(rows.dtype, factors.ndim)
     bounds = group_bounds(len(rows))
 
     def add(begin: int, end: int, offset: int, outputs: list[np.ndarray]) -> None:
-        sweep_groups(rows, bounds, begin, end, log_weight, means, factors, assign.value, weights, offset, *outputs)
+        sums = passes.Sums(*outputs)
+        sweep_groups(rows, facts, chances, bounds, begin, end, offset, inputs, assign.value, sums)
 
     shapes = [(), log_weight.shape, means.shape, factors.shape]
     value, counts, first, second = summed(add, portions(len(bounds) - 1, len(rows) * work_per_row(factors)), shapes)
-    n_obs = float(len(rows)) if row_weights is None else float(weights.sum())
+    n_obs = float(facts.weights.sum()) if len(facts.weights) else float(len(rows))
     return SufficientStatistics(float(value), counts, first, second, scores.means, n_obs)
 
 
-def as_rows(X: np.ndarray) -> np.ndarray:
+def contiguous_rows(X: np.ndarray) -> np.ndarray:
     """X as the kernels read it: C-contiguous, float32 or float64."""
     return np.ascontiguousarray(X, np.float32 if X.dtype == np.float32 else np.float64)
 
 
 def as_contiguous(scores: ComponentScores) -> list[np.ndarray]:
     """The arrays of `scores` as the kernels read them."""
-    return [np.ascontiguousarray(a, float) for a in (scores.log_weight, scores.means, scores.precision_chol)]
+    return [np.require(a, float, "CW") for a in (scores.log_weight, scores.means, scores.precision_chol)]
 
 
 @lru_cache(maxsize=64)
@@ -107,8 +114,9 @@ def work_per_row(factors: np.ndarray) -> int:
 @cache
 def _kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
     vector, index, integer = array_type(float, 1), array_type(np.int64, 1), types.int64
+    scores = tuple_type(passes.Scores, *(array_type(float, ndim) for ndim in (1, 2, factor_ndim)))
+    sums = tuple_type(passes.Sums, *(array_type(float, ndim) for ndim in (1, 2, 3, factor_ndim + 1)))
     return compiled(
-        passes.sweep_groups, array_type(dtype, 2), index, integer, integer,
-        vector, array_type(float, 2), array_type(float, factor_ndim), integer, vector, integer,
-        *(array_type(float, ndim, is_output=True) for ndim in (1, 2, 3, factor_ndim + 1)),
+        passes.sweep_groups, array_type(dtype, 2), FACTS_TYPE, vector, index, integer, integer, integer, scores,
+        integer, sums,
     )  # fmt: skip

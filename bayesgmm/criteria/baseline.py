@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesgmm.core.density import log_joint
-from bayesgmm.core.kmeans import kmeans, whitened_distances
 from bayesgmm.criteria.score import Score
+from bayesgmm.rows import Rows
+from bayesgmm.rows.kmeans import kmeans, whitened_distances
 
 N_STARTS = 20
 MOST_AS_MATRIX = 100  # columns
@@ -44,7 +45,7 @@ def kmeans_baseline(X: np.ndarray, n_components: int, rng: np.random.Generator) 
         whitening = np.diag(whitening)
     best = (np.inf, X[:n_components], np.zeros(len(X), int))
     for _ in range(N_STARTS):
-        centers = kmeans(X, whitening, n_components, rng)
+        centers = kmeans(Rows(X, ()), whitening, n_components, rng)
         squared = -2.0 * log_joint(whitened_distances(centers, whitening), X)
         best = min(best, (float(squared.min(1).sum()), centers, squared.argmin(1)), key=lambda start: start[0])
     inertia, centers, partition = best

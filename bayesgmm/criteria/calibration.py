@@ -159,7 +159,7 @@ def loo_pit(fit: Fit, rows: np.ndarray | None = None) -> LooPit:
     Gelfand, Dey and Chang (1992), in Bayesian Statistics 4, 147-167.  Säilynoja, Bürkner and Vehtari (2022), Statistics
     and Computing 32, 32, doi:10.1007/s11222-022-10090-6: the bands of `plot_loo_pit`.
     """
-    X = _data(fit) if rows is None else _data(fit)[_checked_rows(rows, fit.n_obs)]
+    X = _data(fit) if rows is None else _data(fit)[_checked_rows(rows, len(fit.points))]
     if fit.kind == "point":
         raise NotApplicableError("LOO-PIT needs draws of a posterior, and a point estimate has none.")
     draws = fit.estimate.draws()
@@ -239,7 +239,7 @@ def _data(fit: Fit) -> np.ndarray:
         _ = fit.params  # raises with the reason of the failure
     if fit.X is None:
         raise NotApplicableError("this fit was saved without its data, which its predictions are held against.")
-    return np.asarray(fit.X, float)
+    return np.asarray(fit.points, float)
 
 
 def _views(

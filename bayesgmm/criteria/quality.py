@@ -204,4 +204,4 @@ def _points(fit: Fit, X: ArrayLike | None) -> np.ndarray:
         return matching_columns(X, fit.feature_names)
     if fit.X is None:
         raise NotApplicableError("this fit is without its data: pass X= to see its clustering.")
-    return fit.X
+    return fit.points

@@ -85,6 +85,11 @@ def data_hash(values: np.ndarray) -> str:
     return digest.hexdigest()
 
 
+def hash_of(digest: str, *arrays: np.ndarray) -> str:
+    """SHA-256 (hex) of a digest and further arrays."""
+    return hashlib.sha256("".join([digest, *map(data_hash, arrays)]).encode()).hexdigest()
+
+
 def _read(X: Any) -> tuple[np.ndarray, tuple[str, ...], bool]:
     frame = as_frame(X)
     if frame is not None:

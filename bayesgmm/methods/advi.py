@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.approximation import (
     Weighing,
@@ -23,6 +22,7 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.approximation import ApproximateDraws, ApproximationDiagnostics
 from bayesgmm.result.method import MethodResult, Progress
+from bayesgmm.rows import Rows
 
 ADVI_KINDS = ("mean-field", "full-rank")
 START_DRAWS = 500
@@ -88,7 +88,7 @@ class ADVI:
     def run(
         self,
         model: GaussianMixture | DirichletProcessMixture,
-        data: DataMatrix,
+        data: Rows,
         rng: np.random.Generator,
         progress: Progress,
     ) -> MethodResult:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.vb import VB
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
@@ -19,6 +18,7 @@ from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.estimates import NoEstimate, VariationalPosterior
 from bayesgmm.result.method import MethodResult, silent
 from bayesgmm.result.status import Outcome, Status
+from bayesgmm.rows import Rows
 
 MIN_MASS = 1e-12  # a weight that underflows to 0 has no unconstrained coordinate
 
@@ -69,7 +69,7 @@ def check_counts(options: Any, **lowest: int) -> None:
 
 
 def variational_start(
-    model: GaussianMixture | DirichletProcessMixture, data: DataMatrix, n_init: int, rng: np.random.Generator
+    model: GaussianMixture | DirichletProcessMixture, data: Rows, n_init: int, rng: np.random.Generator
 ) -> ConjugateMixture:
     """The conjugate variational posterior with the best evidence bound of `n_init` starts."""
     found = VB(n_init=n_init, moves=0).run(model, data, rng, silent)

@@ -69,7 +69,7 @@ def _mode_of(landscape: Landscape, draws: MixtureParams, best: float, looks: int
 def _stays(landscape: Landscape, best: Optimum, starts: ChainStarts) -> bool:
     """Whether a chain that starts in the best mode still visits it in its second half."""
     rng = np.random.default_rng(0)  # a probe of its own, the same in every run on these data
-    thin = min(PROBE_THIN, max(1, PROBE_ROWS // len(landscape.X)))
+    thin = min(PROBE_THIN, max(1, PROBE_ROWS // len(landscape.data)))
     first = starts.draw(best, rng)
     probe = GibbsChain.of(landscape.model, landscape.data, rng, first, PROBE_DRAWS, 0, thin, PROBE_CROSSING)
     if run_chains([probe], silent) is Ending.INTERRUPTED:

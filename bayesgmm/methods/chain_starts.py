@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import softmax
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import DataMatrix
 from bayesgmm.methods.search import MODE_NATS, Landscape, Optimum
 from bayesgmm.models import Model
+from bayesgmm.rows import Rows
 
 FURTHER = 12  # searches that are added where fewer than `AGREED` of them found the best mode
 AGREED = 0.75
@@ -43,7 +43,7 @@ class ChainStarts:
 
     @classmethod
     def find(
-        cls, model: Model, data: DataMatrix, generators: Sequence[np.random.Generator], further: np.random.Generator
+        cls, model: Model, data: Rows, generators: Sequence[np.random.Generator], further: np.random.Generator
     ) -> ChainStarts | None:
         """Search once with each generator, and with children of `further`; None where every start failed."""
         landscape = Landscape(model, data)
@@ -86,14 +86,14 @@ class ChainSearches:
     Parameters
     ----------
     model : Model
-    data : DataMatrix
+    data : Rows
     generators : sequence of Generator
         One for each chain.  Searches take children of theirs, the same ones in every run from one seed.
     can_move : bool
         Whether chains move between modes: they are then in proportion to the evidence, else one after the other.
     """
 
-    def __init__(self, model: Model, data: DataMatrix, generators: Sequence[np.random.Generator], can_move: bool):
+    def __init__(self, model: Model, data: Rows, generators: Sequence[np.random.Generator], can_move: bool):
         self.model, self.data, self.can_move = model, data, can_move
         self._own = [generator.spawn(1)[0] for generator in generators]
         self._common = generators[0].spawn(1)[0]

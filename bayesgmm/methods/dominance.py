@@ -44,14 +44,14 @@ def is_by_chance(whitened_variance: float, n_points: float, n_features: int) -> 
     return bool(whitened_variance < NARROW and n_points <= n_features + FEW)
 
 
-def gain_by_collapse(flags: tuple[Flag, ...]) -> float:
+def gain_by_collapse(flags: tuple[Flag, ...], row_weight: float) -> float:
     """What suspicious components add to a log likelihood at most by being narrow; without a bound where points are few.
 
     A few points that happen to lie together are no group, however well they do as one.
     """
     if any(flag.n_points <= len(flag.direction) + FEW for flag in flags):
         return np.inf
-    return float(sum(COLLAPSE * len(flag.direction) * flag.n_points for flag in flags))
+    return float(sum(COLLAPSE * len(flag.direction) * flag.n_points * row_weight for flag in flags))
 
 
 def floor_remark(
@@ -63,7 +63,7 @@ def floor_remark(
         a, k = np.array(flag.direction), flag.component
         if flag.whitened_variance > 1.001 * floor or flag.n_points <= n_features + FEW:
             continue
-        own = _along(scatter[k], a) / flag.n_points
+        own = _along(scatter[k], a) / stats.counts[k]
         held = flag.whitened_variance * _whole(whitening, a)
         if not 0.0 <= own < 0.999 * held:
             continue

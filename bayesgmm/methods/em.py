@@ -12,7 +12,6 @@ from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.maximise import maximise
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.chart import Chart
@@ -28,6 +27,7 @@ from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result.diagnostics import Flag
 from bayesgmm.result.estimates import PointEstimate
 from bayesgmm.result.method import MethodResult, Progress
+from bayesgmm.rows import Rows
 
 LOWEST_FLOOR = 1e-12  # below, rounding decides whether a covariance has an inverse
 
@@ -90,13 +90,11 @@ class EM:
                 f"floor={self.floor!r} must be a number from {LOWEST_FLOOR:g} to below 1 (the data's own variance)."
             )
 
-    def run(
-        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
-    ) -> MethodResult:
+    def run(self, model: GaussianMixture, data: Rows, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Climb from every start and return the best."""
         whitening = strict_whitening(model, data)
         floor = max(self.floor, resolvable(whitening))
-        readout = MaximumLikelihood(model.covariance, whitening, floor)
+        readout = MaximumLikelihood(model.covariance, whitening, floor, data.mean_weight)
 
         def begin(stats: SufficientStatistics) -> MixtureParams:
             return first_parameters(stats, model.covariance, whitening, floor)
@@ -133,9 +131,7 @@ class MAP:
     def __post_init__(self):
         check_options(self)
 
-    def run(
-        self, model: GaussianMixture, data: DataMatrix, rng: np.random.Generator, progress: Progress
-    ) -> MethodResult:
+    def run(self, model: GaussianMixture, data: Rows, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Climb from every start and return the best."""
         prior = model.conjugate()
         prior.weights.mode()  # says at once where there is none
@@ -158,6 +154,7 @@ class MaximumLikelihood:
     structure: CovarianceStructure
     whitening: np.ndarray
     floor: float
+    row_weight: float = 1.0  # of a row on average: how many points lie together is a question of rows
 
     def admit(self, start: MixtureParams) -> MixtureParams:
         """The start, widened to the floor where it is narrower, so that no step goes down."""
@@ -197,7 +194,7 @@ class MaximumLikelihood:
         variances, directions = self.structure.narrowest(state.precision_chol, self.whitening)
         flags = []
         needed = self.structure.too_few_points(state.n_features)
-        for k, n_points in enumerate(stats.counts):
+        for k, n_points in enumerate(stats.counts / self.row_weight):
             at_floor = variances[k] <= 1.001 * self.floor  # clipped eigenvalues come back with rounding
             is_narrow = is_by_chance(variances[k], n_points, state.n_features)
             if at_floor or is_narrow or n_points <= needed:
@@ -267,22 +264,22 @@ def climb_to_point(
     begin: Callable[[SufficientStatistics], MixtureParams],
     whitening: np.ndarray,
     model: GaussianMixture,
-    data: DataMatrix,
+    data: Rows,
     rng: np.random.Generator,
     progress: Progress,
 ) -> MethodResult:
     """Climb from given or made starts; `begin` turns hard statistics into well-posed parameters."""
     stopping = Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
-    polish: Polish = OffSaddles(data.values, readout, stopping)
+    polish: Polish = OffSaddles(data, readout, stopping)
     if isinstance(options.init, MixtureParams):
         given = readout.admit(check_given(options.init, model, data.values.shape[1]))
-        best, status, diagnostics = climb_all(data.values, readout, iter([given]), 1, stopping, progress, polish)
+        best, status, diagnostics = climb_all(data, readout, iter([given]), 1, stopping, progress, polish)
     else:
-        made = starts(data.values, model.covariance, whitening, model.n_components, options.init, rng)
-        begun = (readout.admit(begin(stats)) for stats in made)
-        polish = in_turn(Moves(data.values, readout, whitening, stopping, options.moves, rng), polish)
+        made = starts(data, model.covariance, whitening, model.n_components, options.init, rng)
+        begun = (readout.admit(begin(stats.scaled(1.0 / data.mean_weight))) for stats in made)
+        polish = in_turn(Moves(data, readout, whitening, stopping, options.moves, rng), polish)
         n_starts = options.n_init if model.n_components > 1 else 1  # one component has one optimum
-        best, status, diagnostics = climb_all(data.values, readout, begun, n_starts, stopping, progress, polish)
+        best, status, diagnostics = climb_all(data, readout, begun, n_starts, stopping, progress, polish)
     likelihood, status = best.stats.log_likelihood, status.noting(readout.remark(best.state, best.stats))
     return MethodResult(PointEstimate(best.state, likelihood), status, diagnostics, best.history)
 

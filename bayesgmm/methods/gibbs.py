@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.best_mode import against_best_mode
 from bayesgmm.methods.chain_starts import ChainSearches
@@ -46,6 +45,7 @@ from bayesgmm.result.diagnostics import SamplerDiagnostics
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import MethodResult, Progress
+from bayesgmm.rows import Rows
 
 MAX_THIN = 100
 ROWS_PER_DRAW = 20_000
@@ -116,6 +116,8 @@ class Gibbs:
     priors: ClassVar = COMPONENTS_PRIORS
     has_separate_chains: ClassVar = True
 
+    needs_whole_weights: ClassVar[bool] = True
+
     draws: int | None = None
     tune: int = 500
     chains: int = 4
@@ -150,12 +152,13 @@ class Gibbs:
     def run(
         self,
         model: Model,
-        data: DataMatrix,
+        data: Rows,
         rng: np.random.Generator,
         progress: Progress,
         checkpoint: Checkpoint | None = None,
     ) -> MethodResult:
-        """Sample, and judge the draws."""
+        """Sample, and judge the draws; a row of weight w is w points, with a label each."""
+        data = data.copies()
         generators = rng.spawn(self.chains)
         searches = ChainSearches(model, data, generators, can_move=True)
         if self.draws is None:
@@ -167,9 +170,9 @@ class Gibbs:
         draws = draws_of(model, data, [chains[c] for c in kept], slice(length))
         return even_if_interrupted(lambda: self._fixed_result(searches, draws, is_interrupted))
 
-    def extend(self, fit: Fit, draws: int | None, data: DataMatrix, progress: Progress) -> MethodResult:
+    def extend(self, fit: Fit, draws: int | None, data: Rows, progress: Progress) -> MethodResult:
         """Go on with every chain: the draws are those that one longer run would have made."""
-        old = fit.estimate
+        old, data = fit.estimate, data.copies()
         assert isinstance(old, Draws) and isinstance(fit.diagnostics, SamplerDiagnostics)
         generators = np.random.default_rng(fit.seed).spawn(self.chains)  # those of the run that began the chains
         searches = ChainSearches(fit.model, data, generators, can_move=True)
@@ -305,7 +308,7 @@ class Gibbs:
 
         return even_if_interrupted(result)
 
-    def _budget(self, model: Model, data: DataMatrix) -> int:
+    def _budget(self, model: Model, data: Rows) -> int:
         """Sweeps of each chain after which a run until it is enough ends."""
         default = default_budget(self.chains, data.values.shape, model.n_components)
         if self.max_sweeps is not None:
@@ -316,10 +319,10 @@ class Gibbs:
         """The fixed run as which a checkpoint keeps a part of a run until it is enough."""
         return replace(self, draws=room, tune=0, max_sweeps=None, max_seconds=None)
 
-    def _plan(self, data: DataMatrix, draws: int, tune: int) -> tuple[int, int, int, float]:
+    def _plan(self, data: Rows, draws: int, tune: int) -> tuple[int, int, int, float]:
         return draws, tune, self._sweeps(data), self.crossing
 
-    def _sweeps(self, data: DataMatrix) -> int:
+    def _sweeps(self, data: Rows) -> int:
         """Sweeps per draw of a fixed run."""
         return min(MAX_THIN, max(1, ROWS_PER_DRAW // len(data.values))) if self.thin is None else self.thin
 
@@ -340,7 +343,7 @@ class Gibbs:
         return MethodResult(draws, status, found, np.empty(0))
 
 
-def _history(fit: Fit, data: DataMatrix) -> tuple[int, int]:
+def _history(fit: Fit, data: Rows) -> tuple[int, int]:
     """Sweeps per draw of a fit, and those before its draws; a fixed run's options know them, of older files too."""
     method, found = fit.method, fit.diagnostics
     assert isinstance(method, Gibbs) and isinstance(found, SamplerDiagnostics)

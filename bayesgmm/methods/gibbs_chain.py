@@ -14,7 +14,6 @@ from bayesgmm.core.independent import Independent
 from bayesgmm.core.mixing import DIRICHLET, STICKS, TELESCOPE, Mixing
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.core.telescope import telescope_tables
-from bayesgmm.data import DataMatrix
 from bayesgmm.models import DirichletProcessMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.independent import HierarchicalScale, IndependentNormalInverseWishart
@@ -23,6 +22,7 @@ from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.result.checkpoint import EVERY, Checkpoint
 from bayesgmm.result.estimates import ChainState
 from bayesgmm.result.generators import generator_from
+from bayesgmm.rows import Rows
 
 
 class GibbsChain:
@@ -31,7 +31,7 @@ class GibbsChain:
     def __init__(
         self,
         rng: np.random.Generator,
-        X: np.ndarray,
+        rows: Rows,
         prior: ConjugateMixture,
         first: MixtureParams,
         draws: int,
@@ -42,14 +42,14 @@ class GibbsChain:
         independent: Independent | None = None,
     ):
         self.mixing = _mixing(DIRICHLET) if mixing is None else mixing
-        self.rng, self.X, self.prior, self.independent = rng, X, compiled_prior(prior), independent
+        self.rng, self.rows, self.prior, self.independent = rng, rows, compiled_prior(prior), independent
         self.tune, self.thin, self.crossing_rate = tune, thin, crossing_rate
         self.done, self.total = 0, tune + draws
         arrays = (first.weights, first.log_weight(), first.means, first.precision_chol)
         weights, log_weight, means, factors = (np.array(v, order="C") for v in arrays)
         self.params = Parameters(weights, log_weight, means, factors)
         self.params.log_weight[:] += 0.5 * first.n_features * LOG_2PI
-        self.labels = np.zeros(len(X), np.int64)
+        self.labels = np.zeros(len(rows), np.int64)
         shapes = (first.weights.shape, first.means.shape, first.precision_chol.shape, (), (), ())
         weights, means, factors, log_likelihood, state, log_scale = (np.empty((draws, *shape)) for shape in shapes)
         n_occupied = np.empty(draws, np.int64)
@@ -57,15 +57,13 @@ class GibbsChain:
         self.counters = np.zeros((crossing.N_KINDS, 2), np.int64)
 
     @classmethod
-    def of(
-        cls, model: Model, data: DataMatrix, rng: np.random.Generator, first: MixtureParams, *plan: Any
-    ) -> GibbsChain:
+    def of(cls, model: Model, data: Rows, rng: np.random.Generator, first: MixtureParams, *plan: Any) -> GibbsChain:
         """A chain for a model, with the plan: draws, tune, thin and the rate of crossing moves."""
         mixing = mixing_of(model, len(data.values))
-        return cls(rng, data.values, model.conjugate(), first, *plan, mixing=mixing, independent=independent_of(model))
+        return cls(rng, data, model.conjugate(), first, *plan, mixing=mixing, independent=independent_of(model))
 
     @classmethod
-    def resumed(cls, model: Model, data: DataMatrix, state: ChainState, *plan: Any) -> GibbsChain:
+    def resumed(cls, model: Model, data: Rows, state: ChainState, *plan: Any) -> GibbsChain:
         """A chain that goes on where another one of the same model and data was."""
         generator = generator_from(state.generator)
         one = cls.of(model, data, generator, model.conjugate().sample(np.random.default_rng(0), 1)[0], *plan)
@@ -108,8 +106,8 @@ class GibbsChain:
         end = min(begin + steps, self.tune if is_tuning else self.total - self.tune)
         trace = chain.Trace(*(v[:0] for v in self.trace)) if is_tuning else self.trace
         chain.run(
-            self.rng, self.X, self.prior, self.independent, self.mixing, self.params, self.labels, trace, begin, end,
-            self.thin, self.crossing_rate, self.counters,
+            self.rng, self.rows.values, self.rows.facts, self.prior, self.independent, self.mixing, self.params,
+            self.labels, trace, begin, end, self.thin, self.crossing_rate, self.counters,
         )  # fmt: skip
         self.done += end - begin
 

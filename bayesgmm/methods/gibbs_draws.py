@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 
 from bayesgmm.core.params import LOG_2PI, MixtureParams
-from bayesgmm.data import DataMatrix
 from bayesgmm.methods.gibbs_chain import GibbsChain
 from bayesgmm.models import DirichletProcessMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.independent import HierarchicalScale
 from bayesgmm.result.diagnostics import RARE, SamplerDiagnostics, diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws
+from bayesgmm.rows import Rows
 
 STATES = ("state", "log_scale")  # of a trace
 COUNTS = ("n_occupied", "n_components")
 
 
-def diagnosed(data: DataMatrix, draws: Draws, thin: int, dropped: int) -> SamplerDiagnostics | None:
+def diagnosed(data: Rows, draws: Draws, thin: int, dropped: int) -> SamplerDiagnostics | None:
     """None where a draw was not finite."""
     stats = draws.sample_stats
     if not np.isfinite(stats["log_likelihood"]).all():
@@ -29,13 +29,13 @@ def diagnosed(data: DataMatrix, draws: Draws, thin: int, dropped: int) -> Sample
     return replace(diagnose(quantities, 0, 0, counts), thin=thin, dropped=dropped)
 
 
-def bytes_per_draw(model: Model, data: DataMatrix) -> int:
+def bytes_per_draw(model: Model, data: Rows) -> int:
     """What one kept draw takes in memory."""
     n_features = data.values.shape[1]
     return 8 * model.n_components * (1 + n_features + n_features ** (1 if model.covariance.is_diagonal else 2))
 
 
-def trace_of(draws: Draws, params: MixtureParams, c: int, data: DataMatrix) -> dict[str, np.ndarray]:
+def trace_of(draws: Draws, params: MixtureParams, c: int, data: Rows) -> dict[str, np.ndarray]:
     """The draws of one chain as its trace has them."""
     stats = {name: values[c] for name, values in draws.sample_stats.items()}
     state = stats.get("concentration", stats.get("n_components"))
@@ -47,7 +47,7 @@ def trace_of(draws: Draws, params: MixtureParams, c: int, data: DataMatrix) -> d
     return {name: values for name, values in found.items() if values is not None}
 
 
-def draws_of(model: Model, data: DataMatrix, chains: Sequence[GibbsChain], kept: slice) -> Draws:
+def draws_of(model: Model, data: Rows, chains: Sequence[GibbsChain], kept: slice) -> Draws:
     """Those kept draws of each chain."""
     traces = [one.trace for one in chains]
     params = MixtureParams.trusted(*(np.stack([trace[i][kept] for trace in traces]) for i in range(3)))

@@ -24,6 +24,7 @@ from bayesgmm.result.method import MethodResult, Progress
 from bayesgmm.result.occupancy import with_remarks
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
+from bayesgmm.rows import Rows
 
 STATS = ("diverging", "energy", "tree_depth", "n_occupied", "concentration", "n_components")
 CHECKED_DRAWS = 50
@@ -160,7 +161,7 @@ def _model(model: Model | None, scatter: Scatter, shape: tuple[int, ...], data: 
                 "variable that holds them as the model has them, or the model that they were drawn from."
             )
         scatter = found
-    return model.resolve(data), scatter
+    return model.resolve(Rows.of(data)), scatter
 
 
 def _stats(dt: Any, model: Model, params: MixtureParams) -> dict[str, np.ndarray]:

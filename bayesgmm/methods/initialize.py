@@ -11,21 +11,21 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.kmeans import kmeans, kmeans_plus_plus, whitened_distances
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.sweep import Assign, sweep
-from bayesgmm.data import DataMatrix
+from bayesgmm.core.sweep import Assign
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.portfolio import Ground, Kind, Parts, in_turn
 from bayesgmm.models import Model, check_rows, check_spread, moments_of
+from bayesgmm.rows import Rows
+from bayesgmm.rows.kmeans import kmeans, kmeans_plus_plus, whitened_distances
 
 BLOCK_ROWS = 4096  # that are compared with the points chosen so far at a time
 
-Centers = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], np.ndarray]
+Centers = Callable[[Rows, np.ndarray, int, np.random.Generator], np.ndarray]
 
 
-def strict_whitening(model: Model, data: DataMatrix) -> np.ndarray:
+def strict_whitening(model: Model, data: Rows) -> np.ndarray:
     """As `models.whitening_of`, but a singular spread is an error: maximum likelihood has no prior to lean on."""
     check_rows(model.covariance, data)
     _, spread = moments_of(data, model.covariance.is_diagonal)
@@ -34,7 +34,7 @@ def strict_whitening(model: Model, data: DataMatrix) -> np.ndarray:
 
 
 def start(
-    X: np.ndarray,
+    rows: Rows,
     structure: CovarianceStructure,
     whitening: np.ndarray,
     n_components: int,
@@ -42,11 +42,11 @@ def start(
     rng: np.random.Generator,
 ) -> SufficientStatistics:
     """Statistics of one start; a truncation may exceed the points, and leaves components empty."""
-    return next(starts(X, structure, whitening, n_components, init, rng))
+    return next(starts(rows, structure, whitening, n_components, init, rng))
 
 
 def starts(
-    X: np.ndarray,
+    rows: Rows,
     structure: CovarianceStructure,
     whitening: np.ndarray,
     n_components: int,
@@ -54,7 +54,7 @@ def starts(
     rng: np.random.Generator,
 ) -> Iterator[SufficientStatistics]:
     """Statistics of one start after the other, without end; those of a portfolio differ in kind."""
-    return in_turn(KINDS[init], Ground(X, structure, whitening, n_components), rng)
+    return in_turn(KINDS[init], Ground(rows, structure, whitening, n_components), rng)
 
 
 def check_init(init: str | MixtureParams) -> None:
@@ -87,9 +87,9 @@ def check_given(init: MixtureParams, model: Model, n_features: int) -> MixturePa
     return MixtureParams.trusted(init.weights, init.means, expanded)
 
 
-def _random(X: np.ndarray, whitening: np.ndarray, n_components: int, rng: np.random.Generator) -> np.ndarray:
+def _random(rows: Rows, whitening: np.ndarray, n_components: int, rng: np.random.Generator) -> np.ndarray:
     """K random points, different ones where the data have so many."""
-    order = rng.permutation(len(X))
+    X, order = rows.values, _in_random_order(rows, rng)
     chosen: list[int] = []
     for begin in range(0, len(X), BLOCK_ROWS):
         block = order[begin : begin + BLOCK_ROWS]
@@ -103,13 +103,21 @@ def _random(X: np.ndarray, whitening: np.ndarray, n_components: int, rng: np.ran
     return X[chosen + list(order[: n_components - len(chosen)])]
 
 
+def _in_random_order(rows: Rows, rng: np.random.Generator) -> np.ndarray:
+    """All rows, one after the other drawn in proportion to their weights (Efraimidis and Spirakis, 2006)."""
+    weights = rows.facts.weights
+    if not len(weights):
+        return rng.permutation(len(rows))
+    return np.argsort(rng.exponential(size=len(rows)) / weights, kind="stable")
+
+
 def _start_of(centers: Centers) -> Kind:
     """A start that is a hard assignment of the points to centres."""
 
     def kind(ground: Ground, rng: np.random.Generator) -> SufficientStatistics:
-        X, whitening, k = ground.X, ground.whitening, ground.n_components
-        found = centers(X, whitening, min(k, len(X)), rng)
-        return sweep(X, whitened_distances(found, whitening), Assign.HARD).padded(k)
+        rows, whitening, k = ground.rows, ground.whitening, ground.n_components
+        found = centers(rows, whitening, min(k, len(rows)), rng)
+        return rows.sweep(whitened_distances(found, whitening), Assign.HARD).padded(k)
 
     return kind
 

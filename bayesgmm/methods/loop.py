@@ -14,11 +14,11 @@ import numpy as np
 
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.sweep import sweep
 from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.acceleration import NEAR, Charted, QuasiNewton
 from bayesgmm.result.diagnostics import Flag, Restart
 from bayesgmm.result.status import Outcome, Status
+from bayesgmm.rows import Rows
 
 State = TypeVar("State")
 PLAIN = 5  # steps of EM before anything is learnt: where components are well apart they are all that it takes
@@ -130,9 +130,9 @@ def is_real(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stopping) -> Climb[State]:
+def climb(rows: Rows, readout: Readout[State], state: State, stopping: Stopping) -> Climb[State]:
     """Sweep and read out until `stopping` is met; an interrupt keeps the last complete state."""
-    stats = sweep(X, readout.scores(state))
+    stats = rows.sweep(readout.scores(state))
     history, is_converged, is_interrupted = [readout.objective(state, stats)], False, False
     guide: QuasiNewton[State] | None = None
     n_iter, n_met, was_refused = 0, 0, False
@@ -146,7 +146,7 @@ def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stoppi
             if guide is not None and not was_refused and _is_near(history, stats.n_obs):
                 step, proposed = guide.proposal(state)
                 new = following if proposed is None else proposed
-            new_stats = sweep(X, readout.scores(new))
+            new_stats = rows.sweep(readout.scores(new))
             n_iter += 1
             objective = readout.objective(new, new_stats)
             was_refused = step is not None and guide is not None and not guide.accepts(step, objective - history[-1])
@@ -169,10 +169,10 @@ def climb(X: np.ndarray, readout: Readout[State], state: State, stopping: Stoppi
     return Climb(state, stats, np.array(history), is_converged, is_interrupted, flags, n_iter)
 
 
-def tried(X: np.ndarray, readout: Readout[State], state: State, stopping: Stopping) -> Climb[State] | None:
+def tried(rows: Rows, readout: Readout[State], state: State, stopping: Stopping) -> Climb[State] | None:
     """A climb that need not succeed; None where its numbers left float64, as they may on tied points."""
     try:
-        found = climb(X, readout, state, stopping)
+        found = climb(rows, readout, state, stopping)
     except (ArithmeticError, ValueError, np.linalg.LinAlgError):
         return None
     return found if np.isfinite(found.objective) else None

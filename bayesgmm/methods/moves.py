@@ -16,13 +16,13 @@ from itertools import chain, product
 
 import numpy as np
 
-from bayesgmm.core.density import responsibilities
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.methods.loop import Climb, Polished, Readout, Stopping, climb, tried
 from bayesgmm.methods.splits import SPLITS, Part, Split
+from bayesgmm.rows import Rows
 
-EMPTY = 1.0  # a component that holds less than a point is free to be born anew
+EMPTY = 1.0  # a component that holds less than a row is free to be born anew
 N_PAIRS = 3  # the most alike pairs of components that are tried
 EARLY, TRIAL = 10, 30  # iterations after which a move must promise to pay, and must have paid
 BLOCK_ROWS = 2**16
@@ -34,7 +34,7 @@ class Moves:
 
     Parameters
     ----------
-    X : (n, d) array
+    rows : Rows
     readout : Readout
     whitening : (D, D) or (D,) array
     stopping : Stopping
@@ -44,7 +44,7 @@ class Moves:
         Of the order of the less promising moves.
     """
 
-    X: np.ndarray
+    rows: Rows
     readout: Readout
     whitening: np.ndarray
     stopping: Stopping
@@ -54,7 +54,7 @@ class Moves:
     def __call__(self, best: Climb) -> Polished:
         """Try moves until none of those at hand raises the objective."""
         n_tried, n_accepted, begin = 0, 0, best.objective
-        margin = len(self.X) * (self.stopping.tol or 0.0) + 1e-9 * abs(begin)  # what a longer climb might gain
+        margin = self.rows.n_obs * (self.stopping.tol or 0.0) + 1e-9 * abs(begin)  # what a longer climb might gain
         is_done = not best.is_converged or bool(best.flags)
         while not is_done:
             is_done = True
@@ -69,7 +69,7 @@ class Moves:
                 if trial is None:
                     continue
                 if trial.objective > best.objective + margin and self._is_sound(trial) and not trial.is_interrupted:
-                    trial = trial if trial.is_converged else climb(self.X, self.readout, trial.state, self.stopping)
+                    trial = trial if trial.is_converged else climb(self.rows, self.readout, trial.state, self.stopping)
                     if self._is_sound(trial):
                         best, n_accepted, is_done = _after(best, trial), n_accepted + 1, False
                 if trial.is_interrupted:
@@ -80,24 +80,28 @@ class Moves:
         note = f"{n_accepted} of {n_tried} birth and merge moves {gain}." if n_accepted else ""
         return Polished(best, note, False)
 
+    @property
+    def _empty(self) -> float:
+        return EMPTY * self.rows.mean_weight
+
     def _is_sound(self, trial: Climb) -> bool:
-        return not trial.flags and (self.readout.may_empty or trial.stats.counts.min() >= EMPTY)
+        return not trial.flags and (self.readout.may_empty or trial.stats.counts.min() >= self._empty)
 
     def _trial(self, stats: SufficientStatistics, aim: float) -> Climb | None:
         """The first iterations after a move; None where it leads nowhere, or not to `aim` at its present pace."""
         early, late = (replace(self.stopping, max_iter=min(n, self.stopping.max_iter)) for n in (EARLY, TRIAL - EARLY))
-        trial = tried(self.X, self.readout, self.readout.read(stats), early)
+        trial = tried(self.rows, self.readout, self.readout.read(stats), early)
         if trial is None or trial.is_converged or trial.is_interrupted or len(trial.history) < 2:
             return trial
         pace = trial.history[-1] - trial.history[-2]
         if trial.objective + late.max_iter * pace < aim:
             return None
-        return tried(self.X, self.readout, trial.state, late)
+        return tried(self.rows, self.readout, trial.state, late)
 
     def _proposals(self, now: Climb) -> Iterator[SufficientStatistics]:
         """Statistics after one move each: merges alone, divisions by 2-means, then other divisions in random order."""
         stats, scores = now.stats, self.readout.scores(now.state)
-        occupied, free = np.flatnonzero(stats.counts >= EMPTY), np.flatnonzero(stats.counts < EMPTY)
+        occupied, free = np.flatnonzero(stats.counts >= self._empty), np.flatnonzero(stats.counts < self._empty)
         pairs = _pairs(self._overlap(scores), occupied)
         fused = [_Division(merged(stats, i, j), (i, j), i, j) for i, j in pairs]
         if self.readout.may_empty:
@@ -125,19 +129,20 @@ class Moves:
     def _overlap(self, scores: ComponentScores) -> np.ndarray:
         """(K, K) correlations of the responsibilities, not centred."""
         total = np.zeros((len(scores.log_weight),) * 2)
-        for start in range(0, len(self.X), BLOCK_ROWS):
-            shares = responsibilities(scores, self.X[start : start + BLOCK_ROWS])
-            total += np.einsum("nk,nl->kl", shares, shares)  # not by BLAS, whose bits depend on its threads
+        for block in self.rows.blocks(BLOCK_ROWS):
+            shares = block.responsibilities(scores)
+            weighted = shares * block.facts.weights[:, None] if len(block.facts.weights) else shares
+            total += np.einsum("nk,nl->kl", weighted, shares)  # not by BLAS, whose bits depend on its threads
         size = np.sqrt(np.maximum(np.diag(total), np.finfo(float).tiny))
         return total / size / size[:, None]
 
     def _part(self, stats: SufficientStatistics, scores: ComponentScores, holders: tuple[int, ...]) -> Part:
         """The points of one component, or of a pair that is to be divided anew."""
-        blocks = (self.X[start : start + BLOCK_ROWS] for start in range(0, len(self.X), BLOCK_ROWS))
-        shares = np.concatenate([responsibilities(scores, block)[:, holders].sum(1) for block in blocks])
+        blocks = self.rows.blocks(BLOCK_ROWS)
+        shares = np.concatenate([block.responsibilities(scores)[:, holders].sum(1) for block in blocks])
         k = holders[0]
         whole = stats if len(holders) == 1 else merged(stats, *holders)
-        return Part(self.X, shares, whole.means()[k], whole.scatter()[k] / whole.counts[k], self.whitening)
+        return Part(self.rows.shared(shares), whole.means()[k], whole.scatter()[k] / whole.counts[k], self.whitening)
 
 
 @dataclass(frozen=True, eq=False)

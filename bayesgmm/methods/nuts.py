@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.best_mode import against_best_mode
 from bayesgmm.methods.chain_starts import ChainSearches
@@ -32,6 +31,7 @@ from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_
 from bayesgmm.result.estimates import ChainState, Draws
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import MethodResult, Progress
+from bayesgmm.rows import Rows
 
 if TYPE_CHECKING:
     from bayesgmm.ppl.sample import Chain
@@ -116,7 +116,7 @@ class NUTS:
     def run(
         self,
         model: GaussianMixture | DirichletProcessMixture,
-        data: DataMatrix,
+        data: Rows,
         rng: np.random.Generator,
         progress: Progress,
         checkpoint: Checkpoint | None = None,
@@ -140,7 +140,7 @@ class NUTS:
         """The same, with the number of draws of a fit."""
         return self if self.draws is not None else replace(self, draws=fit.estimate.draws().draw_shape[1])
 
-    def extend(self, fit: Fit, draws: int | None, data: DataMatrix, progress: Progress) -> MethodResult:
+    def extend(self, fit: Fit, draws: int | None, data: Rows, progress: Progress) -> MethodResult:
         """Draw further stretches from each chain's last draw, tuned anew: nutpie cannot save its state."""
         old = fit.estimate
         assert isinstance(old, Draws)
@@ -221,7 +221,7 @@ class NUTS:
     def _sample(
         self,
         model: Model,
-        data: DataMatrix,
+        data: Rows,
         starts: DispersedStarts | LastDraws | None,
         seed: int,
         progress: Progress,
@@ -249,7 +249,7 @@ class NUTS:
 
         return sample.run_nutpie(model, data, starts and starts.draw, plan, progress, finished, keep)
 
-    def _result(self, data: DataMatrix, draws: Draws, is_interrupted: bool, searches: ChainSearches) -> MethodResult:
+    def _result(self, data: Rows, draws: Draws, is_interrupted: bool, searches: ChainSearches) -> MethodResult:
         stats, diagnostics = draws.sample_stats, _diagnosed(data, draws)
         status = judge(
             diagnostics, draws.params.draw_shape, self, is_interrupted, IF_APART,
@@ -273,10 +273,10 @@ class NUTS:
             )
 
 
-def _diagnosed(data: DataMatrix, draws: Draws) -> SamplerDiagnostics:
+def _diagnosed(data: Rows, draws: Draws) -> SamplerDiagnostics:
     stats = draws.sample_stats
     n_divergent, n_deep = int(stats["diverging"].sum()), int(stats["reached_max_treedepth"].sum())
-    return diagnose(invariant_quantities(draws.params, data.values), n_divergent, n_deep)
+    return diagnose(invariant_quantities(draws.params, data.values, weights=data.facts.weights), n_divergent, n_deep)
 
 
 def _is_worth_more(found: SamplerDiagnostics, n_draws: int, n_stretches: int) -> bool:

@@ -8,7 +8,6 @@ import numpy as np
 
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.data import DataMatrix, DataSource, data_source
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.em import EM, MaximumLikelihood
 from bayesgmm.methods.initialize import check_given, strict_whitening
@@ -18,6 +17,7 @@ from bayesgmm.result.diagnostics import Flag, StreamDiagnostics
 from bayesgmm.result.estimates import PointEstimate
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import MethodResult, Progress, silent
+from bayesgmm.rows import Rows, StreamedRows
 
 FLOOR = 1e-6  # of whitened variances, the default of EM
 
@@ -67,12 +67,13 @@ class OnlineEM(Streaming):
         check_switches(self)
 
     def run(
-        self, model: GaussianMixture, data: DataMatrix | DataSource, rng: np.random.Generator, progress: Progress
+        self, model: GaussianMixture, data: Rows | StreamedRows, rng: np.random.Generator, progress: Progress
     ) -> MethodResult:
         """Read the data `passes` times."""
-        source = data_source(data)
+        source = StreamedRows.of(data)
         first = self.first_rows(source)
-        readout = OnlineMaximum(MaximumLikelihood(model.covariance, strict_whitening(model, first), FLOOR))
+        whitening = strict_whitening(model, first)
+        readout = OnlineMaximum(MaximumLikelihood(model.covariance, whitening, FLOOR, source.mean_weight))
         if isinstance(self.init, MixtureParams):
             params = check_given(self.init, model, len(source.feature_names))
         else:
@@ -81,12 +82,12 @@ class OnlineEM(Streaming):
         begin = begun(readout.rule.admit(params), readout.rule.whitening, self.sized(len(first.values)))
         return _read(self, source, readout, begin, rng, progress)
 
-    def resume(self, fit: Fit, source: DataSource, rng: np.random.Generator, progress: Progress) -> MethodResult:
+    def resume(self, fit: Fit, source: StreamedRows, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Go on from a fit, with further data."""
         self.first_rows(source)
         seen = fit.diagnostics
         assert isinstance(seen, StreamDiagnostics)
-        readout = OnlineMaximum(MaximumLikelihood(fit.model.covariance, seen.whitening, FLOOR))
+        readout = OnlineMaximum(MaximumLikelihood(fit.model.covariance, seen.whitening, FLOOR, source.mean_weight))
         return _read(self, source, readout, Position(fit.params, fit.params.scores(), seen), rng, progress)
 
 
@@ -119,7 +120,7 @@ def check_switches(options: Streaming) -> None:
 
 def _read(
     options: OnlineEM,
-    source: DataSource,
+    source: StreamedRows,
     readout: OnlineMaximum,
     begin: Position[MixtureParams],
     rng: np.random.Generator,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesgmm.data import DataMatrix
 from bayesgmm.methods.approximation import Weighing, check_counts, failed, flat_draws, one_blas_thread, verdict
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.vb import prior_of
@@ -16,6 +15,7 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.approximation import ApproximateDraws, ApproximationDiagnostics
 from bayesgmm.result.method import MethodResult, Progress
+from bayesgmm.rows import Rows
 
 if TYPE_CHECKING:
     from bayesgmm.ppl.flat import FlatPosterior
@@ -63,7 +63,7 @@ class Pathfinder:
     def run(
         self,
         model: GaussianMixture | DirichletProcessMixture,
-        data: DataMatrix,
+        data: Rows,
         rng: np.random.Generator,
         progress: Progress,
     ) -> MethodResult:
@@ -96,7 +96,7 @@ class Pathfinder:
         self,
         posterior: FlatPosterior,
         model: GaussianMixture | DirichletProcessMixture,
-        data: DataMatrix,
+        data: Rows,
         rng: np.random.Generator,
         progress: Progress,
     ) -> tuple[list[tuple[Gaussian, float, int]], str, bool]:
@@ -106,7 +106,7 @@ class Pathfinder:
         prior, whitening, kept, trouble = prior_of(model), whitening_of(model, data), [], ""
         for path, generator in enumerate(rng.spawn(self.paths)):
             try:
-                stats = start(data.values, model.covariance, whitening, model.n_components, "kmeans++", generator)
+                stats = start(data, model.covariance, whitening, model.n_components, "kmeans++", generator)
                 begin = flat_draws(posterior.coordinates, prior.update(stats), generator, 1)[0]
                 kept.append(best_on_path(posterior, begin, self.max_iter, generator))
                 progress(path + 1, self.paths, "paths")

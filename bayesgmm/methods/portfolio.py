@@ -17,10 +17,11 @@ import numpy as np
 
 from bayesgmm.core.agglomeration import agglomerate
 from bayesgmm.core.covariance import CovarianceStructure, Diagonal, Isotropic, Tied
-from bayesgmm.core.kmeans import kmeans, whitened_distances
 from bayesgmm.core.maximise import maximise
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.sweep import Assign, sweep
+from bayesgmm.core.sweep import Assign
+from bayesgmm.rows import Rows
+from bayesgmm.rows.kmeans import kmeans, whitened_distances
 
 SHARED_SWEEPS = 60  # at most, of the climb with one covariance
 SHARED_TOL = 1e-5  # of the gain of the mean log likelihood in one of them; a start need not be better
@@ -33,16 +34,16 @@ ROWS_PER_PART, ROWS_PER_COLUMN, FEWEST_ROWS = 50, 50, 4000  # what a start looks
 class Ground:
     """What every start needs: data, structure, units of the data's spread, number of components."""
 
-    X: np.ndarray
+    rows: Rows
     structure: CovarianceStructure
     whitening: np.ndarray
     n_components: int
 
-    def rows(self, n_parts: int, rng: np.random.Generator) -> np.ndarray:
+    def enough(self, n_parts: int, rng: np.random.Generator) -> Rows:
         """All rows, or as many random ones as `n_parts` parts need."""
-        n, d = self.X.shape
+        n, d = self.rows.values.shape
         enough = max(FEWEST_ROWS, ROWS_PER_PART * n_parts, ROWS_PER_COLUMN * d)
-        return self.X if n <= enough else self.X[np.sort(rng.choice(n, enough, replace=False))]
+        return self.rows if n <= enough else self.rows.subset(np.sort(rng.choice(n, enough, replace=False)))
 
 
 Kind = Callable[[Ground, np.random.Generator], SufficientStatistics]
@@ -71,17 +72,18 @@ class Parts:
     has_own_covariances: bool = True
 
     def __call__(self, ground: Ground, rng: np.random.Generator) -> SufficientStatistics:
-        k, n = ground.n_components, len(ground.X)
+        k, n = ground.n_components, len(ground.rows)
         n_parts = min(max(k, min(self.fineness * k, n // POINTS_PER_PART)), n)
-        X = ground.rows(n_parts, rng)
-        centers = kmeans(X, ground.whitening, n_parts, rng)
-        stats = sweep(X, whitened_distances(centers, ground.whitening), Assign.HARD)
+        rows = ground.enough(n_parts, rng)
+        centers = kmeans(rows, ground.whitening, n_parts, rng)
+        stats = rows.sweep(whitened_distances(centers, ground.whitening), Assign.HARD)
         if self.is_climbed:
-            stats = _climbed(X, ground, stats)
+            stats = _climbed(rows, ground, stats)
+        stats = stats.scaled(len(rows) / rows.n_obs)  # what makes a part too small is its number of rows
         if n_parts > k:
             form = ground.structure if self.has_own_covariances else shared(ground.structure)
             stats = agglomerate(stats, _metric_within(ground, stats), k, form)
-        return stats.padded(k).scaled(n / len(X))
+        return stats.padded(k).scaled(ground.rows.n_obs / len(rows))
 
 
 def shared(structure: CovarianceStructure) -> CovarianceStructure:
@@ -91,11 +93,11 @@ def shared(structure: CovarianceStructure) -> CovarianceStructure:
     return SharedDiagonal() if structure.is_diagonal else Tied()
 
 
-def _climbed(X: np.ndarray, ground: Ground, stats: SufficientStatistics) -> SufficientStatistics:
+def _climbed(rows: Rows, ground: Ground, stats: SufficientStatistics) -> SufficientStatistics:
     """After EM with one covariance for all components."""
     form, previous = shared(ground.structure), -np.inf
     for _ in range(SHARED_SWEEPS):
-        stats = sweep(X, maximise(stats, form, ground.whitening, RIDGE).scores())
+        stats = rows.sweep(maximise(stats, form, ground.whitening, RIDGE).scores())
         if stats.log_likelihood - previous <= SHARED_TOL * stats.n_obs:
             break
         previous = stats.log_likelihood

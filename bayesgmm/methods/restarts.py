@@ -21,6 +21,7 @@ from bayesgmm.methods.loop import Climb, Polished, Readout, State, Stopping, cli
 from bayesgmm.result.diagnostics import OptimiserDiagnostics
 from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status
+from bayesgmm.rows import Rows
 
 FIRST = 30  # iterations after which starts are compared
 AGREED = 3  # climbs in the best optimum that are enough
@@ -33,7 +34,7 @@ SAME = 0.1  # nats: optima that differ by less are equally good for any purpose
 class Search(Generic[State]):
     """The climbs so far, those that are at their end, and what is needed to go on."""
 
-    X: np.ndarray
+    rows: Rows
     readout: Readout[State]
     stopping: Stopping
     n_starts: int
@@ -53,7 +54,7 @@ class Search(Generic[State]):
         try:
             for state in starts:
                 report()
-                self._keep(len(self.climbs), climb(self.X, self.readout, state, first))
+                self._keep(len(self.climbs), climb(self.rows, self.readout, state, first))
                 if self.is_interrupted:
                     return
             for place, i in enumerate(self._by_promise(begin)):
@@ -81,7 +82,7 @@ class Search(Generic[State]):
 
     def _least(self, i: int) -> float:
         """The objective of climb i without what a collapse may have added."""
-        return self.climbs[i].objective - gain_by_collapse(self.climbs[i].flags)
+        return self.climbs[i].objective - gain_by_collapse(self.climbs[i].flags, self.rows.mean_weight)
 
     def n_agreed(self) -> int:
         """How many climbs ended in the best optimum."""
@@ -93,7 +94,7 @@ class Search(Generic[State]):
     def is_lonely(self) -> bool:
         """Whether the best optimum was found once only, or all that was found are a few points that lie together."""
         flags = self.climbs[self.chosen()].flags
-        is_poor = np.isinf(gain_by_collapse(flags)) if flags else self.n_agreed() == 1
+        is_poor = np.isinf(gain_by_collapse(flags, 1.0)) if flags else self.n_agreed() == 1
         return self.is_compared() and bool(is_poor)
 
     def _rank(self, i: int) -> tuple[bool, bool, float]:
@@ -120,13 +121,13 @@ class Search(Generic[State]):
 
     def _continued(self, begun: Climb[State]) -> Climb[State]:
         left = replace(self.stopping, max_iter=self.stopping.max_iter - begun.n_iter)
-        rest = climb(self.X, self.readout, begun.state, left)
+        rest = climb(self.rows, self.readout, begun.state, left)
         history = np.concatenate([begun.history[:-1], rest.history])
         return replace(rest, history=history, n_iter=begun.n_iter + rest.n_iter)
 
 
 def climb_all(
-    X: np.ndarray,
+    rows: Rows,
     readout: Readout[State],
     starts: Iterator[State],
     n_starts: int,
@@ -139,7 +140,7 @@ def climb_all(
 
     `polish` gets the chosen one where nothing was interrupted.
     """
-    search, rounds, n_steps = Search(X, readout, stopping, n_starts), 1, 0
+    search, rounds, n_steps = Search(rows, readout, stopping, n_starts), 1, 0
     per_round = n_starts + (-(-n_starts // 2) if search.is_compared() else 0)
 
     def report() -> None:

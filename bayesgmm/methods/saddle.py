@@ -22,8 +22,8 @@ from typing import TypeVar
 import numpy as np
 
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.sweep import sweep
 from bayesgmm.methods.loop import Climb, Polished, Readout, Stopping, climb, tried
+from bayesgmm.rows import Rows
 
 State = TypeVar("State")
 Polish = Callable[[Climb], Polished]  # a search beyond an optimum
@@ -44,12 +44,12 @@ class OffSaddles:
 
     Parameters
     ----------
-    X : (n, D) array
+    rows : Rows
     readout : Readout
     stopping : Stopping
     """
 
-    X: np.ndarray
+    rows: Rows
     readout: Readout
     stopping: Stopping
 
@@ -60,7 +60,7 @@ class OffSaddles:
         begin = best.objective
         try:
             for i in range(ROUNDS):
-                eigenvalue, change = slowest(self.X, self.readout, best)
+                eigenvalue, change = slowest(self.rows, self.readout, best)
                 higher = self._beside(best, change, ASIDE * 2.0**i) if eigenvalue >= SLOW else None
                 if higher is None:
                     break
@@ -85,13 +85,13 @@ class OffSaddles:
         for side in (length, -length):
             params = chart.params(at + side * change, len(place.weights))
             state = None if params is None else self.readout.at(params, best.state)
-            trial = None if state is None else tried(self.X, self.readout, state, trial_stopping)
+            trial = None if state is None else tried(self.rows, self.readout, state, trial_stopping)
             if trial is None:
                 continue
             if trial.is_interrupted:
                 raise KeyboardInterrupt
             if trial.objective > best.objective + margin and not trial.flags:
-                return resumed(self.X, self.readout, best, trial, self.stopping)
+                return resumed(self.rows, self.readout, best, trial, self.stopping)
         return None
 
 
@@ -112,16 +112,16 @@ def in_turn(*searches: Polish) -> Polish:
 
 
 def resumed(
-    X: np.ndarray, readout: Readout[State], old: Climb[State], trial: Climb[State], stopping: Stopping
+    rows: Rows, readout: Readout[State], old: Climb[State], trial: Climb[State], stopping: Stopping
 ) -> Climb[State]:
     """A trial climbed to its end, with the history of how the objective rose through the old climb and this one."""
-    new = trial if trial.is_converged else climb(X, readout, trial.state, stopping)
+    new = trial if trial.is_converged else climb(rows, readout, trial.state, stopping)
     higher = np.concatenate([trial.history, new.history[1:]]) if new is not trial else new.history
     history = np.concatenate([old.history, higher[higher > old.objective]])
     return replace(new, history=history, n_iter=old.n_iter + new.n_iter + (trial.n_iter if new is not trial else 0))
 
 
-def slowest(X: np.ndarray, readout: Readout[State], best: Climb[State]) -> tuple[float, np.ndarray]:
+def slowest(rows: Rows, readout: Readout[State], best: Climb[State]) -> tuple[float, np.ndarray]:
     """Largest eigenvalue of a step's Jacobian at a climb's end, and its vector in coordinates, 1 long in the metric.
 
     Fixed seed: the vector depends on the data alone.
@@ -140,7 +140,7 @@ def slowest(X: np.ndarray, readout: Readout[State], best: Climb[State]) -> tuple
         if beside is None:
             return None
         try:
-            return chart.stretch(place, (after(sweep(X, readout.scores(beside))) - base) / STEP)
+            return chart.stretch(place, (after(rows.sweep(readout.scores(beside))) - base) / STEP)
         except (ArithmeticError, ValueError, np.linalg.LinAlgError):  # beside it there is nothing in float64
             return None
 

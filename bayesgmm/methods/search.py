@@ -16,8 +16,6 @@ from scipy.special import gammaln
 from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.sweep import sweep
-from bayesgmm.data import DataMatrix
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.loop import Climb, Stopping, climb
 from bayesgmm.methods.moves import Moves
@@ -26,6 +24,7 @@ from bayesgmm.models import GaussianMixture, MixtureOfFiniteMixtures, Model, whi
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.occupied import OCCUPIED, UnknownNumber
 from bayesgmm.result.estimates import VariationalPosterior
+from bayesgmm.rows import Rows
 
 FEWEST_STARTS, MOST_STARTS = 4, 12  # of a search, which ends when the best optimum was found from two of them
 SWEEPS = 60  # of a climb; what it lacks then is less than what tells good starts from poor ones
@@ -71,31 +70,30 @@ class Landscape:
     `MixtureOfFiniteMixtures` that of the occupied components, with K integrated out.
     """
 
-    def __init__(self, model: Model, data: DataMatrix):
+    def __init__(self, model: Model, data: Rows):
         self.model, self.data, self.whitening = model, data, whitening_of(model, data)
-        self.X = data.values
 
     def search(self, rng: np.random.Generator) -> list[Optimum]:
         """One search: the optima that it found, the best first; none where every start failed."""
-        model, n, d = self.model, len(self.X), self.X.shape[1]
+        model, n, d = self.model, len(self.data), self.data.values.shape[1]
         n_rows = max(PART_ROWS, ROWS_PER_MEAN * model.n_components * (d + 1))
         rows = None if n <= 2 * n_rows else np.sort(rng.choice(n, n_rows, replace=False))
-        found = self._explored(self.X if rows is None else self.X[rows], rng)
+        found = self._explored(self.data if rows is None else self.data.subset(rows), rng)
         if rows is not None:
-            found = [self._climbed(self.X, one.state) for one in _worth_polishing(found)]
+            found = [self._climbed(self.data, one.state) for one in _worth_polishing(found)]
         return self.distinct([self._optimum(one) for one in found if one is not None])
 
     def nearest(self, params: MixtureParams, until: float = np.inf) -> Optimum | None:
         """The optimum to which the bound leads from a mixture; a climb ends where the evidence is above `until`."""
-        readout = self._readout(len(self.X))
+        readout = self._readout(self.data.n_obs)
         found = None
         with np.errstate(all="ignore"):
             try:
-                found = self._climbed(self.X, readout.read(sweep(self.X, params.scores())))
+                found = self._climbed(self.data, readout.read(self.data.sweep(params.scores())))
                 for _ in range(LONGEST - 1):
                     if found is None or found.is_converged or self._log_evidence(found) >= until:
                         break
-                    found = self._climbed(self.X, found.state)
+                    found = self._climbed(self.data, found.state)
             except TROUBLE:
                 return None
         return None if found is None else self._optimum(found)
@@ -110,7 +108,7 @@ class Landscape:
         kept: list[Optimum] = []
         for one in sorted(optima, key=lambda found: -found.log_evidence):
             limit = self._n_parameters(max(one.n_occupied, 1))
-            if all(((one.log_density - other.log_density) ** 2).sum() > limit for other in kept):
+            if all(self.data.total((one.log_density - other.log_density) ** 2) > limit for other in kept):
                 kept.append(one)
         return kept
 
@@ -118,32 +116,32 @@ class Landscape:
         """A draw from the posterior given the assignment at an optimum."""
         return self.model.conjugate().update(optimum.stats).sample(rng, 1)[0]
 
-    def _readout(self, n_obs: int) -> VariationalUpdate:
+    def _readout(self, n_obs: float) -> VariationalUpdate:
         model = self.model
         if isinstance(model, MixtureOfFiniteMixtures):
             log_prior = model.components_prior.log_probability(model.max_components)
-            weights = UnknownNumber.of(log_prior, float(np.asarray(model.weights.concentration)), n_obs)
+            weights = UnknownNumber.of(log_prior, float(np.asarray(model.weights.concentration)), int(n_obs))
             return VariationalUpdate(replace(model.conjugate(), weights=weights), self.whitening)
         return VariationalUpdate(prior_of(model), self.whitening)
 
-    def _explored(self, X: np.ndarray, rng: np.random.Generator) -> list[Climb[ConjugateMixture]]:
+    def _explored(self, rows: Rows, rng: np.random.Generator) -> list[Climb[ConjugateMixture]]:
         """Climbs from several starts and, by moves, from the best of them; the best first."""
-        readout, stopping, climbs = self._readout(len(X)), _stopping(X), []
+        readout, stopping, climbs = self._readout(rows.n_obs), _stopping(rows), []
         with np.errstate(all="ignore"):  # what is not finite is left out below
             for number in range(1 if self.model.n_components == 1 else MOST_STARTS):
                 try:
-                    stats = start(X, self.model.covariance, self.whitening, *self._how(number, rng), rng)
+                    stats = start(rows, self.model.covariance, self.whitening, *self._how(number, rng), rng)
                     state = readout.read(stats.padded(self.model.n_components))
                 except TROUBLE:
                     continue
-                one = self._climbed(X, state)
+                one = self._climbed(rows, state)
                 climbs.extend([] if one is None else [one])
                 climbs.sort(key=lambda found: -found.objective)
                 if number + 1 >= FEWEST_STARTS and _is_found_again([c.objective for c in climbs]):
                     break
             if climbs and self.model.n_components > 1:
                 try:
-                    search = Moves(X, readout, self.whitening, stopping, MOVES, rng)
+                    search = Moves(rows, readout, self.whitening, stopping, MOVES, rng)
                     moved = search(replace(climbs[0], is_converged=True))
                 except TROUBLE:  # such as a division of equal points
                     return climbs
@@ -159,10 +157,10 @@ class Landscape:
         n_parts = k if isinstance(self.model, GaussianMixture) else int(rng.integers(1, k + 1))
         return n_parts, "random" if number % 2 else "kmeans++"
 
-    def _climbed(self, X: np.ndarray, state: ConjugateMixture) -> Climb[ConjugateMixture] | None:
+    def _climbed(self, rows: Rows, state: ConjugateMixture) -> Climb[ConjugateMixture] | None:
         with np.errstate(all="ignore"):
             try:
-                found = climb(X, self._readout(len(X)), state, _stopping(X))
+                found = climb(rows, self._readout(rows.n_obs), state, _stopping(rows))
             except TROUBLE:
                 return None
         if found.is_interrupted:
@@ -170,7 +168,7 @@ class Landscape:
         return found if np.isfinite(found.objective) else None
 
     def _optimum(self, found: Climb[ConjugateMixture]) -> Optimum:
-        density = log_density(VariationalPosterior(found.state, 0).params, self.X)
+        density = log_density(VariationalPosterior(found.state, 0).params, self.data.values)
         return Optimum(found.state, found.stats, self._log_evidence(found), density)
 
     def _log_evidence(self, found: Climb[ConjugateMixture]) -> float:
@@ -182,12 +180,12 @@ class Landscape:
         return found.objective - (float(gammaln(n_empty + 1.0)) if is_symmetric else 0.0)
 
     def _n_parameters(self, k: int) -> int:
-        d = self.X.shape[1]
+        d = self.data.values.shape[1]
         return k - 1 + k * d + self.model.covariance.n_parameters(k, d)
 
 
-def _stopping(X: np.ndarray) -> Stopping:
-    return Stopping(SWEEPS, NATS / len(X), None)
+def _stopping(rows: Rows) -> Stopping:
+    return Stopping(SWEEPS, NATS / rows.n_obs, None)
 
 
 def _is_found_again(objectives: Sequence[float]) -> bool:

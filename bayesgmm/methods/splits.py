@@ -12,10 +12,11 @@ from functools import partial
 
 import numpy as np
 
-from bayesgmm.core.kmeans import whitened_distances
 from bayesgmm.core.params import ComponentScores, is_positive_definite, precision_chol_of
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.sweep import Assign, sweep
+from bayesgmm.core.sweep import Assign
+from bayesgmm.rows import Rows
+from bayesgmm.rows.kmeans import whitened_distances
 
 LLOYD = 5  # iterations of 2-means
 INNER, OUTER = 0.5, 2.0  # the covariances of a core and of its tails, as multiples of the component's
@@ -27,23 +28,22 @@ class Part:
 
     Parameters
     ----------
-    X : (n, D) array
-    shares : (n,) array
+    rows : Rows
+        Weighted by their shares in the component.
     mean : (D,) array
     covariance : (D, D) or (D,) array
     whitening : (D, D) or (D,) array
         Of the data, so that units do not matter.
     """
 
-    X: np.ndarray
-    shares: np.ndarray
+    rows: Rows
     mean: np.ndarray
     covariance: np.ndarray
     whitening: np.ndarray
 
     def divided(self, scores: ComponentScores) -> SufficientStatistics | None:
         """Every point goes to the higher of two scores."""
-        halves = sweep(self.X, scores, Assign.HARD, self.shares)
+        halves = self.rows.sweep(scores, Assign.HARD)
         return halves if halves.counts.min() > 0.0 else None
 
 

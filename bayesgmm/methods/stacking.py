@@ -86,7 +86,7 @@ def stack_chains(fit: Fit) -> ChainStack:
         raise NotApplicableError("only the draws of two or more chains can be stacked; this fit has none.")
     if fit.X is None:
         raise NotApplicableError("this fit is without its data, which the weights come from.")
-    pointwise, pareto_k = leave_one_out(fit.params, fit.X)
+    pointwise, pareto_k = leave_one_out(fit.params, fit.points)
     weights = stacking_weights(pointwise, PRIOR)
     draws = fit.estimate.as_drawn()
     n_draws = int(np.prod(draws.draw_shape))
@@ -103,7 +103,7 @@ def stack_chains(fit: Fit) -> ChainStack:
         f"The chains are stacked, with the weights {named}, to predict best: this is no sample of the posterior, and "
         f"the weights are no posterior probabilities of the modes. The chains themselves: {fit.status.sentence}",
     )
-    diagnostics: Any = diagnose(invariant_quantities(stacked, fit.X))
+    diagnostics: Any = diagnose(invariant_quantities(stacked, fit.points))
     new = replace(fit, estimate=Draws(stacked, stats), status=status, diagnostics=diagnostics)
     elpd_stacked = float(log_mixture(pointwise, weights).sum())
     return ChainStack(new, weights, pointwise.sum(1), elpd_stacked, pareto_k)

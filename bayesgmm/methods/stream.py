@@ -11,18 +11,16 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from bayesgmm.core.density import log_sums
 from bayesgmm.core.params import ComponentScores, MixtureParams
-from bayesgmm.core.sampled import sampled_sweep
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.sweep import sweep
-from bayesgmm.data import DataMatrix, DataSource
+from bayesgmm.core.sweep import Assign
 from bayesgmm.errors import ArgumentError, DataError, shown
 from bayesgmm.methods.initialize import check_init
 from bayesgmm.methods.loop import is_real
 from bayesgmm.result.diagnostics import Flag, StreamDiagnostics
 from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status
+from bayesgmm.rows import Rows, StreamedRows
 
 BUFFER_BYTES = 2**26  # of float64 rows that are in memory, and shuffled, at a time
 START_ROWS = 20_000
@@ -95,7 +93,7 @@ class Streaming:
         """The size of step t = 1, 2, ..."""
         return self.step.size(t) if isinstance(self.step, RobbinsMonro) else float(self.step)
 
-    def first_rows(self, source: DataSource) -> DataMatrix:
+    def first_rows(self, source: StreamedRows) -> Rows:
         """The rows that decide what is to be known before the reading begins."""
         if self.passes > 1 and not source.is_repeatable:
             raise ArgumentError(
@@ -156,16 +154,15 @@ def begun(params: MixtureParams, whitening: np.ndarray, batch_size: int) -> Posi
     return Position(None, params.scores(), StreamDiagnostics(stats, 0, 0, 0, batch_size, whitening))
 
 
-def sample_rows(first: DataMatrix, rng: np.random.Generator) -> DataMatrix:
+def sample_rows(first: Rows, rng: np.random.Generator) -> Rows:
     """At most `START_ROWS` of the first rows, drawn at random."""
     if len(first.values) <= START_ROWS:
         return first
-    rows = np.sort(rng.choice(len(first.values), START_ROWS, replace=False))
-    return DataMatrix(first.values[rows], first.feature_names)
+    return first.subset(np.sort(rng.choice(len(first.values), START_ROWS, replace=False)))
 
 
 def read_stream(
-    source: DataSource,
+    source: StreamedRows,
     readout: StreamReadout[State],
     begin: Position[State],
     options: Streaming,
@@ -177,11 +174,12 @@ def read_stream(
     Where all of the data are in the source and can be read again, the objective is evaluated at the end.
     """
     now, values, penalties, is_interrupted, objective = begin, [], [], False, None
-    total = None if source.n_obs is None else source.n_obs * options.passes
+    total = None if source.n_rows is None else source.n_rows * options.passes
+    known = begin.seen.n_rows + (source.n_obs or 0)
     try:
         for i_pass, batch in _batches(source, options, begin.seen.batch_size, rng):
             penalties.append(0.0 if now.state is None else readout.penalty(now.state))
-            now, value = _blend(now, batch, i_pass == 0, begin.seen.n_rows + (source.n_obs or 0), readout, options, rng)
+            now, value = _blend(now, batch, i_pass == 0, known, source.mean_weight, readout, options, rng)
             values.append(value)
             n_done = now.seen.n_seen - begin.seen.n_seen
             progress(n_done, n_done if total is None else total, "points")
@@ -207,15 +205,13 @@ def buffer_rows(batch_size: int, n_features: int) -> int:
 
 
 def _batches(
-    source: DataSource, options: Streaming, size: int, rng: np.random.Generator
-) -> Iterator[tuple[int, np.ndarray]]:
+    source: StreamedRows, options: Streaming, size: int, rng: np.random.Generator
+) -> Iterator[tuple[int, Rows]]:
     for i_pass in range(options.passes):
         for rows in source.stretches(buffer_rows(size, len(source.feature_names))):
             order = _shuffled(len(rows), size, rng) if options.shuffle and len(rows) > size else None
             for i in range(0, len(rows), size):
-                # With a mode, `take` does not check each index, which would double its time.
-                batch = rows[i : i + size] if order is None else np.take(rows, order[i : i + size], 0, mode="clip")
-                yield i_pass, batch
+                yield i_pass, rows.subset(slice(i, i + size) if order is None else order[i : i + size])
 
 
 def _shuffled(n_rows: int, batch_size: int, rng: np.random.Generator) -> np.ndarray:
@@ -231,9 +227,10 @@ def _shuffled(n_rows: int, batch_size: int, rng: np.random.Generator) -> np.ndar
 
 def _blend(
     now: Position[State],
-    batch: np.ndarray,
+    batch: Rows,
     is_first_pass: bool,
-    n_known: int,
+    n_known: float,
+    mean_weight: float,
     readout: StreamReadout[State],
     options: Streaming,
     rng: np.random.Generator,
@@ -242,24 +239,30 @@ def _blend(
     step = options.step_size(seen.n_steps + 1)
     if n_new < size:  # what is left at the end: so many rows are that part of a step
         step = 1.0 - (1.0 - step) ** (n_new / size)
-    stats = sampled_sweep(batch, now.scores, rng) if options.stochastic else sweep(batch, now.scores)
+    stats = batch.sweep(now.scores, Assign.SAMPLED, rng) if options.stochastic else batch.sweep(now.scores)
+    n_points = n_new * mean_weight  # not the batch's own: one of light rows has less to say
     # The batch comes first: its centres are the present means, near which the sum stays exact.
-    per_point = stats.scaled(step / n_new) + seen.statistics.scaled(1.0 - step)
-    n_rows = seen.n_rows + n_new * is_first_pass
+    per_point = stats.scaled(step / n_points) + seen.statistics.scaled(1.0 - step)
+    n_rows = seen.n_rows + (_count(batch.n_obs) if is_first_pass else 0)
     state = readout.read(per_point, float(max(n_rows, n_known)))
     further = StreamDiagnostics(per_point, n_rows, seen.n_seen + n_new, seen.n_steps + 1, size, seen.whitening)
-    return Position(state, readout.scores(state), further), stats.log_likelihood / n_new
+    return Position(state, readout.scores(state), further), stats.log_likelihood / n_points
 
 
-def _total(source: DataSource, scores: ComponentScores, batch_size: int) -> float:
+def _total(source: StreamedRows, scores: ComponentScores, batch_size: int) -> float:
     stretches = source.stretches(buffer_rows(batch_size, len(source.feature_names)))
-    return float(sum(log_sums(scores, rows).sum() for rows in stretches))
+    return float(sum(rows.total(rows.log_sums(scores)) for rows in stretches))
 
 
-def judge(options: Streaming, source: DataSource, reading: Reading) -> Status:
+def _count(n_points: float) -> int | float:
+    """A sum of weights, as a whole number where it is one."""
+    return int(n_points) if n_points == int(n_points) else n_points
+
+
+def judge(options: Streaming, source: StreamedRows, reading: Reading) -> Status:
     """Whether the points were still being described better and better when the reading ended."""
     seen, values = reading.seen, reading.values
-    n_all = None if source.n_obs is None else source.n_obs * options.passes
+    n_all = None if source.n_rows is None else source.n_rows * options.passes
     if reading.is_interrupted:
         what = f"{seen.n_seen} points ({seen.n_steps} steps)" + ("" if n_all is None else f", with {n_all} to read")
         return Status(

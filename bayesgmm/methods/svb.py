@@ -9,7 +9,6 @@ import numpy as np
 
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.data import DataMatrix, DataSource, data_source
 from bayesgmm.methods.initialize import check_given
 from bayesgmm.methods.online import check_switches
 from bayesgmm.methods.stream import Position, Streaming, begun, judge, read_stream, sample_rows
@@ -20,6 +19,7 @@ from bayesgmm.result.diagnostics import Flag, StreamDiagnostics
 from bayesgmm.result.estimates import VariationalPosterior
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import MethodResult, Progress, silent
+from bayesgmm.rows import Rows, StreamedRows
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class StochasticVB(Streaming):
     def run(
         self,
         model: GaussianMixture | DirichletProcessMixture,
-        data: DataMatrix | DataSource,
+        data: Rows | StreamedRows,
         rng: np.random.Generator,
         progress: Progress,
     ) -> MethodResult:
         """Read the data `passes` times."""
-        source, seed = data_source(data), int(rng.integers(2**63))
+        source, seed = StreamedRows.of(data), int(rng.integers(2**63))
         first = self.first_rows(source)
         if isinstance(self.init, MixtureParams):
             params = check_given(self.init, model, len(source.feature_names))
@@ -72,7 +72,7 @@ class StochasticVB(Streaming):
         begin = begun(params, whitening_of(model, first), self.sized(len(first.values)))
         return _read(self, source, PosteriorUpdate(prior_of(model)), begin, seed, rng, progress)
 
-    def resume(self, fit: Fit, source: DataSource, rng: np.random.Generator, progress: Progress) -> MethodResult:
+    def resume(self, fit: Fit, source: StreamedRows, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Go on from a fit, with further data."""
         self.first_rows(source)
         seen, estimate = fit.diagnostics, fit.estimate
@@ -102,7 +102,7 @@ class PosteriorUpdate:
 
 def _read(
     options: StochasticVB,
-    source: DataSource,
+    source: StreamedRows,
     readout: PosteriorUpdate,
     begin: Position[ConjugateMixture],
     seed: int,

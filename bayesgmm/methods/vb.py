@@ -9,8 +9,6 @@ import numpy as np
 
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.core.sweep import sweep
-from bayesgmm.data import DataMatrix
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import prior_remark
 from bayesgmm.methods.em import check_options, whitened_change
@@ -27,6 +25,7 @@ from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.result.diagnostics import Flag
 from bayesgmm.result.estimates import VariationalPosterior
 from bayesgmm.result.method import MethodResult, Progress
+from bayesgmm.rows import Rows
 
 
 def prior_of(model: Model) -> ConjugateMixture:
@@ -78,26 +77,27 @@ class VB:
     def run(
         self,
         model: GaussianMixture | DirichletProcessMixture,
-        data: DataMatrix,
+        data: Rows,
         rng: np.random.Generator,
         progress: Progress,
     ) -> MethodResult:
         """Climb from every start, and from the best by moves."""
-        prior, X = prior_of(model), data.values
+        prior = prior_of(model)
         whitening = whitening_of(model, data)
         stopping = Stopping(self.max_iter, self.tol, self.param_tol, self.accelerate)
         init, seed = self.init, int(rng.integers(2**63))
         if isinstance(init, MixtureParams):
-            scores = check_given(init, model, X.shape[1]).scores()
-            begun, n_starts = iter([prior.update(sweep(X, scores))]), 1
+            scores = check_given(init, model, data.values.shape[1]).scores()
+            begun, n_starts = iter([prior.update(data.sweep(scores))]), 1
         else:
-            made = starts(X, model.covariance, whitening, model.n_components, init, rng)
+            made = starts(data, model.covariance, whitening, model.n_components, init, rng)
             begun = (prior.update(stats) for stats in made)
             n_starts = self.n_init if model.n_components > 1 else 1  # one component has one optimum
         readout = VariationalUpdate(prior, whitening)
-        polish = in_turn(Moves(X, readout, whitening, stopping, self.moves, rng), OffSaddles(X, readout, stopping))
+        moves = Moves(data, readout, whitening, stopping, self.moves, rng)
+        polish = in_turn(moves, OffSaddles(data, readout, stopping))
         rounds = 1 if self.moves else ROUNDS  # the moves stand in for further starts
-        best, status, diagnostics = climb_all(X, readout, begun, n_starts, stopping, progress, polish, rounds)
+        best, status, diagnostics = climb_all(data, readout, begun, n_starts, stopping, progress, polish, rounds)
         status = status.noting(readout.remark(best.state, best.stats))
         return MethodResult(VariationalPosterior(best.state, seed), status, diagnostics, best.history)
 

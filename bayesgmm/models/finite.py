@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
-from bayesgmm.data import DataMatrix, check_enough_points
+from bayesgmm.data import check_enough_points
 from bayesgmm.models.checks import check_kinds, whole
 from bayesgmm.models.spread import resolved_prior
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.independent import COMPONENTS_PRIORS, ComponentsPrior
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.weights import Dirichlet
+from bayesgmm.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class GaussianMixture:
         object.__setattr__(self, "covariance", as_structure(self.covariance))
         check_kinds(self, weights=(Dirichlet,), prior=COMPONENTS_PRIORS)
 
-    def resolve(self, data: DataMatrix) -> GaussianMixture:
+    def resolve(self, data: Rows) -> GaussianMixture:
         """The same model with every prior constant given; checks that the data can carry it."""
         check_enough_points(len(data.values), self.min_points)
         return replace(

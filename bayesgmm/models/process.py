@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
-from bayesgmm.data import DataMatrix
 from bayesgmm.models.checks import check_kinds, whole
 from bayesgmm.models.spread import resolved_shared_prior
 from bayesgmm.priors.components import NormalInverseWishart
@@ -15,6 +14,7 @@ from bayesgmm.priors.concentration import Gamma, positive
 from bayesgmm.priors.independent import COMPONENTS_PRIORS, ComponentsPrior
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.sticks import StickBreaking
+from bayesgmm.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class DirichletProcessMixture:
     def n_components(self) -> int:
         return self.truncation
 
-    def resolve(self, data: DataMatrix) -> DirichletProcessMixture:
+    def resolve(self, data: Rows) -> DirichletProcessMixture:
         """The same model with every prior constant given."""
         return replace(self, prior=resolved_shared_prior(self.prior, self.covariance, self.expected_components, data))
 

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.density import log_joint
-from bayesgmm.core.maximise import moments
 from bayesgmm.core.params import ComponentScores, as_numbers
-from bayesgmm.data import DataMatrix, explain_few_rows, explain_singular
+from bayesgmm.data import explain_few_rows, explain_singular
 from bayesgmm.errors import ArgumentError, DataError
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.independent import ComponentsPrior, HierarchicalScale
+from bayesgmm.rows import Rows
 
 LARGEST_SUM = 1e304  # of squares, which are added to others of their size
 # A component's variance may be a millionth of the data's, and below 2e-308 numbers lose their digits.
 SMALLEST_VARIANCE = 1e6 * np.finfo(float).tiny
 
 
-_MOMENTS: WeakKeyDictionary[DataMatrix, dict[bool, tuple[np.ndarray, np.ndarray]]] = WeakKeyDictionary()
-
-
-def moments_of(data: DataMatrix, is_diagonal: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Means and covariance, or variances, of the data; measured once, since priors, whitening and starts all ask."""
-    known = _MOMENTS.setdefault(data, {})
-    if is_diagonal not in known:
-        known[is_diagonal] = moments(data.values, is_diagonal)
-    center, spread = known[is_diagonal]
-    return center.copy(), spread.copy()
+def moments_of(data: Rows, is_diagonal: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Means and covariance, or variances, of the data."""
+    return data.moments(is_diagonal)
 
 
 def resolved_prior(
-    prior: ComponentsPrior, structure: CovarianceStructure, n_components: int, data: DataMatrix
+    prior: ComponentsPrior, structure: CovarianceStructure, n_components: int, data: Rows
 ) -> ComponentsPrior:
     """The prior with every constant given, from the data where they are asked."""
     if prior.needs_data:
@@ -72,7 +63,7 @@ def _squared_range(X: np.ndarray, structure: CovarianceStructure, center: np.nda
 
 
 def resolved_shared_prior(
-    prior: ComponentsPrior, structure: CovarianceStructure, expected_components: int, data: DataMatrix
+    prior: ComponentsPrior, structure: CovarianceStructure, expected_components: int, data: Rows
 ) -> ComponentsPrior:
     """As above where every component has the same prior.
 
@@ -109,19 +100,19 @@ def is_singular(structure: CovarianceStructure, spread: np.ndarray) -> bool:
     return bool(np.linalg.eigvalsh(correlation)[0] <= 1e-13 * len(spread))
 
 
-def has_enough_rows(structure: CovarianceStructure, data: DataMatrix) -> bool:
+def has_enough_rows(structure: CovarianceStructure, data: Rows) -> bool:
     """Whether the number of rows alone lets the spread have an inverse."""
     n, d = data.values.shape
     return structure.is_diagonal or n > d
 
 
-def check_rows(structure: CovarianceStructure, data: DataMatrix) -> None:
+def check_rows(structure: CovarianceStructure, data: Rows) -> None:
     """Raise a `DataError` where there are too few rows for a covariance of all columns; nothing is computed for it."""
     if not has_enough_rows(structure, data):
         raise _singular(explain_few_rows(*data.values.shape), structure, "'diagonal', 'spherical' or 'isotropic'")
 
 
-def check_range(spread: np.ndarray, data: DataMatrix) -> None:
+def check_range(spread: np.ndarray, data: Rows) -> None:
     """Raise a `DataError` that names a column where sums of squares leave the range of float64."""
     if (np.abs(spread) <= LARGEST_SUM / len(data.values)).all():  # not so where it is NaN
         return
@@ -133,7 +124,7 @@ def check_range(spread: np.ndarray, data: DataMatrix) -> None:
     )
 
 
-def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: DataMatrix) -> None:
+def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: Rows) -> None:
     """Raise a `DataError` that names the columns to blame where the spread is singular."""
     check_range(spread, data)
     columns = spread if structure.is_diagonal else np.diag(spread)
@@ -145,7 +136,7 @@ def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: DataM
     raise _singular(reason, structure, others if (columns > 0).any() and not structure.is_round else "")
 
 
-def _check_underflow(structure: CovarianceStructure, variances: np.ndarray, data: DataMatrix) -> None:
+def _check_underflow(structure: CovarianceStructure, variances: np.ndarray, data: Rows) -> None:
     is_small = variances < SMALLEST_VARIANCE
     if structure.is_round:  # one variance for all columns, which the widest ones decide
         is_small &= variances.mean() < SMALLEST_VARIANCE

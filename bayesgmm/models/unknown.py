@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.models.checks import check_kinds, whole
 from bayesgmm.models.spread import resolved_shared_prior
@@ -16,6 +15,7 @@ from bayesgmm.priors.counts import BetaNegativeBinomial, Uniform
 from bayesgmm.priors.independent import COMPONENTS_PRIORS, ComponentsPrior
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.weights import Dirichlet
+from bayesgmm.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class MixtureOfFiniteMixtures:
     def n_components(self) -> int:
         return self.max_components
 
-    def resolve(self, data: DataMatrix) -> MixtureOfFiniteMixtures:
+    def resolve(self, data: Rows) -> MixtureOfFiniteMixtures:
         """The same model with every prior constant given."""
         return replace(self, prior=resolved_shared_prior(self.prior, self.covariance, self.expected_components, data))
 

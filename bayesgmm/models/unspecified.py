@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.core.covariance import Full, as_structure
-from bayesgmm.data import DataMatrix
 from bayesgmm.models.checks import whole
 from bayesgmm.models.finite import GaussianMixture
 from bayesgmm.priors.unknown import UnknownPrior
+from bayesgmm.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class UnspecifiedMixture(GaussianMixture):
         object.__setattr__(self, "n_components", whole(self.n_components, "n_components", "number of components"))
         object.__setattr__(self, "covariance", as_structure(self.covariance))
 
-    def resolve(self, data: DataMatrix) -> UnspecifiedMixture:
+    def resolve(self, data: Rows) -> UnspecifiedMixture:
         return self
 
     def conjugate(self) -> Any:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.data import DataMatrix
 from bayesgmm.models.finite import GaussianMixture
 from bayesgmm.models.process import DirichletProcessMixture
 from bayesgmm.models.spread import check_range, has_enough_rows, is_singular, moments_of
 from bayesgmm.models.unknown import MixtureOfFiniteMixtures
+from bayesgmm.rows import Rows
 
 
-def whitening_of(
-    model: GaussianMixture | DirichletProcessMixture | MixtureOfFiniteMixtures, data: DataMatrix
-) -> np.ndarray:
+def whitening_of(model: GaussianMixture | DirichletProcessMixture | MixtureOfFiniteMixtures, data: Rows) -> np.ndarray:
     """Precision factor of the data's spread within the structure's group, (D, D) or (D,).
 
     Where the spread is singular the resolved prior's scale stands in for it.

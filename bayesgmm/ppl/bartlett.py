@@ -13,11 +13,11 @@ from scipy.special import gammaln
 
 from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.params import LOG_2PI, MixtureParams, invert_triangular
-from bayesgmm.data import DataMatrix
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, moments_of, whitening_of
 from bayesgmm.ppl.means import ConjugateMeans, IndependentMeans, means_of
 from bayesgmm.ppl.scale import WishartScale, scale_of
 from bayesgmm.ppl.weights import SimplexWeights, StickWeights, weights_of
+from bayesgmm.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Bartlett:
     scale: WishartScale | None
 
     @classmethod
-    def of(cls, model: GaussianMixture | DirichletProcessMixture, data: DataMatrix) -> Bartlett:
+    def of(cls, model: GaussianMixture | DirichletProcessMixture, data: Rows) -> Bartlett:
         """The coordinates of a resolved model on its data."""
         structure, n_features = model.covariance, data.values.shape[1]
         center, _ = moments_of(data, structure.is_diagonal)
@@ -115,7 +115,7 @@ class Bartlett:
         """Length of the flat vector."""
         return self.n_shared + self.dof.size + self.n_upper + self.mean.size
 
-    def log_normaliser(self, n_obs: int) -> float:
+    def log_normaliser(self, n_obs: float) -> float:
         """What the kernels leave out of the joint log density of coordinates and data."""
         half_dof = 0.5 * self.dof
         diagonal = self.whitening if self.structure.is_diagonal else np.diag(self.whitening)

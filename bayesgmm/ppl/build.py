@@ -8,7 +8,7 @@ import numpy as np
 import pymc as pm
 from numpy.typing import ArrayLike
 
-from bayesgmm.data import DataMatrix, as_matrix, in_order, matching_columns
+from bayesgmm.data import as_matrix, in_order, matching_columns
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
 from bayesgmm.models.unspecified import UnspecifiedMixture
@@ -20,6 +20,7 @@ from bayesgmm.ppl.natural_weights import weights_variable
 from bayesgmm.ppl.one_column import MixtureOfOneColumn
 from bayesgmm.priors.unknown import UNKNOWN
 from bayesgmm.result.fit import Fit
+from bayesgmm.rows import Rows, as_rows
 
 
 def pymc_model(
@@ -67,7 +68,7 @@ def pymc_model(
     ----------
     Bartlett (1933), Proceedings of the Royal Society of Edinburgh 53, 260-283, doi:10.1017/S0370164600015637.
     """
-    model, data = _of_fit(model, X) if isinstance(model, Fit) else (model, None if X is None else as_matrix(X))
+    model, data = _of_fit(model, X) if isinstance(model, Fit) else (model, None if X is None else as_rows(X))
     if isinstance(model, MixtureOfFiniteMixtures):
         raise NotApplicableError(
             "a pm.Model has a fixed number of variables, and a MixtureOfFiniteMixtures has not: take "
@@ -96,13 +97,13 @@ def _observed(observed: ArrayLike, feature_names: tuple[str, ...]) -> np.ndarray
 
 def _of_fit(fit: Fit, X: ArrayLike | None):
     if X is not None:
-        return fit.model, DataMatrix(matching_columns(X, fit.feature_names), fit.feature_names)
+        return fit.model, Rows(matching_columns(X, fit.feature_names), fit.feature_names)
     if fit.X is None:
         raise NotApplicableError("this fit is without its data: pass them as pymc_model(fit, X).")
-    return fit.model, DataMatrix(fit.X, fit.feature_names)
+    return fit.model, Rows(fit.points, fit.feature_names)
 
 
-def build(c: Bartlett, data: DataMatrix) -> pm.Model:
+def build(c: Bartlett, data: Rows) -> pm.Model:
     """The `pm.Model` in coordinates `c`, which hold the resolved prior."""
     coords = {
         "component": np.arange(c.n_components),

@@ -8,11 +8,11 @@ import numpy as np
 
 from bayesgmm.core.merging import summed
 from bayesgmm.core.sweep import group_bounds
-from bayesgmm.data import DataMatrix
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.ppl import flat_diagonal, flat_triangular
 from bayesgmm.ppl.bartlett import Bartlett, whitened
-from bayesgmm.ppl.flat_problem import pack_problem
+from bayesgmm.ppl.flat_problem import pack_problem, rows_of
+from bayesgmm.rows import Rows
 
 SERIAL_ROWS = 32768  # up to here an evaluation is one compiled call; beyond, parts of it are worth handing to threads
 N_PARTS = 16  # of the rows, summed one by one: enough for the threads, few enough to hand out quickly
@@ -27,24 +27,24 @@ class FlatPosterior:
     coordinates : Bartlett
     problem : array
         The constants and the whitened data, as the kernels take them.
-    n_obs : int
+    n_rows : int
     """
 
     coordinates: Bartlett
     problem: np.ndarray
-    n_obs: int
+    n_rows: int
 
     @classmethod
-    def of(cls, model: GaussianMixture | DirichletProcessMixture, data: DataMatrix) -> FlatPosterior:
+    def of(cls, model: GaussianMixture | DirichletProcessMixture, data: Rows) -> FlatPosterior:
         """The posterior of a resolved model."""
-        c, n_obs = Bartlett.of(model, data), len(data.values)
+        c = Bartlett.of(model, data)
         white = whitened(np.asarray(data.values, float), c.center, c.whitening)
-        return cls(c, pack_problem(c, white), n_obs)
+        return cls(c, pack_problem(c, white, data.facts), len(data))
 
     @property
     def is_serial(self) -> bool:
         """Whether one evaluation is one compiled call; fixed by n, so that threads do not change the result."""
-        return self.n_obs <= SERIAL_ROWS
+        return self.n_rows <= SERIAL_ROWS
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Value and (n_dim,) gradient at a C-contiguous, writable (n_dim,) vector."""
@@ -62,8 +62,8 @@ class FlatPosterior:
             return (flat_diagonal.diagonal if is_diagonal else flat_triangular.triangular)(x, self.problem)
         kernels = flat_diagonal if is_diagonal else flat_triangular
         log_weights, bartlett, factors, means = kernels.unpack(x, self.problem)
-        X = self.problem[-self.n_obs * means.shape[1] :].reshape(self.n_obs, means.shape[1])
-        groups = group_bounds(self.n_obs)
+        X, facts = rows_of(self.problem)
+        groups = group_bounds(self.n_rows)
         bounds = [groups[part * (len(groups) - 1) // N_PARTS] for part in range(N_PARTS + 1)]
 
         def add(begin: int, end: int, offset: int, outputs: list[np.ndarray]) -> None:
@@ -71,7 +71,7 @@ class FlatPosterior:
             for part in range(begin, end):
                 to = (array[part - offset] for array in statistics)
                 value[part - offset] = kernels.sweep(
-                    X, bounds[part], bounds[part + 1], log_weights, factors, means, *to
+                    X, facts, bounds[part], bounds[part + 1], log_weights, factors, means, *to
                 )
 
         shapes = [(), (len(means),), means.shape, factors.shape]

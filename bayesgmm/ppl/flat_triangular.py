@@ -15,16 +15,17 @@ from bayesgmm.core.compilation import jit
 from bayesgmm.core.params import LOG_2PI
 from bayesgmm.core.passes import sweep_rows
 from bayesgmm.ppl.flat_bartlett import add_bartlett, add_scale, n_scale, scale_factor
-from bayesgmm.ppl.flat_problem import SCALE_DOF, WEIGHTS, last_as_matrix, unpack_problem
+from bayesgmm.ppl.flat_problem import last_as_matrix, rows_of, unpack_problem
 from bayesgmm.ppl.flat_weights import add_weights, log_weights_of, n_free
 
 
 @jit
 def unpack(x, problem):
     """Log weights (K,), Bartlett factors (R, D, D), precision factors (K, D, D) and means (K, D)."""
-    n_components, n_features, rows = int(problem[2]), int(problem[3]), int(problem[4])
-    root = unpack_problem(problem)[5].reshape((rows, n_features, n_features))
-    at = n_free(n_components, problem[WEIGHTS]) + n_scale(n_features, problem[SCALE_DOF])
+    p = unpack_problem(problem)
+    (n_components, n_features), rows = p.mean.shape, len(p.half_dof)
+    root = p.root.reshape((rows, n_features, n_features))
+    at = n_free(n_components, p.law) + n_scale(n_features, p.scale_dof)
     upper_at = at + rows * n_features
     bartlett = np.zeros((rows, n_features, n_features))
     for r in range(rows):
@@ -41,44 +42,44 @@ def unpack(x, problem):
             for j in range(i, n_features):
                 for m in range(i, j + 1):
                     factors[k, i, j] += root[r, i, m] * bartlett[r, m, j]
-    log_weights = log_weights_of(x, n_components, problem[WEIGHTS])
+    log_weights = log_weights_of(x, n_components, p.law)
     return log_weights, bartlett, factors, last_as_matrix(x, n_components, n_features)
 
 
 @jit
-def sweep(X, start, stop, log_weights, factors, means, counts, first, second):
+def sweep(X, facts, start, stop, log_weights, factors, means, counts, first, second):
     """Soft sweep of the rows start:stop; adds to the statistics and returns the log likelihood."""
     log_weight = np.empty(len(means))
     for k in range(len(means)):
         log_weight[k] = log_weights[k] - 0.5 * X.shape[1] * LOG_2PI
         for d in range(X.shape[1]):
             log_weight[k] += np.log(factors[k, d, d])
-    return sweep_rows(X, start, stop, log_weight, means, factors, SOFT, counts, first, second)
+    return sweep_rows(X, facts, start, stop, log_weight, means, factors, SOFT, counts, first, second)
 
 
 @jit
 def read(x, problem, log_weights, bartlett, factors, means, counts, first, second):
     """Value, without the log likelihood, and gradient from the statistics, which are overwritten."""
-    concentration, half_dof, prior_mean, kappa, precision, root, _ = unpack_problem(problem)
+    p = unpack_problem(problem)
     (n_components, n_features), rows, gradient = means.shape, len(bartlett), np.zeros(len(x))
-    root = root.reshape(bartlett.shape)
-    value = problem[6] + add_weights(x, problem[WEIGHTS], concentration, log_weights, counts, gradient)
+    root = p.root.reshape(bartlett.shape)
+    value = p.constant + add_weights(x, p.law, p.concentration, log_weights, counts, gradient)
     d_bartlett, mean_at = np.zeros(bartlett.shape), len(x) - n_components * n_features
     for k in range(n_components):
         r = min(k, rows - 1)
         d_mean = gradient[mean_at + k * n_features : mean_at + (k + 1) * n_features]
-        if len(precision) > 0:
-            value += add_independent_mean(precision, prior_mean[k], means[k], d_mean)
+        if len(p.precision) > 0:
+            value += add_independent_mean(p.precision, p.mean[k], means[k], d_mean)
         else:
-            value += add_conjugate_mean(kappa[k], prior_mean[k], means[k], factors[k], first[k], second[k])
+            value += add_conjugate_mean(p.kappa[k], p.mean[k], means[k], factors[k], first[k], second[k])
             counts[k] += 1.0
         pull_back(counts[k], first[k], second[k], factors[k], root[r], d_mean, d_bartlett[r])
-    scale_at, scale_dof = n_free(n_components, problem[WEIGHTS]), problem[SCALE_DOF]
-    ratio = scale_factor(x, scale_at, n_features, scale_dof)
-    d_ratio, at = np.zeros(ratio.shape), scale_at + n_scale(n_features, scale_dof)
-    value += add_bartlett(x, at, half_dof, ratio, bartlett, d_bartlett, d_ratio, gradient)
-    if scale_dof > 0.0:
-        value += add_scale(x, scale_at, scale_dof, half_dof, ratio, d_ratio, gradient)
+    scale_at = n_free(n_components, p.law)
+    ratio = scale_factor(x, scale_at, n_features, p.scale_dof)
+    d_ratio, at = np.zeros(ratio.shape), scale_at + n_scale(n_features, p.scale_dof)
+    value += add_bartlett(x, at, p.half_dof, ratio, bartlett, d_bartlett, d_ratio, gradient)
+    if p.scale_dof > 0.0:
+        value += add_scale(x, scale_at, p.scale_dof, p.half_dof, ratio, d_ratio, gradient)
     return value, gradient
 
 
@@ -135,8 +136,8 @@ def pull_back(count, first, second, factor, root, d_mean, d_bartlett):
 def triangular(x, problem):
     """Log posterior and gradient at x."""
     log_weights, bartlett, factors, means = unpack(x, problem)
-    X = unpack_problem(problem)[6].reshape((-1, means.shape[1]))
+    X, facts = rows_of(problem)
     counts, first, second = np.zeros(len(means)), np.zeros(means.shape), np.zeros(factors.shape)
-    value = sweep(X, 0, len(X), log_weights, factors, means, counts, first, second)
+    value = sweep(X, facts, 0, len(X), log_weights, factors, means, counts, first, second)
     log_prior, gradient = read(x, problem, log_weights, bartlett, factors, means, counts, first, second)
     return value + log_prior, gradient

@@ -72,7 +72,7 @@ class AffineMap:
 def normal_coordinates(posterior: FlatPosterior, start: np.ndarray) -> AffineMap | None:
     """The map from standard normal coordinates at the mode above `start`; None where the posterior is not like that."""
     n_dim = posterior.coordinates.n_dim
-    if n_dim > MAX_DIM or n_dim * ROWS_PER_DIM > posterior.n_obs:
+    if n_dim > MAX_DIM or n_dim * ROWS_PER_DIM > posterior.n_rows:
         return None
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # of a climb without an end; it has no map
         return _normal_coordinates(posterior, climbed(posterior, start))

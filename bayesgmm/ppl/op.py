@@ -17,12 +17,14 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from bayesgmm.core.assignment import soften_block
-from bayesgmm.core.blocks import BLOCK, STRIDE, load_block, make_columns, make_rows, pack_factors, score_block
+from bayesgmm.core.assignment import SOFT
+from bayesgmm.core.blocks import BLOCK, STRIDE, load_block, make_columns, make_rows
 from bayesgmm.core.compilation import inner, jit
+from bayesgmm.core.facts import no_facts
 from bayesgmm.core.lanes import WIDTH, fma, lanes, load, store
 from bayesgmm.core.moments import accumulate_block
 from bayesgmm.core.params import LOG_2PI
+from bayesgmm.core.passes import assign_rows, make_components, make_room
 
 # PyTensor keeps compiled graphs on disk under the Op's name and this number; Numba does not notice that a
 # function which it has inlined was changed, so the number follows the source.
@@ -50,20 +52,16 @@ def rows_log_density(X, log_weights, means, precision_chol):
         log_weight[k] = log_weights[k] - 0.5 * n_features * LOG_2PI
         for d in range(n_features):
             log_weight[k] += np.log(factors[k, d, d])
-    block, workspace, scores = make_columns(n_features), make_columns(n_features), make_rows(n_components)
-    ones, log_sums, packed = np.ones(BLOCK), np.empty(BLOCK), pack_factors(factors)
+    room, components = make_room(factors), make_components(log_weight, means, factors)
     log_density, resp = np.empty(len(X)), np.empty((n_components, len(X)))
     for begin in range(0, len(X), BLOCK):
         end = min(begin + BLOCK, len(X))
-        m = end - begin
-        load_block(X, begin, end, block)
-        score_block(block, m, log_weight, means, factors, packed, workspace, scores)
-        soften_block(scores, m, ones, log_sums)
-        for i in range(m):
-            log_density[begin + i] = log_sums[i]
+        assign_rows(X, begin, end, components, factors, no_facts(), SOFT, room)
+        for i in range(end - begin):
+            log_density[begin + i] = room.log_sums[i]
         for k in range(n_components):
-            for i in range(m):
-                resp[k, begin + i] = scores[k, i]
+            for i in range(end - begin):
+                resp[k, begin + i] = room.scores[k, i]
     return log_density, resp
 
 

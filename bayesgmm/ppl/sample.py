@@ -19,13 +19,13 @@ import numpy as np
 from bayesgmm.core.compilation import announced_compilation
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads
-from bayesgmm.data import DataMatrix
 from bayesgmm.models import Model
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.ppl.flat_problem import N_DRAWN, N_MAP
 from bayesgmm.ppl.metric import AffineMap, normal_coordinates
 from bayesgmm.result.method import Progress
+from bayesgmm.rows import Rows
 
 POLL_SECONDS = 0.01
 N_TRIES = 20  # of a start with a finite log posterior
@@ -75,7 +75,7 @@ class Chain:
 
 def run_nutpie(
     model: Model,
-    data: DataMatrix,
+    data: Rows,
     make_start: MakeStart | None,
     plan: Plan,
     progress: Progress,
@@ -278,7 +278,7 @@ def _as_python(posterior: FlatPosterior, coordinates: AffineMap | None, start: n
 
 def run_pymc(
     model: Model,
-    data: DataMatrix,
+    data: Rows,
     make_start: MakeStart,
     plan: Plan,
     progress: Progress,

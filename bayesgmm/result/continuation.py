@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesgmm.data import DataMatrix, DataSource
+from bayesgmm.core.facts import NO_FACTS
 from bayesgmm.errors import FitError, NotApplicableError
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.method import Progress, Sampler
 from bayesgmm.result.occupancy import WITHOUT_DATA, with_remarks
 from bayesgmm.result.provenance import provenance
+from bayesgmm.rows import StreamedRows
 
 if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
 
-def with_data(fit: Fit, source: DataSource, seed: int, progress: Progress) -> Fit:
+def with_data(fit: Fit, source: StreamedRows, seed: int, progress: Progress) -> Fit:
     """The fit of ``Fit.partial_fit``."""
     resume = getattr(fit.method, "resume", None)
     if resume is None or not isinstance(fit.diagnostics, StreamDiagnostics):
         raise NotApplicableError(
             f"{type(fit.method).__name__} needs all data at once: fit it anew, or use OnlineEM or StochasticVB."
         )
-    source = source.matching(fit.feature_names)
+    source = replace(source, source=source.source.matching(fit.feature_names)).held()
     begin = time.perf_counter()
     result = resume(fit, source, np.random.default_rng(seed), progress)
     seconds = fit.seconds + time.perf_counter() - begin
@@ -43,6 +44,7 @@ def with_data(fit: Fit, source: DataSource, seed: int, progress: Progress) -> Fi
             seconds=seconds,
             seed=seed,
             X=None,
+            facts=NO_FACTS,
             n_obs=result.diagnostics.n_rows,
             provenance=provenance(digest),
         )
@@ -62,7 +64,7 @@ def with_draws(fit: Fit, draws: int | None, progress: Progress) -> Fit:
         raise NotApplicableError(f"{WITHOUT_DATA}, and further draws need them: fit it anew.")
     fit.check_data()
     begin = time.perf_counter()
-    result = method.extend(fit, draws, DataMatrix(fit.X, fit.feature_names), progress)
+    result = method.extend(fit, draws, fit.rows, progress)
     if not result.status.is_usable:
         raise FitError(result.status.sentence)
     length = None if draws is None else result.estimate.draws().draw_shape[1]

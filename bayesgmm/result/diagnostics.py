@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import fdtrc
 
 from bayesgmm.core import density
+from bayesgmm.core.facts import NO_FACTS
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.result.arviz import array_stats
@@ -122,7 +123,7 @@ class StreamDiagnostics:
     """
 
     statistics: SufficientStatistics
-    n_rows: int
+    n_rows: float
     n_seen: int
     n_steps: int
     batch_size: int
@@ -249,17 +250,21 @@ class SamplerDiagnostics:
 
 
 def invariant_quantities(
-    draws: MixtureParams, X: np.ndarray, log_likelihood: np.ndarray | None = None
+    draws: MixtureParams,
+    X: np.ndarray,
+    log_likelihood: np.ndarray | None = None,
+    weights: np.ndarray = NO_FACTS.weights,
 ) -> dict[str, np.ndarray]:
     """Label-invariant (chain, draw) quantities of unaligned draws.
 
-    The log likelihood (computed here unless the sampler has it), the sum of squared weights, and the log density at
-    `N_POINTS` rows of X spread from its middle to its edge (by Mahalanobis rank, so that units do not matter).
+    The log likelihood (computed here unless the sampler has it, with the rows' weights), the sum of squared weights,
+    and the log density at `N_POINTS` rows of X spread from its middle to its edge (by Mahalanobis rank, so that units
+    do not matter).
     """
     if log_likelihood is None:
         total = np.zeros(int(np.prod(draws.draw_shape)))
-        for _, block in density.log_density_blocks(draws, X):
-            total += block.sum(1)
+        for rows, block in density.log_density_blocks(draws, X):
+            total += block @ weights[rows] if len(weights) else block.sum(1)
         log_likelihood = total.reshape(draws.draw_shape)
     quantities = {
         "log_likelihood": log_likelihood,

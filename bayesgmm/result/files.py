@@ -30,6 +30,7 @@ STATE = "state_"  # begins the names of a chain's state
 MEMBER = "member_"  # begins the names of the groups of a stack's members
 SEAL = b"\nbayesgmm sha256 "  # begins what stands after the end of the netCDF, where netCDF does not look
 PIECE = 2**20  # bytes
+WEIGHTS = "sample_weight"
 ALIGNMENT = ("order", "draws", "components", "is_occupied")
 
 
@@ -48,15 +49,16 @@ def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool, log_
             raise NotApplicableError(
                 "this fit is without its data; pass log_likelihood=False, or refit it on the data."
             )
-        values = fit.log_density_draws(fit.X).reshape(*draws.draw_shape, -1)
+        values = fit.log_density_draws(fit.points).reshape(*draws.draw_shape, -1)
         groups["log_likelihood"] = convert.sample_dataset({"x": values}, ("obs",))
     if log_prior:
         groups["log_prior"] = convert.sample_dataset(prior_densities(fit))
     if posterior_predictive:
-        values = _replicate(draws, fit.n_obs, np.random.default_rng(fit.seed))
+        values = _replicate(draws, len(fit.points), np.random.default_rng(fit.seed))
         groups["posterior_predictive"] = convert.replicates_dataset(values, fit.feature_names)
     if fit.X is not None:
-        groups["observed_data"] = convert.observed_dataset(fit.X, fit.feature_names)
+        seen = fit.points if fit.rows.is_whole else fit.X
+        groups["observed_data"] = convert.observed_dataset(seen, fit.feature_names)
     groups["constant_data"] = convert.constants_dataset(_prior_constants(fit))
     tree = xr.DataTree.from_dict(groups)
     tree.attrs.update(fit.provenance)
@@ -110,10 +112,14 @@ def _groups(fit: Fit, data: bool) -> dict[str, xr.Dataset]:
     else:
         tree = to_datatree(fit, log_likelihood=False, posterior_predictive=False)
         groups = {name: child.to_dataset() for name, child in tree.children.items()}
+        if fit.X is not None and fit.sample_weight is not None:  # the tree has every row as often as its weight says
+            groups["observed_data"] = convert.observed_dataset(fit.X, fit.feature_names)
     if not data:
         groups.pop("observed_data", None)
     for i, member in enumerate(members_of(fit.estimate)):
         groups |= {f"{MEMBER}{i}/{name}": group for name, group in _groups(member, data=False).items()}
+    if data and fit.sample_weight is not None:
+        arrays = arrays | {WEIGHTS: fit.sample_weight}
     state = convert.array_group(arrays | {"history": np.asarray(fit.history, float)})
     facts = {
         "model": fit.model,

@@ -6,14 +6,16 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.core.facts import NO_FACTS, RowFacts
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import DataMatrix, DataSource, check_enough_points, data_hash, data_source, matching_columns
+from bayesgmm.data import DataSource, check_enough_points, matching_columns
 from bayesgmm.errors import (
     ArgumentError,
     DataError,
@@ -30,12 +32,18 @@ from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_
 from bayesgmm.result.method import Diagnostics, Method, Progress, Sampler, silent
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
+from bayesgmm.rows import Rows, StreamedRows
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 DRAWS_LIMIT = 2**30  # bytes of one draws x points array
+FRACTIONS = (
+    "the weights of the rows are no whole numbers, so that rows stand for no number of points, and the likelihood is "
+    "raised to a power row by row: what leaves a point out, draws points anew or counts them has no meaning then. Use "
+    "whole-number weights, or what a power has: log_density, aic and bic."
+)
 UNEVALUATED = "this fit has not seen all of its data again after its last step"
 
 
@@ -59,9 +67,12 @@ class Fit:
     seed : int
     X : (n, d) array, or None where the data were not in memory, or a file was saved without them
         The array that was given, not a copy: `save`, `extend` and `compare` refuse a fit whose X has been changed.
-    n_obs : int
+    n_obs : int or float
+        The number of points: of rows, or the sum of their weights.
     feature_names : tuple of str
     provenance : dict of str
+    facts : RowFacts
+        What is known of the rows beside their values.
     """
 
     model: Model
@@ -73,9 +84,10 @@ class Fit:
     seconds: float
     seed: int
     X: np.ndarray | None
-    n_obs: int
+    n_obs: float
     feature_names: tuple[str, ...]
     provenance: dict[str, str]
+    facts: RowFacts = NO_FACTS
 
     def __repr__(self) -> str:
         name = f"{type(self.method).__name__} fit of {type(self.model).__name__}"
@@ -91,6 +103,31 @@ class Fit:
     def params(self) -> MixtureParams:
         """The estimate as a mixture: one, with leading (chain, draw) axes for draws."""
         return self.estimate.params
+
+    @property
+    def sample_weight(self) -> np.ndarray | None:
+        """(n,) weights of the rows of X; None where there are none."""
+        return self.facts.weights if len(self.facts.weights) else None
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The data as methods read them: the rows of X that have a weight, with what is known of each."""
+        if self.X is None:
+            raise NotApplicableError("this fit is without its data: refit it on them.")
+        return self._whole.held()
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(n_obs, d) X with every row as often as its weight says.
+
+        Raises
+        ------
+        NotApplicableError
+            The fit is without its data, or a weight is no whole number: then rows stand for no number of points.
+        """
+        if not self.rows.is_whole:
+            raise NotApplicableError(FRACTIONS)
+        return self.rows.copies().values
 
     @property
     def n_parameters(self) -> int:
@@ -235,7 +272,7 @@ class Fit:
 
     def refit(self, X: ArrayLike, rng: np.random.Generator | int | None = None, progress: Progress = silent) -> Fit:
         """The same method on other data, with this fit's prior constants; never raises FitError."""
-        data = DataMatrix(self._columns(X), self.feature_names)
+        data = Rows(self._columns(X), self.feature_names, True)
         check_enough_points(len(data.values), self.model.min_points)
         return fit_once(self.model, data, self.method, as_seed(self.seed if rng is None else rng), progress)
 
@@ -256,7 +293,7 @@ class Fit:
         TruncationWarning
             A Dirichlet process, or an unknown number of components, was cut off too early.
         """
-        return warned(continuation.with_data(self, data_source(X), as_seed(rng), progress))
+        return warned(continuation.with_data(self, StreamedRows.of(X), as_seed(rng), progress))
 
     def extend(self, draws: int | None = None, progress: Progress = silent) -> Fit:
         """A new fit with further draws of every chain.
@@ -354,8 +391,13 @@ class Fit:
 
     def check_data(self) -> None:
         """Raise a DataError where X is no longer what the fit was made on."""
-        if self.X is not None and data_hash(self.X) != self.provenance["data_sha256"]:
+        if self.X is not None and self._whole.digest() != self.provenance["data_sha256"]:
             raise DataError("X was changed after this fit was made on it: fit again, or pass a copy of X to fit.")
+
+    @property
+    def _whole(self) -> Rows:
+        assert self.X is not None
+        return Rows(self.X, self.feature_names, True, self.facts)
 
     def _columns(self, X: ArrayLike) -> np.ndarray:
         return matching_columns(X, self.feature_names)
@@ -387,27 +429,27 @@ def as_seed(rng: np.random.Generator | int | None) -> int:
 
 def fit_once(
     model: Model,
-    data: DataMatrix | DataSource,
+    data: Rows | StreamedRows,
     method: Method,
     seed: int,
     progress: Progress = silent,
     checkpoint: Checkpoint | None = None,
 ) -> Fit:
     """Run `method` on checked data with a resolved model; with a checkpoint it must be a `Sampler`."""
-    source = data_source(data)
-    begin = time.perf_counter()
+    begin, held = time.perf_counter(), data.held()
     rng = np.random.default_rng(seed)
     if checkpoint is None:
-        result = method.run(model, data, rng, progress)
+        result = method.run(model, held, rng, progress)
     else:
-        assert isinstance(method, Sampler) and isinstance(data, DataMatrix)
-        result = method.run(model, data, rng, progress, checkpoint)
+        assert isinstance(method, Sampler) and isinstance(held, Rows)
+        result = method.run(model, held, rng, progress, checkpoint)
     seconds, found = time.perf_counter() - begin, result.diagnostics
-    n_obs = found.n_rows if source.values is None and isinstance(found, StreamDiagnostics) else source.n_obs
+    n_obs = found.n_rows if data.values is None and isinstance(found, StreamDiagnostics) else data.n_obs
     assert n_obs is not None  # only what streams is given data of unknown length
+    facts = NO_FACTS if data.values is None else data.facts
     fit = Fit(
         model, method, result.estimate, result.status, result.diagnostics, result.history, seconds, seed,
-        source.values, n_obs, source.feature_names, provenance(source.digest()),
+        data.values, int(n_obs) if n_obs == int(n_obs) else n_obs, data.feature_names, provenance(data.digest()), facts,
     )  # fmt: skip
     fit = occupancy.with_remarks(fit)
     note = "" if checkpoint is None else checkpoint.note()

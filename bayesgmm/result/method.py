@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from bayesgmm.data import DataMatrix
 from bayesgmm.models import Model
 from bayesgmm.result.approximation import ApproximationDiagnostics
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, SamplerDiagnostics, StreamDiagnostics
 from bayesgmm.result.estimates import Estimate
 from bayesgmm.result.status import Status
+from bayesgmm.rows import Rows
 
 if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
@@ -42,7 +42,7 @@ class Method(Protocol):
     """A method: a frozen dataclass of options that can run a resolved model on checked data."""
 
     def run(self, model: Any, data: Any, rng: np.random.Generator, progress: Progress) -> MethodResult:
-        """Run on a model that it can fit and a `DataMatrix`; a method that has `resume`, also on a `DataSource`."""
+        """Run on a model that it can fit and a `Rows`; a method that has `resume`, also on a `DataSource`."""
         ...
 
 
@@ -69,7 +69,7 @@ class Sampler(Protocol):
     def run(
         self,
         model: Model,
-        data: DataMatrix,
+        data: Rows,
         rng: np.random.Generator,
         progress: Progress,
         checkpoint: Checkpoint | None = None,
@@ -77,7 +77,7 @@ class Sampler(Protocol):
         """Run; what the checkpoint has is not made again."""
         ...
 
-    def extend(self, fit: Fit, draws: int | None, data: DataMatrix, progress: Progress) -> MethodResult:
+    def extend(self, fit: Fit, draws: int | None, data: Rows, progress: Progress) -> MethodResult:
         """The draws of a fit and `draws` more of each chain, or as many as are enough."""
         ...
 

@@ -113,7 +113,7 @@ def emptied(fit: Fit) -> tuple[int, ...]:
     if fit.X is None and isinstance(fit.diagnostics, StreamDiagnostics):
         totals = _counted(fit.diagnostics)
     else:
-        totals = fit.estimate.responsibilities(_data(fit)).sum(0)
+        totals = _totals(fit)
     return tuple(int(k) for k in np.flatnonzero(totals < 0.5))
 
 
@@ -213,7 +213,7 @@ def bound_remark(fit: Fit) -> str | None:
     )
 
 
-def _expected_empty(model: GaussianMixture, n_obs: int) -> float:
+def _expected_empty(model: GaussianMixture, n_obs: float) -> float:
     """Prior expectation of the number of components without any of so many points."""
     each = np.broadcast_to(np.asarray(model.weights.concentration, float), (model.n_components,))
     rest = each.sum() - each
@@ -250,6 +250,13 @@ def _counted(seen: StreamDiagnostics) -> np.ndarray:
     return seen.statistics.counts * seen.n_rows
 
 
+def _totals(fit: Fit) -> np.ndarray:
+    """(K,) points of each component."""
+    _data(fit)
+    shares, weights = fit.estimate.responsibilities(fit.rows.values), fit.rows.facts.weights
+    return weights @ shares if len(weights) else shares.sum(0)
+
+
 def _responsibilities(fit: Fit, draws: MixtureParams):
     return (density.responsibilities(draws[s].scores(), _data(fit)) for s in range(len(draws.weights)))
 
@@ -271,4 +278,4 @@ def _draws(fit: Fit) -> MixtureParams:
 def _data(fit: Fit) -> np.ndarray:
     if fit.X is None:
         raise NotApplicableError(f"{WITHOUT_DATA}, and their assignment is asked: refit it on an array.")
-    return fit.X
+    return fit.points if fit.rows.is_whole else fit.rows.values

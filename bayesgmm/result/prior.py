@@ -13,7 +13,6 @@ from bayesgmm import convert
 from bayesgmm.core import density
 from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import DataMatrix, as_matrix
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.components import NormalInverseWishart
@@ -22,6 +21,7 @@ from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.independent import HierarchicalScale, IndependentNormalInverseWishart
 from bayesgmm.priors.sticks import StickBreaking
 from bayesgmm.result.fit import as_seed
+from bayesgmm.rows import Rows, as_rows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -134,10 +134,10 @@ def _is_shape(X_or_shape: Any) -> bool:
     return isinstance(X_or_shape, tuple) and len(X_or_shape) == 2 and all(np.ndim(part) == 0 for part in X_or_shape)
 
 
-def _data_of(model: Model, X_or_shape: Any) -> tuple[DataMatrix, int]:
+def _data_of(model: Model, X_or_shape: Any) -> tuple[Rows, int]:
     """The data, or as many zeros where the prior needs nothing of them."""
     if not _is_shape(X_or_shape):
-        data = as_matrix(X_or_shape)
+        data = as_rows(X_or_shape)
         return data, len(data.values)
     n, d = X_or_shape
     if not all(isinstance(part, Integral) and int(part) >= 1 for part in (n, d)):
@@ -148,7 +148,7 @@ def _data_of(model: Model, X_or_shape: Any) -> tuple[DataMatrix, int]:
             "shape, or give the prior all its constants (mean, scale, ...)."
         )
     rows = max(int(n), model.min_points)  # which a fit would need, and a draw from the prior does not
-    return DataMatrix(np.zeros((rows, int(d))), tuple(f"x{j}" for j in range(int(d)))), int(n)
+    return Rows(np.zeros((rows, int(d))), tuple(f"x{j}" for j in range(int(d)))), int(n)
 
 
 def _parameters(model: Model, draws: int, rng: np.random.Generator) -> tuple[MixtureParams, dict[str, np.ndarray]]:

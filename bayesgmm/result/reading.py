@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesgmm import convert
+from bayesgmm.core.facts import NO_FACTS, of_weights
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data.paths import check_is_file, checked_path
 from bayesgmm.errors import DataError
@@ -16,9 +17,10 @@ from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import ChainState, Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
-from bayesgmm.result.files import ALIGNMENT, FORMAT, MEMBER, SEAL, STATE, seal_of
+from bayesgmm.result.files import ALIGNMENT, FORMAT, MEMBER, SEAL, STATE, WEIGHTS, seal_of
 from bayesgmm.result.stacked import StackedEstimate
 from bayesgmm.result.status import Status
+from bayesgmm.rows import checked_weights
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -95,7 +97,7 @@ def _check(fit: Fit) -> None:
     n_components, n_features = fit.model.n_components, len(fit.feature_names)
     if not isinstance(fit.status, Status) or fit.history.ndim != 1:
         raise ValueError("no status or no history")
-    if fit.X is not None and fit.X.shape != (fit.n_obs, n_features):
+    if fit.X is not None and fit.X.shape != (len(fit.X), n_features) or _n_obs(fit) != fit.n_obs:
         raise ValueError("the data have another shape")
     if fit.kind == "none" or isinstance(fit.estimate, StackedEstimate):
         return
@@ -107,6 +109,15 @@ def _check(fit: Fit) -> None:
             raise ValueError("weights, means and covariances have other shapes than the model")
         if params.means.shape[:-2] != params.draw_shape or not np.allclose(params.weights.sum(-1), 1.0, atol=1e-6):
             raise ValueError("weights that do not sum to one")
+
+
+def _n_obs(fit: Fit) -> float:
+    """The number of points that the arrays say."""
+    if fit.X is None:
+        return fit.n_obs
+    if fit.sample_weight is None:
+        return len(fit.X)
+    return checked_weights(fit.sample_weight, len(fit.X)).sum()
 
 
 def _read(tree: xr.DataTree, types: dict[str, type], build: type[Fit], observed: np.ndarray | None) -> Fit:
@@ -129,6 +140,7 @@ def _read(tree: xr.DataTree, types: dict[str, type], build: type[Fit], observed:
     return build(
         model, parts["method"], estimate, parts["status"], parts["diagnostics"], arrays["history"], facts["seconds"],
         facts["seed"], observed, facts["n_obs"], facts["feature_names"], parts["provenance"],
+        NO_FACTS if observed is None else of_weights(arrays.get(WEIGHTS, NO_FACTS.weights)),
     )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bayesgmm.data import DataMatrix
 from bayesgmm.models import Model
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, Restart
 from bayesgmm.result.estimates import NoEstimate
@@ -15,6 +14,7 @@ from bayesgmm.result.fit import Fit, as_seed, fit_once
 from bayesgmm.result.method import MethodResult, Progress
 from bayesgmm.result.stacked import StackedEstimate
 from bayesgmm.result.status import Outcome, Status
+from bayesgmm.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Stacking:
     methods: tuple[Any, ...]
     weights: tuple[float, ...]
 
-    def run(self, model: Any, data: DataMatrix, rng: np.random.Generator, progress: Progress) -> MethodResult:
+    def run(self, model: Any, data: Rows, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Fit every member to the data."""
         members = []
         for name, one, method in zip(self.names, model.members, self.methods, strict=True):

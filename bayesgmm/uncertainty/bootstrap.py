@@ -11,10 +11,9 @@ import numpy as np
 
 from bayesgmm.core import density
 from bayesgmm.core.covariance import CovarianceStructure
+from bayesgmm.core.facts import NO_FACTS, RowFacts, of_weights
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.core.sweep import NO_WEIGHTS
 from bayesgmm.core.threads import n_threads, run_in_threads
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.labels.matching import best_orders
 from bayesgmm.methods.dominance import is_by_chance, resolvable
@@ -29,23 +28,23 @@ MIN_REPLICATES = 20  # below, the tails of a 90% interval hold no replicate
 PER_THREAD = 4  # replicates between two reports of progress
 
 Judge = Callable[[MixtureParams, int], bool]
-Sample = Callable[[np.ndarray, MixtureParams, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+Sample = Callable[[np.ndarray, MixtureParams, np.random.Generator], tuple[np.ndarray, RowFacts]]
 
 
-def _ordinary(X: np.ndarray, params: MixtureParams, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _ordinary(X: np.ndarray, params: MixtureParams, rng: np.random.Generator) -> tuple[np.ndarray, RowFacts]:
     """n points with replacement: each point with the number of times that it was drawn as its weight."""
-    return X, rng.multinomial(len(X), np.full(len(X), 1.0 / len(X))).astype(float)
+    return X, of_weights(rng.multinomial(len(X), np.full(len(X), 1.0 / len(X))).astype(float))
 
 
-def _parametric(X: np.ndarray, params: MixtureParams, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _parametric(X: np.ndarray, params: MixtureParams, rng: np.random.Generator) -> tuple[np.ndarray, RowFacts]:
     """n points from the fitted mixture."""
-    return density.sample(params, len(X), rng)[0], NO_WEIGHTS
+    return density.sample(params, len(X), rng)[0], NO_FACTS
 
 
-def _weighted(X: np.ndarray, params: MixtureParams, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _weighted(X: np.ndarray, params: MixtureParams, rng: np.random.Generator) -> tuple[np.ndarray, RowFacts]:
     """The points with weights n Dirichlet(1, ..., 1)."""
     weights = rng.standard_exponential(len(X))
-    return X, weights * (len(X) / weights.sum())
+    return X, of_weights(weights * (len(X) / weights.sum()))
 
 
 SAMPLES: dict[str, Sample] = {"ordinary": _ordinary, "parametric": _parametric, "weighted": _weighted}
@@ -72,16 +71,15 @@ class Replicates:
 def bootstrap(fit: Fit, sample: Sample, replicates: int, seed: int, progress: Progress) -> Replicates:
     """Replicate number r depends on `seed` and r alone, so that neither threads nor an interrupt change it."""
     check_bootstrap(fit)
-    assert fit.X is not None
-    objective, judge, X = Objective.of(fit), _judge(fit), np.ascontiguousarray(fit.X, float)
+    objective, judge, X = Objective.of(fit), _judge(fit), np.ascontiguousarray(fit.points, float)
     objective.compile(X, fit.params)
     reference = fit.responsibilities(X)
     found: list[MixtureParams | None] = [None] * replicates
     settled, is_done = np.zeros(replicates, bool), np.zeros(replicates, bool)
 
     def run(r: int) -> None:
-        data, weights = sample(X, fit.params, np.random.default_rng([r, seed]))
-        params, value, settled[r] = objective.climbed(data, fit.params, weights)
+        data, facts = sample(X, fit.params, np.random.default_rng([r, seed]))
+        params, value, settled[r] = objective.climbed(data, fit.params, facts)
         if np.isfinite(value) and judge(params, len(data)):
             shares = density.responsibilities(params.scores(), X)
             found[r] = params.permuted(best_orders((shares.T @ reference)[None])[0])
@@ -119,8 +117,7 @@ def check_bootstrap(fit: Fit) -> None:
 def _judge(fit: Fit) -> Judge:
     if not isinstance(fit.method, EM):
         return lambda params, n: True  # a prior keeps the suspicious optima away
-    assert fit.X is not None
-    whitening = strict_whitening(fit.model, DataMatrix(fit.X, fit.feature_names))
+    whitening = strict_whitening(fit.model, fit.rows)
     return soundness(fit.model.covariance, whitening, fit.method.floor)
 
 

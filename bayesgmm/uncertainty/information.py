@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.core.sweep import sweep
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.status import Outcome
@@ -38,17 +37,16 @@ def observed_information(fit: Fit) -> tuple[Coordinates, np.ndarray]:
     if fit.params.weights.min() <= 0:
         k = int(fit.params.weights.argmin())
         raise NotApplicableError(f"component {k} has weight 0, which is on the edge of what a weight can be.")
-    objective, X = Objective.of(fit), fit.X
-    assert X is not None
+    objective, rows = Objective.of(fit), fit.rows
     coordinates = Coordinates(objective.structure, fit.params)
 
     def gradient(x: np.ndarray) -> np.ndarray:
         params = coordinates.at(x)
-        return coordinates.gradient(x, params, sweep(X, params.scores()), objective.excess)
+        return coordinates.gradient(x, params, rows.sweep(params.scores()), objective.excess)
 
     steps = STEP * np.eye(coordinates.size)
-    rows = [(gradient(-step) - gradient(step)) / (2.0 * STEP) for step in steps]
-    information = 0.5 * (np.array(rows) + np.array(rows).T)
+    slopes = np.array([(gradient(-step) - gradient(step)) / (2.0 * STEP) for step in steps])
+    information = 0.5 * (slopes + slopes.T)
     _check(information, gradient(np.zeros(coordinates.size)))
     return coordinates, information
 

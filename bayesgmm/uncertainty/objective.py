@@ -10,8 +10,8 @@ from bayesgmm.core import climb
 from bayesgmm.core.compilation import announced_compilation
 from bayesgmm.core.conjugacy import Conjugate, Parameters
 from bayesgmm.core.covariance import CovarianceStructure
+from bayesgmm.core.facts import NO_FACTS, RowFacts
 from bayesgmm.core.params import LOG_2PI, MixtureParams
-from bayesgmm.core.sweep import NO_WEIGHTS
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.models import GaussianMixture
@@ -67,7 +67,7 @@ class Objective:
             replace(self, max_iter=0).climbed(X[:1], start)
 
     def climbed(
-        self, X: np.ndarray, start: MixtureParams, row_weights: np.ndarray = NO_WEIGHTS
+        self, X: np.ndarray, start: MixtureParams, facts: RowFacts = NO_FACTS
     ) -> tuple[MixtureParams, float, bool]:
         """The optimum above `start`, its objective (NaN where a component vanishes), and whether it has settled.
 
@@ -77,8 +77,8 @@ class Objective:
         params = Parameters(*(np.array(v, float, order="C") for v in arrays))
         params.log_weight[:] += 0.5 * start.n_features * LOG_2PI
         rows = np.ascontiguousarray(X, float)  # of float32 a copy, which spares another kernel
-        value, is_settled = climb.climb(rows, row_weights, self.excess, params, self.max_iter, self.tol)
-        n_obs = row_weights.sum() if len(row_weights) else len(rows)
+        value, is_settled = climb.climb(rows, facts, self.excess, params, self.max_iter, self.tol)
+        n_obs = facts.weights.sum() if len(facts.weights) else len(rows)
         constant = 0.5 * n_obs * start.n_features * LOG_2PI
         return MixtureParams.trusted(params.weights, params.means, params.factors), value - constant, is_settled
 

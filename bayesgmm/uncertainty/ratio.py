@@ -9,7 +9,6 @@ import numpy as np
 
 from bayesgmm.core import density
 from bayesgmm.core.threads import n_threads, run_in_threads
-from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.dominance import resolvable
@@ -19,6 +18,7 @@ from bayesgmm.models import GaussianMixture
 from bayesgmm.result.fit import Fit, as_seed, fit_once
 from bayesgmm.result.method import Progress, silent
 from bayesgmm.result.status import Outcome, Status
+from bayesgmm.rows import Rows
 from bayesgmm.uncertainty.bootstrap import (
     MIN_REPLICATES,
     PER_THREAD,
@@ -118,9 +118,7 @@ def likelihood_ratio_test(
     seed = as_seed(rng)
     larger = _resolved(model.n_components + 1, fit)
     options = _with_starts(method)
-    assert fit.X is not None
-    data = DataMatrix(fit.X, fit.feature_names)
-    alternative = fit_once(larger, data, options, seed)
+    alternative = fit_once(larger, fit.rows, options, seed)
     outcome = alternative.status.outcome
     if outcome is Outcome.INTERRUPTED:
         raise KeyboardInterrupt
@@ -136,8 +134,7 @@ def likelihood_ratio_test(
 
 
 def _resolved(n_components: int, fit: Fit) -> GaussianMixture:
-    assert fit.X is not None
-    return GaussianMixture(n_components, fit.model.covariance).resolve(DataMatrix(fit.X, fit.feature_names))
+    return GaussianMixture(n_components, fit.model.covariance).resolve(fit.rows)
 
 
 def _with_starts(method: EM) -> EM:
@@ -150,15 +147,14 @@ def _with_starts(method: EM) -> EM:
 
 def _null_statistics(fit: Fit, method: EM, replicates: int, seed: int, progress: Progress) -> tuple[np.ndarray, bool]:
     """Statistics of the replicates that were made, NaN where there is no sound optimum, and whether all were made."""
-    assert fit.X is not None
     models = [GaussianMixture(fit.model.n_components + more, fit.model.covariance) for more in (0, 1)]
     objectives = [Objective.maximum_likelihood(model, method, fit.params.n_features) for model in models]
-    objectives[0].compile(fit.X, fit.params)
+    objectives[0].compile(fit.points, fit.params)
     null, is_done = np.full(replicates, np.nan), np.zeros(replicates, bool)
 
     def run(r: int) -> None:
         rng = np.random.default_rng([r, seed])
-        data = DataMatrix(density.sample(fit.params, fit.n_obs, rng)[0], fit.feature_names)
+        data = Rows(density.sample(fit.params, len(fit.points), rng)[0], fit.feature_names)
         smaller, larger = (_highest(*pair, method, data, rng) for pair in zip(models, objectives, strict=True))
         null[r], is_done[r] = max(0.0, 2.0 * (larger - smaller)), True
 
@@ -174,16 +170,14 @@ def _null_statistics(fit: Fit, method: EM, replicates: int, seed: int, progress:
     return null, False
 
 
-def _highest(
-    model: GaussianMixture, objective: Objective, method: EM, data: DataMatrix, rng: np.random.Generator
-) -> float:
+def _highest(model: GaussianMixture, objective: Objective, method: EM, data: Rows, rng: np.random.Generator) -> float:
     """The largest log likelihood at a sound optimum, as `EM.run` would find it; NaN where there is none."""
     assert isinstance(method.init, str)
     whitening = strict_whitening(model, data)
     floor = max(method.floor, resolvable(whitening))
     is_sound = soundness(model.covariance, whitening, method.floor)
     best = -np.inf
-    made = starts(data.values, model.covariance, whitening, model.n_components, method.init, rng)
+    made = starts(data, model.covariance, whitening, model.n_components, method.init, rng)
     for stats in islice(made, method.n_init if model.n_components > 1 else 1):  # one component has one optimum
         params, value, _ = objective.climbed(data.values, first_parameters(stats, model.covariance, whitening, floor))
         if value > best and is_sound(params, len(data.values)):

@@ -8,13 +8,14 @@ from scipy.special import logsumexp, softmax
 import bayesgmm as bg
 from bayesgmm.core.allocation import sample_labels
 from bayesgmm.core.conjugacy import Moments, Parameters
+from bayesgmm.core.facts import NO_FACTS
 
 K, N_DRAWS = 4, 1000
 
 
 @njit
-def draw(rng, X, params, labels, moments):
-    return sample_labels(rng, X, params, labels, moments)
+def draw(rng, X, facts, params, labels, moments):
+    return sample_labels(rng, X, facts, params, labels, moments)
 
 
 @pytest.mark.parametrize("zero", [[], [0], [3], [1, 2], [0, 1, 2]], ids=str)
@@ -35,7 +36,7 @@ def test_labels_and_their_moments(is_diagonal, zero):
     moments = Moments(np.empty(K), np.empty((K, 2)), np.empty_like(factors))
     seen = np.zeros((len(X), K))
     for _ in range(N_DRAWS):
-        log_likelihood = draw(rng, X, params, labels, moments)
+        log_likelihood = draw(rng, X, NO_FACTS, params, labels, moments)
         seen[np.arange(len(X)), labels] += 1
     assert log_likelihood == pytest.approx(logsumexp(scores, axis=1).sum(), rel=1e-12)
     resp = softmax(scores, axis=1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from testbed import twin
 
+from bayesgmm.core.facts import of_weights
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.sweep import sweep
 
@@ -48,7 +49,7 @@ def test_scatter_is_numpys_covariance():
 @FORMS
 def test_scaled_is_a_weight_of_every_row(is_diagonal):
     X, scores = twin.problem(300, 2, is_diagonal=is_diagonal)
-    weighted = sweep(X, scores, row_weights=np.full(len(X), 2.5))
+    weighted = sweep(X, scores, facts=of_weights(np.full(len(X), 2.5)))
     twin.assert_close(sweep(X, scores).scaled(2.5), weighted, 1e-13)
 
 

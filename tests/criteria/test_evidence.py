@@ -15,9 +15,9 @@ import bayesgmm as bg
 from bayesgmm.core.permanents import log_permanents
 from bayesgmm.criteria.evidence import elbo, elbo_orders, estimate
 from bayesgmm.criteria.evidence.posterior import alike, log_orders
-from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.priors.pairs import log_density_pairs
+from bayesgmm.rows import as_rows
 
 X8 = np.random.default_rng(0).normal(size=(8, 2)) + np.repeat([0.0, 3.0], 4)[:, None]
 Z_LIMIT = 4.5  # 30 comparisons at a family-wise level of 1e-4
@@ -35,7 +35,7 @@ def test_permanents_are_sums_over_orders(k):
 
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
 def test_pairs_make_the_density_of_every_order(structure):
-    prior = bg.GaussianMixture(3, structure).resolve(as_matrix(X8)).conjugate()
+    prior = bg.GaussianMixture(3, structure).resolve(as_rows(X8)).conjugate()
     rng = np.random.default_rng(2)
     law = prior.update(_statistics(X8, prior, rng))
     params = law.sample(rng, 4)
@@ -47,13 +47,13 @@ def test_pairs_make_the_density_of_every_order(structure):
 
 
 def _statistics(X, prior, rng):
-    from bayesgmm.core.sampled import sampled_sweep
+    from bayesgmm.core.sweep import Assign, sweep
 
-    return sampled_sweep(X, prior.sample(rng, 1)[0].scores(), rng)
+    return sweep(X, prior.sample(rng, 1)[0].scores(), Assign.SAMPLED, rng=rng)
 
 
 def test_orders_are_those_that_the_prior_does_not_tell_apart():
-    data = as_matrix(X8)
+    data = as_rows(X8)
     same = bg.GaussianMixture(3).resolve(data).conjugate()
     some = bg.GaussianMixture(3, weights=bg.Dirichlet([1.0, 2.0, 1.0])).resolve(data).conjugate()
     none = bg.GaussianMixture(3, weights=bg.Dirichlet([1.0, 2.0, 3.0])).resolve(data).conjugate()

@@ -9,12 +9,12 @@ from testbed.cases import blobs
 
 import bayesgmm as bg
 from bayesgmm.criteria.predictive import elpd_loo
-from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotApplicableError, NotConvergedWarning
 from bayesgmm.methods.approximation import Weighing
 from bayesgmm.result.fit import fit_once
 from bayesgmm.result.method import silent
 from bayesgmm.result.status import Outcome
+from bayesgmm.rows import as_rows
 
 X = blobs(seed=4, n=60, k=1)
 ADVI = bg.ADVI("full-rank", n_iter=4000, draws=2000)
@@ -27,7 +27,7 @@ METHODS = pytest.mark.parametrize(
 @cache
 def made(k, method, data="blobs", seed=1):
     rows = X if data == "blobs" else bg.load_dataset(data).X
-    matrix = as_matrix(rows)
+    matrix = as_rows(rows)
     return fit_once(bg.GaussianMixture(k).resolve(matrix), matrix, method, seed)
 
 
@@ -84,7 +84,7 @@ def test_same_seed_same_draws(method):
 
 
 def interrupted(method, at):
-    data = as_matrix(X)
+    data = as_rows(X)
 
     def progress(done, total, note):
         if done == at:
@@ -151,7 +151,7 @@ def test_saved_and_read(tmp_path):
 
 
 def test_sparse_weights_do_not_trip_the_remarks():
-    data = as_matrix(X)
+    data = as_rows(X)
     model = bg.GaussianMixture(3, weights=bg.Dirichlet(0.3)).resolve(data)
     fit = fit_once(model, data, bg.Pathfinder(paths=2, draws=200), 1, silent)
     assert "occupied components" in fit.status.sentence

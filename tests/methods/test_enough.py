@@ -7,12 +7,12 @@ from testbed.oracle import Constants, default_constants
 
 import bayesgmm as bg
 from bayesgmm.core.chain import Trace
-from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.enough import Rounds, default_budget, least_sweeps, longer, room_of, rounded_up
 from bayesgmm.methods.gibbs_chain import GibbsChain
 from bayesgmm.result.checkpoint import EVERY
 from bayesgmm.result.diagnostics import MCSE_LIMIT, chains_agree, diagnose, events_of
+from bayesgmm.rows import as_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.TruncationWarning")
 FAITHFUL, GALAXIES = bg.load_dataset("faithful").X, bg.load_dataset("galaxies").X
@@ -100,9 +100,9 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_unbroken_one(tmp_path):
 
 @pytest.mark.parametrize("done", [400, 399])
 def test_halving_keeps_the_last_draw_and_every_other_before(done):
-    model = bg.GaussianMixture(2).resolve(as_matrix(FAITHFUL))
+    model = bg.GaussianMixture(2).resolve(as_rows(FAITHFUL))
     chain = GibbsChain.of(
-        model, as_matrix(FAITHFUL), np.random.default_rng(0),
+        model, as_rows(FAITHFUL), np.random.default_rng(0),
         model.conjugate().sample(np.random.default_rng(1), 1)[0], 400, 0, 1, 0.1,
     )  # fmt: skip
     chain.advance(done)
@@ -226,7 +226,7 @@ def test_default_run_of_an_unknown_number_is_the_enumerated_posterior():
     model = bg.MixtureOfFiniteMixtures(
         3, components_prior=bg.Uniform(), weights=bg.Dirichlet(0.8), expected_components=3
     )
-    resolved = model.resolve(as_matrix(X))
+    resolved = model.resolve(as_rows(X))
     constants = default_constants("full", X, 3)
     mean = np.tile(constants.mean[0], (3, 1))
     constants = Constants("full", np.ones(3), mean, np.full(3, 0.01), constants.dof, constants.scale)

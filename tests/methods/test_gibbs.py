@@ -11,16 +11,16 @@ import bayesgmm as bg
 from bayesgmm.core import conjugacy, crossing
 from bayesgmm.core.density import log_density, responsibilities
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotConvergedWarning
 from bayesgmm.fitting import fit
 from bayesgmm.methods import chains
 from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.gibbs_chain import GibbsChain, compiled_prior, mixing_of
+from bayesgmm.rows import as_rows
 
 
 def resolved(structure, X, n_components):
-    return bg.GaussianMixture(n_components, covariance=structure).resolve(as_matrix(X))
+    return bg.GaussianMixture(n_components, covariance=structure).resolve(as_rows(X))
 
 
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
@@ -165,7 +165,7 @@ def quick():
 
 def run(method, seed=4, progress=None, X=None):
     X = bg.load_dataset("faithful").X if X is None else X
-    data = as_matrix(X)
+    data = as_rows(X)
     model = bg.GaussianMixture(3).resolve(data)
     return method.run(model, data, np.random.default_rng(seed), progress or (lambda done, total, note: None))
 
@@ -251,7 +251,7 @@ def test_options_out_of_range(options):
 
 def test_crossing_moves_are_tried_and_counted():
     X = bg.load_dataset("faithful").X
-    model = bg.GaussianMixture(3).resolve(as_matrix(X))
+    model = bg.GaussianMixture(3).resolve(as_rows(X))
     prior = model.conjugate()
     first = prior.sample(np.random.default_rng(0), 1)[0]
     chain = GibbsChain(np.random.default_rng(0), X, prior, first, 300, 0, 10, 0.5)

@@ -9,7 +9,7 @@ from testbed.monte_carlo import Z_LIMIT, z_score
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_density
-from bayesgmm.data import as_matrix
+from bayesgmm.rows import as_rows
 
 X = np.array([[-2.0], [-1.6], [-0.3], [0.4], [1.5], [1.9]])
 SCALES = {"known": 0.8, "hierarchical": (1.5, 1.2)}
@@ -155,7 +155,7 @@ def test_constants_move_with_the_data(structure):
     )
     prior = bg.IndependentNormalInverseWishart(scale=bg.HierarchicalScale())
     model = bg.GaussianMixture(2, structure, prior=prior)
-    original, moved = (model.resolve(as_matrix(X)).prior.constants() for X in (data, data @ A.T + shift))
+    original, moved = (model.resolve(as_rows(X)).prior.constants() for X in (data, data @ A.T + shift))
     np.testing.assert_allclose(moved["mean"], A @ original["mean"] + shift)
     if structure in ("full", "tied"):
         np.testing.assert_allclose(moved["mean_covariance"], A @ original["mean_covariance"] @ A.T)
@@ -173,7 +173,7 @@ def test_constants_of_one_column_are_those_of_richardson_and_green():
         model = bg.MixtureOfFiniteMixtures(
             30, structure, prior=bg.IndependentNormalInverseWishart(scale=bg.HierarchicalScale())
         )
-        found = model.resolve(as_matrix(data)).prior.constants()
+        found = model.resolve(as_rows(data)).prior.constants()
         expected = {
             "mean": data.min() + R / 2, "mean_covariance": R**2, "dof": 4.0, "scale_shape": 0.2, "scale_rate": 5 / R**2
         }  # fmt: skip

@@ -9,10 +9,10 @@ from bayesgmm.core.density import responsibilities
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.criteria.evidence.posterior import Posterior
-from bayesgmm.data import as_matrix
 from bayesgmm.fitting import fit
 from bayesgmm.methods.gibbs import Gibbs
 from bayesgmm.methods.gibbs_chain import GibbsChain
+from bayesgmm.rows import as_rows
 
 PAIRS = ((0, 1), (1, 2), (2, 3), (3, 0))
 SIDE = 6.0  # standard deviations
@@ -82,7 +82,7 @@ def log_evidence_of_mode(X, prior, labels, rng):
 
 def exact_shares(X):
     """Of the four pairs, from the evidence of each mode by a method without any crossing move."""
-    prior = bg.GaussianMixture(3).resolve(as_matrix(X)).conjugate()
+    prior = bg.GaussianMixture(3).resolve(as_rows(X)).conjugate()
     rng, cluster, evidences = np.random.default_rng(3), np.repeat(np.arange(4), 48), []
     for a, b in PAIRS:
         names = np.empty(4, int)

@@ -15,8 +15,8 @@ from bayesgmm.core import crossing
 from bayesgmm.core.density import log_density
 from bayesgmm.core.mixing import log_factor
 from bayesgmm.core.sticks import reorder
-from bayesgmm.data import as_matrix
 from bayesgmm.methods.gibbs_chain import compiled_prior, mixing_of
+from bayesgmm.rows import as_rows
 
 X = bg.load_dataset("faithful").X[:6]
 EXPECTED = 3  # components, in the default scale of the prior
@@ -48,7 +48,7 @@ ALL = [(name, structure) for name in CASES for structure in oracle.STRUCTURES]
 def prepared(name, structure):
     """The model and its exact posterior."""
     kind, options, law = CASES[name]
-    model = kind(covariance=structure, expected_components=EXPECTED, **options).resolve(as_matrix(X))
+    model = kind(covariance=structure, expected_components=EXPECTED, **options).resolve(as_rows(X))
     constants = oracle.default_constants(structure, X, EXPECTED)
     k = model.n_components
     mean = np.tile(constants.mean[0], (k, 1))

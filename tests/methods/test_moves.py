@@ -8,10 +8,10 @@ import bayesgmm as bg
 from bayesgmm.core.density import responsibilities
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.sweep import sweep
-from bayesgmm.data import as_matrix
 from bayesgmm.methods import loop, moves, splits
 from bayesgmm.methods.search import Landscape
 from bayesgmm.methods.vb import VariationalUpdate
+from bayesgmm.rows import as_rows
 from benchmarks.verdicts import design
 
 CORNERS = np.array([[0.0, 0.0], [7.0, 0.0], [0.0, 24.0], [30.0, 24.0]])
@@ -195,7 +195,7 @@ def test_an_axis_is_that_of_the_whitened_component(which):
 def test_divisions_across_shorter_axes_find_what_2_means_does_not(monkeypatch):
     """Skewed clusters: searches that divide by 2-means only end 13 nats lower, 40 of 40 of them."""
     model, X, _ = design(28)
-    data = as_matrix(X)
+    data = as_rows(X)
     landscape = Landscape(model.resolve(data), data)
     found = [landscape.search(np.random.default_rng([2, s]))[0].log_evidence for s in range(4)]
     monkeypatch.setattr(moves, "SPLITS", splits.SPLITS[:1])

@@ -8,9 +8,9 @@ from testbed.oracle import Constants, default_constants
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_density
-from bayesgmm.data import as_matrix
 from bayesgmm.result.diagnostics import diagnose
 from bayesgmm.result.fit import fit_once
+from bayesgmm.rows import as_rows
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ CASES = {"fixed": (0.7, Sticks(3, 0.7)), "gamma": (bg.Gamma(2.0, 1.0), SticksOfG
 @pytest.mark.parametrize("name", CASES)
 def test_enumeration(name, structure):
     concentration, law = CASES[name]
-    data = as_matrix(X)
+    data = as_rows(X)
     model = bg.DirichletProcessMixture(3, structure, concentration, expected_components=3).resolve(data)
     one = default_constants(structure, X, 3)
     constants = Constants(structure, np.ones(3), np.tile(one.mean[0], (3, 1)), np.full(3, 0.01), one.dof, one.scale)
@@ -46,7 +46,7 @@ def test_agrees_with_gibbs():
     The order of the sticks is what NUTS crosses slowly, and the sum of squared weights and the concentration depend
     on it (some 60 effective draws of 8,000): the status says so, and they are compared with the error that they have.
     """
-    data = as_matrix(bg.load_dataset("galaxies").X)
+    data = as_rows(bg.load_dataset("galaxies").X)
     model = bg.DirichletProcessMixture(10).resolve(data)
     nuts = fit_once(model, data, bg.NUTS(draws=3000), 1)
     gibbs = {q.name: q for q in fit_once(model, data, bg.Gibbs(draws=1000), 1).diagnostics.quantities}

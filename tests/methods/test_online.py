@@ -7,8 +7,7 @@ from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_sums, responsibilities
-from bayesgmm.core.sampled import sampled_sweep
-from bayesgmm.core.sweep import sweep
+from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.methods import stream
 
 METHODS = {"OnlineEM": bg.OnlineEM, "StochasticVB": bg.StochasticVB}
@@ -215,7 +214,7 @@ def test_one_pass_comes_close_to_the_optimum(method):
 def test_stochastic_assignment_is_right_on_average():
     scores, rng = OFF.scores(), np.random.default_rng(0)
     soft = sweep(X, scores)
-    draws = [sampled_sweep(X, scores, rng) for _ in range(400)]
+    draws = [sweep(X, scores, Assign.SAMPLED, rng=rng) for _ in range(400)]
     assert all(np.isclose(d.log_likelihood, soft.log_likelihood, rtol=1e-12) for d in draws)
     assert all(np.array_equal(d.counts, np.round(d.counts)) and d.counts.sum() == len(X) for d in draws)
     for name in ("counts", "first", "second"):

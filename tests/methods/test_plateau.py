@@ -6,11 +6,11 @@ from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
 from bayesgmm.core.covariance import STRUCTURES as OBJECTS
-from bayesgmm.core.kmeans import whitened_distances
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.dominance import is_by_chance
 from bayesgmm.methods.saddle import SLOW, largest
+from bayesgmm.rows.kmeans import whitened_distances
 
 
 def groups(centres, sd=1.0, n=50, seed=0):

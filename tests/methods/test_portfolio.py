@@ -12,13 +12,13 @@ from testbed.cases import STRUCTURES, blobs
 import bayesgmm as bg
 from bayesgmm.core.agglomeration import agglomerate, joined
 from bayesgmm.core.covariance import STRUCTURES as OBJECTS
-from bayesgmm.core.kmeans import kmeans
 from bayesgmm.core.maximise import moments
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.methods.initialize import KINDS, starts
 from bayesgmm.methods.portfolio import FEWEST_ROWS
+from bayesgmm.rows.kmeans import kmeans
 
 PORTFOLIO = KINDS["portfolio"]
 

@@ -8,10 +8,10 @@ import pytest
 import bayesgmm as bg
 from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import as_matrix
 from bayesgmm.methods import best_mode, search
 from bayesgmm.methods.chain_starts import ChainSearches, ChainStarts
 from bayesgmm.methods.search import Landscape
+from bayesgmm.rows import as_rows
 
 PARAMS = ("weights", "means", "precision_chol")
 
@@ -43,7 +43,7 @@ def mirrored():
 
 
 def searches_of(model, X, seed=0, n_chains=4, can_move=True):
-    data = as_matrix(X)
+    data = as_rows(X)
     return ChainSearches(model.resolve(data), data, np.random.default_rng(seed).spawn(n_chains), can_move)
 
 
@@ -71,7 +71,7 @@ def test_starts_are_the_same_on_any_number_of_threads_and_differ_between_seeds(m
     for other in found[1:]:
         for one, same in zip(found[0], other, strict=True):
             assert all(np.array_equal(getattr(one, name), getattr(same, name)) for name in PARAMS)
-    data = as_matrix(X)
+    data = as_rows(X)
     landscape = Landscape(bg.GaussianMixture(3).resolve(data), data)
     bounds = [landscape.search(np.random.default_rng(seed))[-1].log_evidence for seed in (0, 1)]
     assert bounds[0] != bounds[1]
@@ -248,7 +248,7 @@ def test_a_mode_that_one_search_of_many_found_is_no_convergence(monkeypatch):
 
 def test_further_searches_are_made_where_few_found_the_best_mode(monkeypatch):
     """And they stop as soon as three in four did."""
-    X, data = mirrored(), as_matrix(mirrored())
+    X, data = mirrored(), as_rows(mirrored())
     model = bg.GaussianMixture(2).resolve(data)
     found = Landscape(model, data).search(np.random.default_rng(0))
     heights = iter([0.0, 10.0, 10.0, 0.0, 10.0, 10.0, 10.0, 10.0, None])

@@ -11,10 +11,10 @@ from testbed.label_oracle import LawEnumeration, Sticks, SticksOfGamma
 
 import bayesgmm as bg
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.data import as_matrix
 from bayesgmm.methods.vb import in_best_order, prior_of
 from bayesgmm.priors.process import StickPosterior, UnknownConcentration
 from bayesgmm.priors.sticks import StickBreaking
+from bayesgmm.rows import as_rows
 
 every_structure = pytest.mark.parametrize("structure", STRUCTURES)
 LAWS = {"0.7": (0.7, lambda t: Sticks(t, 0.7)), "Gamma(2, 1)": (bg.Gamma(2, 1), lambda t: SticksOfGamma(t, 2, 1))}
@@ -80,9 +80,7 @@ def test_the_predictive_integrates_to_one(concentration):
 
 def test_the_weights_part_of_the_elbo_is_its_definition_in_integrals():
     """KL of two sticks and a concentration: each expectation is an integral by scipy.integrate."""
-    prior = prior_of(
-        bg.DirichletProcessMixture(3, concentration=bg.Gamma(1.5, 0.7)).resolve(as_matrix(blobs()))
-    ).weights
+    prior = prior_of(bg.DirichletProcessMixture(3, concentration=bg.Gamma(1.5, 0.7)).resolve(as_rows(blobs()))).weights
     q = prior.update(np.array([3.2, 0.4, 5.0]))
     alpha = gamma(q.concentration.shape, scale=1 / q.concentration.rate)
     p_alpha = gamma(1.5, scale=1 / 0.7)
@@ -128,7 +126,7 @@ def _expected_log_left(sticks):
 
 @every_concentration
 def test_components_are_ordered_where_that_raises_the_elbo(concentration):
-    prior = prior_of(process(concentration, "full", 4).resolve(as_matrix(blobs())))
+    prior = prior_of(process(concentration, "full", 4).resolve(as_rows(blobs())))
     rng = np.random.default_rng(0)
     for _ in range(20):
         counts = rng.gamma(0.5, 20.0, 4)

@@ -9,10 +9,10 @@ from testbed.cases import blobs, informative, model_of
 
 import bayesgmm as bg
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, DataError
 from bayesgmm.ppl.build import pymc_model
 from bayesgmm.ppl.flat import FlatPosterior
+from bayesgmm.rows import as_rows
 
 PYTHON = Mode(linker="py", optimizer=None)  # nothing is compiled, so nothing is waited for
 Z_LIMIT = 5.0  # family-wise 1e-4 over some 200 comparisons (DESIGN section 8)
@@ -22,7 +22,7 @@ Z_LIMIT = 5.0  # family-wise 1e-4 over some 200 comparisons (DESIGN section 8)
 @pytest.mark.parametrize(("k", "d"), [(1, 2), (2, 1), (3, 3)])
 def test_same_log_density_and_gradient_as_the_fast_posterior(structure, k, d):
     X, model = blobs(n=25, d=d, k=k), model_of(informative(structure, k, d))
-    data = as_matrix(X)
+    data = as_rows(X)
     fast = FlatPosterior.of(model.resolve(data), data)
     pymc = pymc_model(model, X)
     names = ["weights_simplex__", "covariances_bartlett__", "means_standardized__"]
@@ -44,7 +44,7 @@ def test_scales_of_their_own():
     X = blobs(n=25)
     scale = np.array([[[2.0, 0.5], [0.5, 1.0]], [[1.0, -0.2], [-0.2, 3.0]]])
     model = bg.GaussianMixture(2, prior=bg.NormalInverseWishart(scale=scale))
-    data = as_matrix(X)
+    data = as_rows(X)
     fast = FlatPosterior.of(model.resolve(data), data)
     slow = pymc_model(model, X).logp_dlogp_function(ravel_inputs=True, mode=PYTHON)
     slow.set_extra_values({})
@@ -57,7 +57,7 @@ def test_scales_of_their_own():
 def test_no_digit_is_lost_on_the_way_through_the_covariances(structure):
     """Compiled, the likelihood has the precision factors that even nearly singular covariances came from."""
     X, model = blobs(n=25, d=2, k=2), model_of(informative(structure, 2, 2))
-    fast = FlatPosterior.of(model.resolve(as_matrix(X)), as_matrix(X))
+    fast = FlatPosterior.of(model.resolve(as_rows(X)), as_rows(X))
     rewriting = Mode(linker="py", optimizer="fast_compile")
     slow = pymc_model(model, X).logp_dlogp_function(ravel_inputs=True, mode=rewriting)
     slow.set_extra_values({})
@@ -100,7 +100,7 @@ def test_prior_predictive_is_exactly_the_prior(structure):
     draws = pm.draw([pymc[name] for name in names], 1500, mode=PYTHON, random_seed=3)
     drawn = dict(zip(names, draws, strict=True))
     found = MixtureParams.trusted(drawn["weights"], drawn["means"], drawn["precision_chol"])
-    exact = model.resolve(as_matrix(X)).conjugate().sample(np.random.default_rng(4), 20_000)
+    exact = model.resolve(as_rows(X)).conjugate().sample(np.random.default_rng(4), 20_000)
     for one, other in zip(features(found), features(exact), strict=True):
         error = np.sqrt(one.var(0) / len(one) + other.var(0) / len(other))
         constant = error == 0  # entries that the structure fixes

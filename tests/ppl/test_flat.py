@@ -7,10 +7,10 @@ from testbed import oracle
 from testbed.cases import blobs, informative, model_of
 
 import bayesgmm as bg
-from bayesgmm.data import as_matrix
 from bayesgmm.ppl import flat
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.flat import FlatPosterior
+from bayesgmm.rows import as_rows
 
 SHAPES = [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (3, 2), (1, 3), (2, 3), (3, 3)]
 STEP = 2e-4  # of central differences of fourth order: their errors are some 1e-12 of the fifth derivatives' size
@@ -19,7 +19,7 @@ STEP = 2e-4  # of central differences of fourth order: their errors are some 1e-
 def posterior_of(structure, k, d, n=30):
     X = blobs(seed=k + 10 * d, n=n, d=d, k=k)
     constants = informative(structure, k, d)
-    data = as_matrix(X)
+    data = as_rows(X)
     return FlatPosterior.of(model_of(constants).resolve(data), data), constants, X
 
 
@@ -101,7 +101,7 @@ def test_float32_data():
     X = blobs(seed=4)
     values = []
     for rows in (X.astype(np.float32), X.astype(np.float32).astype(float)):
-        data = as_matrix(rows)
+        data = as_rows(rows)
         posterior = FlatPosterior.of(bg.GaussianMixture(2).resolve(data), data)
         values.append(posterior(np.zeros(posterior.coordinates.n_dim))[0])
     assert values[0] == pytest.approx(values[1], rel=1e-9)  # moments of float32 rows are taken in float64
@@ -112,7 +112,7 @@ def test_singular_data_lean_on_the_prior():
     X = blobs(seed=5)
     X[:, 1] = 3.0
     prior = bg.NormalInverseWishart(scale=np.diag([2.0, 0.5]), mean_precision=0.3)
-    data = as_matrix(X)
+    data = as_rows(X)
     posterior = FlatPosterior.of(bg.GaussianMixture(2, prior=prior).resolve(data), data)
     for x in points(posterior, 2):
         value, gradient = posterior(x)
@@ -134,7 +134,7 @@ MAPS = {
 
 
 def default_posterior(structure, X):
-    data = as_matrix(X)
+    data = as_rows(X)
     return FlatPosterior.of(bg.GaussianMixture(3, structure).resolve(data), data)
 
 
@@ -175,7 +175,7 @@ def test_coordinates_are_dimensionless():
     X = blobs(seed=3, n=90, d=3, k=3)
     found = []
     for A in (np.eye(3), LOWER):
-        data = as_matrix(X @ A.T)
+        data = as_rows(X @ A.T)
         model = bg.GaussianMixture(2).resolve(data)
         params = model.conjugate().sample(np.random.default_rng(7), 1)[0]
         found.append(Bartlett.of(model, data).flatten(params))

@@ -10,9 +10,9 @@ from testbed.cases import blobs, random_spd
 
 import bayesgmm as bg
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.data import as_matrix
 from bayesgmm.ppl.build import pymc_model
 from bayesgmm.ppl.flat import FlatPosterior
+from bayesgmm.rows import as_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS")  # the machine's business
 
@@ -35,7 +35,7 @@ def prior_of(structure, k, d, is_known):
 def made(structure, k, d, is_known, n=25):
     X, weights = blobs(seed=k + 10 * d, n=n, d=d, k=k), np.linspace(0.8, 2.0, k)
     model, data = bg.GaussianMixture(k, structure, bg.Dirichlet(weights), prior_of(structure, k, d, is_known)), X
-    data = as_matrix(X)
+    data = as_rows(X)
     return X, model, FlatPosterior.of(model.resolve(data), data)
 
 
@@ -96,7 +96,7 @@ def differences(function, x):
 @pytest.mark.parametrize(("k", "d"), [(1, 1), (1, 3), (3, 2), (2, 3)])
 def test_log_density_and_gradient(structure, k, d, is_known):
     X, model, fast = made(structure, k, d, is_known)
-    resolved, c = model.resolve(as_matrix(X)), fast.coordinates
+    resolved, c = model.resolve(as_rows(X)), fast.coordinates
     rng = np.random.default_rng(3)
     for _ in range(2):
         x = rng.normal(size=c.n_dim, scale=0.7)
@@ -123,7 +123,7 @@ def test_the_pymc_model_has_the_same_log_density_and_gradient(structure, is_proc
     X, model, fast = made(structure, 2, d, is_known)
     if is_process:
         prior = bg.IndependentNormalInverseWishart(scale=None if is_known else bg.HierarchicalScale())
-        model, data = bg.DirichletProcessMixture(3, structure, prior=prior), as_matrix(X)
+        model, data = bg.DirichletProcessMixture(3, structure, prior=prior), as_rows(X)
         fast = FlatPosterior.of(model.resolve(data), data)
     pymc = pymc_model(model, X)
     names = ["concentration"] * is_process + ["weights"] + ["scale"] * (not is_known) + ["covariances", "means"]

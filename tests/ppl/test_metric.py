@@ -7,13 +7,13 @@ from testbed.cases import blobs, hard_statistics, informative, model_of
 from testbed.monte_carlo import Z_LIMIT, z_score
 
 import bayesgmm as bg
-from bayesgmm.data import as_matrix
 from bayesgmm.ppl import flat, metric
 from bayesgmm.ppl import sample as sampling
 from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.ppl.flat_map import mapped, pulled
 from bayesgmm.ppl.metric import AffineMap, inverse_cholesky, normal_coordinates
 from bayesgmm.result.diagnostics import invariant_quantities
+from bayesgmm.rows import as_rows
 
 
 def some_map(n_dim, seed=0):
@@ -23,7 +23,7 @@ def some_map(n_dim, seed=0):
 
 
 def posterior_and_start(X, k, structure="full", model=None):
-    data = as_matrix(X)
+    data = as_rows(X)
     model = (model or bg.GaussianMixture(k, structure)).resolve(data)
     posterior = FlatPosterior.of(model, data)
     fit = bg.fit(bg.GaussianMixture(k, structure), X, bg.MAP(), rng=0)
@@ -142,7 +142,7 @@ def test_any_map_leaves_the_posterior_as_it_is(structure, is_serial, monkeypatch
     monkeypatch.setattr(flat, "SERIAL_ROWS", 1000 if is_serial else 1)
     X, constants = blobs(n=40, k=2), informative(structure, 1, 2)
     ours = bg.fit(model_of(constants), X, bg.NUTS(draws=1000), rng=4).params
-    prior = model_of(constants).resolve(as_matrix(X)).conjugate()
+    prior = model_of(constants).resolve(as_rows(X)).conjugate()
     stats = hard_statistics(X, np.zeros(len(X), int), 1, prior.components.structure.is_diagonal)
     exact = prior.update(stats).sample(np.random.default_rng(5), 20_000).reshaped(4, 5000)
     for one, other in ((ours.means, exact.means), (ours.covariances, exact.covariances)):

@@ -11,7 +11,6 @@ from testbed.monte_carlo import Z_LIMIT, check_reference, z_score
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_density, responsibilities
-from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, FitError, NotConvergedWarning
 from bayesgmm.methods import search
 from bayesgmm.methods.chain_starts import ChainSearches
@@ -20,6 +19,7 @@ from bayesgmm.ppl import flat
 from bayesgmm.ppl import sample as sampling
 from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.result.diagnostics import invariant_quantities
+from bayesgmm.rows import as_rows
 
 
 def fitted(X, k=2, structure="full", seed=1, **options):
@@ -28,7 +28,7 @@ def fitted(X, k=2, structure="full", seed=1, **options):
 
 
 def run(X, progress=None, k=2, seed=3, **options):
-    data = as_matrix(X)
+    data = as_rows(X)
     model = bg.GaussianMixture(k).resolve(data)
     return bg.NUTS(**options).run(
         model, data, np.random.default_rng(seed), progress or (lambda done, total, note: None)
@@ -82,7 +82,7 @@ def test_one_component_has_the_conjugate_posterior(structure):
     """K = 1: location, scale and correlation are those of independent draws of the exact posterior."""
     X, constants = blobs(n=40, k=2), informative(structure, 1, 2)
     ours = bg.fit(model_of(constants), X, bg.NUTS(draws=1500), rng=4).params
-    prior = model_of(constants).resolve(as_matrix(X)).conjugate()
+    prior = model_of(constants).resolve(as_rows(X)).conjugate()
     stats = hard_statistics(X, np.zeros(len(X), int), 1, prior.components.structure.is_diagonal)
     exact = prior.update(stats).sample(np.random.default_rng(5), 20_000).reshaped(4, 5000)
     for one, other in zip(entries(ours), entries(exact), strict=True):
@@ -156,7 +156,7 @@ def test_says_that_chains_sit_in_different_modes(name, k, seed):
 @pytest.mark.parametrize(("name", "k", "n_modes"), [("faithful", 2, 1), ("galaxies", 2, 2), ("galaxies", 3, 1)])
 def test_starts_are_the_modes_that_matter(name, k, n_modes):
     """By Gibbs: on galaxies K=2 both modes hold a good part of the posterior, with K=3 the second some 0.2 percent."""
-    data = as_matrix(bg.load_dataset(name).X)
+    data = as_rows(bg.load_dataset(name).X)
     model = bg.GaussianMixture(k).resolve(data)
     for seed in range(3):
         searches = ChainSearches(model, data, np.random.default_rng(seed).spawn(4), can_move=False)
@@ -165,7 +165,7 @@ def test_starts_are_the_modes_that_matter(name, k, n_modes):
 
 def test_starts_tell_symmetric_modes_apart():
     """The square's four modes have equal evidence and equal weights; each of four chains begins in its own."""
-    data = as_matrix(square())
+    data = as_rows(square())
     generators = np.random.default_rng(0).spawn(5)
     starts = DispersedStarts(ChainSearches(bg.GaussianMixture(3).resolve(data), data, generators, can_move=False))
     assert len({id(mode) for mode in starts.searches.modes}) == 4

@@ -9,9 +9,9 @@ from testbed import oracle
 from testbed.cases import blobs
 
 import bayesgmm as bg
-from bayesgmm.data import as_matrix
 from bayesgmm.ppl.build import pymc_model
 from bayesgmm.ppl.flat import FlatPosterior
+from bayesgmm.rows import as_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS")  # the machine's business
 
@@ -22,7 +22,7 @@ CONCENTRATIONS = pytest.mark.parametrize("concentration", [0.7, bg.Gamma(2.0, 1.
 def made(structure, truncation, d, concentration, n=25):
     X = blobs(n=n, d=d)
     model = bg.DirichletProcessMixture(truncation, structure, concentration)
-    data = as_matrix(X)
+    data = as_rows(X)
     return X, model, FlatPosterior.of(model.resolve(data), data)
 
 
@@ -53,7 +53,7 @@ def test_log_density_by_scipy(concentration):
     The components' part is that of the finite mixture at the same means and covariances, which other tests check.
     """
     X, model, fast = made("full", 3, 2, concentration)
-    data = as_matrix(X)
+    data = as_rows(X)
     finite = bg.GaussianMixture(3, prior=model.resolve(data).prior).resolve(data)
     other = FlatPosterior.of(finite, data)
     x = np.random.default_rng(5).normal(size=fast.coordinates.n_dim, scale=0.7)
@@ -112,7 +112,7 @@ def test_no_start_has_a_zero_gradient():
     Exact zeros came at a third of such starts.
     """
     X, model, posterior = made("full", 4, 2, bg.Gamma(1.0, 1.0))
-    prior, rng = model.resolve(as_matrix(X)).conjugate(), np.random.default_rng(5)
+    prior, rng = model.resolve(as_rows(X)).conjugate(), np.random.default_rng(5)
     for _ in range(50):
         x = posterior.coordinates.flatten(prior.sample(rng, 1)[0])
         assert posterior(x)[1].all()
@@ -126,7 +126,7 @@ def test_no_start_has_a_zero_gradient():
 def test_weights_below_the_range_of_float64(model):
     """Where every gradient was 0/0: draws as the prior has them, of which the logarithms are all that is left."""
     X = blobs(n=25)
-    fast = FlatPosterior.of(model.resolve(as_matrix(X)), as_matrix(X))
+    fast = FlatPosterior.of(model.resolve(as_rows(X)), as_rows(X))
     slow = pymc_model(model, X).logp_dlogp_function(ravel_inputs=True, mode=PYTHON)
     slow.set_extra_values({})
     rng = np.random.default_rng(1)

@@ -8,11 +8,11 @@ from testbed import oracle
 from testbed.cases import blobs, random_spd
 
 import bayesgmm as bg
-from bayesgmm.data import as_matrix
 from bayesgmm.ppl import flat_triangular
 from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.ppl.pathfinder import best_on_path, inverse_hessian, updated_variance
 from bayesgmm.ppl.variational import Gaussian, log_densities, run_advi
+from bayesgmm.rows import as_rows
 
 SEED, D = 3, 5
 
@@ -94,7 +94,7 @@ def test_density_of_the_approximation():
 def test_full_rank_of_one_component():
     """The bound is the exact evidence up to what a normal distribution of log chi-squareds leaves: 0.05 nats here."""
     X = blobs(seed=4, n=60, k=1)
-    data = as_matrix(X)
+    data = as_rows(X)
     posterior = FlatPosterior.of(bg.GaussianMixture(1).resolve(data), data)
     n_dim = posterior.coordinates.n_dim
     q, _ = run_advi(posterior, "full-rank", np.full(n_dim, 1.0), np.full(n_dim, 0.5), 6000, 0.03, 1, lambda step: None)
@@ -134,7 +134,7 @@ def test_an_interrupt_inside_the_compiled_posterior_is_one(method, monkeypatch):
 
 
 def test_other_system_errors_are_not_hidden(monkeypatch):
-    data = as_matrix(blobs(seed=2, n=40))
+    data = as_rows(blobs(seed=2, n=40))
     posterior = FlatPosterior.of(bg.GaussianMixture(2).resolve(data), data)
 
     def broken(x, problem):

@@ -6,14 +6,14 @@ from testbed import oracle
 from testbed.cases import STRUCTURES, blobs, informative, model_of
 
 import bayesgmm as bg
-from bayesgmm.data import as_matrix
+from bayesgmm.rows import as_rows
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize(("k", "d"), [(1, 2), (3, 2), (4, 1), (2, 5)])
 def test_defaults(structure, k, d):
     X = blobs(1, n=40, d=d) * np.linspace(0.1, 100, d) + 1000
-    expected, model = oracle.default_constants(structure, X, k), bg.GaussianMixture(k, structure).resolve(as_matrix(X))
+    expected, model = oracle.default_constants(structure, X, k), bg.GaussianMixture(k, structure).resolve(as_rows(X))
     assert np.allclose(model.prior.mean, expected.mean[0], rtol=1e-12)
     assert model.prior.mean_precision == 0.01 and model.prior.dof == expected.dof
     assert np.allclose(model.prior.scale, expected.scale, rtol=1e-10)  # NumPy's cov of data far from zero
@@ -23,7 +23,7 @@ def test_defaults(structure, k, d):
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_given_constants_are_kept(structure):
     expected = informative(structure, 3, 2)
-    model = model_of(expected).resolve(as_matrix(blobs()))
+    model = model_of(expected).resolve(as_rows(blobs()))
     for name in ("mean", "mean_precision", "dof", "scale"):
         assert np.array_equal(getattr(model.prior, name), getattr(expected, name))
     assert np.array_equal(model.weights.concentration, expected.concentration)
@@ -32,10 +32,10 @@ def test_given_constants_are_kept(structure):
 def test_only_what_is_missing_comes_from_the_data():
     X = blobs()
     prior = bg.NormalInverseWishart(mean=[5.0, 6.0], dof=7)
-    resolved = bg.GaussianMixture(2, prior=prior).resolve(as_matrix(X)).prior
+    resolved = bg.GaussianMixture(2, prior=prior).resolve(as_rows(X)).prior
     assert np.array_equal(resolved.mean, [5.0, 6.0]) and resolved.dof == 7
     assert np.allclose(resolved.scale, np.cov(X.T) / 2, rtol=1e-12)
-    resolved = bg.GaussianMixture(2, prior=bg.NormalInverseWishart(scale=np.eye(2))).resolve(as_matrix(X)).prior
+    resolved = bg.GaussianMixture(2, prior=bg.NormalInverseWishart(scale=np.eye(2))).resolve(as_rows(X)).prior
     assert np.allclose(resolved.mean, X.mean(0), rtol=1e-12) and np.array_equal(resolved.scale, np.eye(2))
 
 

@@ -10,11 +10,11 @@ from scipy.stats import chi2, norm, wishart
 import bayesgmm as bg
 from bayesgmm.core.density import log_density, responsibilities, sample
 from bayesgmm.core.params import LOG_2PI, MixtureParams, precision_chol_of
-from bayesgmm.data import as_matrix
 from bayesgmm.methods.gibbs_chain import GibbsChain, independent_of, mixing_of
 from bayesgmm.ppl.sample import Plan, run_nutpie
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.result.method import silent
+from bayesgmm.rows import as_rows
 
 LEVEL = 1e-4  # family-wise (DESIGN section 8)
 N_BINS = 10
@@ -33,7 +33,7 @@ def proper_model(name, structure="full", n_obs=8, prior=None):
         model = bg.DirichletProcessMixture(3, structure, Gamma(3.0, 2.0), prior)
     else:
         model = bg.MixtureOfFiniteMixtures(3, structure, bg.Dirichlet(1.5), bg.Uniform(), prior)
-    return model.resolve(as_matrix(np.random.default_rng(0).standard_normal((n_obs, 2))))
+    return model.resolve(as_rows(np.random.default_rng(0).standard_normal((n_obs, 2))))
 
 
 def prior_draws(model, rng, n_draws):
@@ -122,7 +122,7 @@ def gibbs_draws(model, X, first, state, rng, crossing=0.3):
 def nuts_draws(model, X, first, state, rng, thin=8):
     """As `gibbs_draws`, by the no-U-turn sampler."""
     plan = Plan(60 * thin, 300, 1, 0.9, 10, int(rng.integers(2**32)))
-    ((chain,), _) = run_nutpie(model, as_matrix(X), lambda c, generator: first, plan, silent)
+    ((chain,), _) = run_nutpie(model, as_rows(X), lambda c, generator: first, plan, silent)
     draws = chain.params[thin - 1 :: thin]
     states = chain.stats["concentration"][thin - 1 :: thin] if "concentration" in chain.stats else np.zeros(60)
     n_occupied = np.array([occupied_by(draws[t], X, rng) for t in range(60)])

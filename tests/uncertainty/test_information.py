@@ -10,6 +10,7 @@ from testbed.curvature import standard_errors
 
 import bayesgmm as bg
 from bayesgmm.result.status import Outcome, Status
+from bayesgmm.rows import as_rows
 
 # By k-means++, whose optima have no component of four points: where the likelihood bends so sharply, differences lose
 # their digits.
@@ -111,7 +112,7 @@ def test_what_has_no_information_says_so():
     with pytest.raises(bg.NotApplicableError, match="suspicious optimum"):
         bg.intervals(collapsed)
     one = bg.fit(bg.GaussianMixture(1), X, bg.EM(), rng=0)
-    twice = replace(one, model=bg.GaussianMixture(2).resolve(bg.data.as_matrix(X)), estimate=split(one.estimate))
+    twice = replace(one, model=bg.GaussianMixture(2).resolve(as_rows(X)), estimate=split(one.estimate))
     with pytest.raises(bg.NotApplicableError, match="singular|not curved"):
         bg.intervals(twice)
 

@@ -7,7 +7,8 @@ from itertools import product
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesgmm.core.sampled import labelled_sweep
+from bayesgmm.core.facts import of_labels
+from bayesgmm.core.sweep import sweep
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.priors.mixture import ConjugateMixture
 
@@ -30,5 +31,5 @@ def log_sum_over_labellings(X: np.ndarray, prior: ConjugateMixture) -> float:
     scores = prior.expected_scores()  # whose means are where the moments are centred
     labellings = product(range(k), repeat=n)
     return float(
-        logsumexp([prior.log_marginal(labelled_sweep(X, np.array(labels), scores, 0.0)) for labels in labellings])
+        logsumexp([prior.log_marginal(sweep(X, scores, facts=of_labels(np.array(labels), k))) for labels in labellings])
     )

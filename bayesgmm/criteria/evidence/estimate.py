@@ -132,7 +132,7 @@ def _data_and_prior(fit: Fit):
         )
     if fit.X is None:
         raise NotApplicableError("this fit is without its data, which its evidence is about.")
-    return np.asarray(fit.X), model.conjugate()
+    return np.asarray(fit.points), model.conjugate()
 
 
 def _posterior(fit: Fit) -> Posterior:

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from bayesgmm.core.density import log_density_blocks
 from bayesgmm.core.groups import log_grouped_permanents
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.core.sampled import sampled_sweep
+from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.pairs import log_density_pairs
 
@@ -74,7 +74,7 @@ class SymmetricLaw:
     def of(cls, posterior: Posterior, draws: MixtureParams, rng: np.random.Generator) -> SymmetricLaw:
         """From labels drawn given each of (m,) mixtures."""
         prior, X = posterior.prior, posterior.X
-        laws = (prior.update(sampled_sweep(X, draws[t].scores(), rng)) for t in range(len(draws.weights)))
+        laws = (prior.update(sweep(X, draws[t].scores(), Assign.SAMPLED, rng=rng)) for t in range(len(draws.weights)))
         return cls(tuple(laws), alike(prior))
 
     def log_terms(self, params: MixtureParams) -> np.ndarray:

@@ -1,0 +1,66 @@
+"""What is known of a row beside its values, as the compiled sweep takes it: its weight, its label, its offsets."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.core.compilation import array_type, inner, tuple_type
+
+
+class RowFacts(NamedTuple):
+    """One entry per row, or empty arrays where nothing of the kind is known.
+
+    A row of class c takes part in the components whose ``allowed[c]`` is zero and in no other: ``allowed`` is added to
+    its scores and is -inf there.  So its log-sum-exp is log p(x, class), and that of a row of no class is log p(x).
+    """
+
+    weights: np.ndarray  # (n,) or (0,); a weight of 2 counts as the row twice
+    classes: np.ndarray  # (n,) or (0,), -1 for a row of no class
+    allowed: np.ndarray  # (C, K)
+    offsets: np.ndarray  # (n, K) or (0, 0), added to the scores
+
+
+NO_FACTS = RowFacts(np.empty(0), np.empty(0, np.int64), np.empty((0, 0)), np.empty((0, 0)))
+FACTS_TYPE = tuple_type(RowFacts, array_type(float, 1), array_type(np.int64, 1), *[array_type(float, 2)] * 2)
+
+
+def of_weights(weights: np.ndarray) -> RowFacts:
+    """Every row counts as often as its weight says."""
+    return NO_FACTS._replace(weights=np.require(weights, float, "CW"))
+
+
+def of_labels(labels: np.ndarray, n_components: int) -> RowFacts:
+    """Every row belongs to the component that its label names."""
+    allowed = np.where(np.eye(n_components, dtype=bool), 0.0, -np.inf)
+    return NO_FACTS._replace(classes=np.ascontiguousarray(labels, np.int64), allowed=allowed)
+
+
+@inner
+def no_facts():
+    """The same in compiled code."""
+    return RowFacts(np.empty(0), np.empty(0, np.int64), np.empty((0, 0)), np.empty((0, 0)))
+
+
+@inner
+def restrict_block(facts, start, stop, scores):
+    """Add to the scores of the rows start:stop their offsets, and what their classes allow."""
+    if len(facts.offsets) > 0:
+        for k in range(len(scores)):
+            for i in range(stop - start):
+                scores[k, i] += facts.offsets[start + i, k]
+    if len(facts.classes) > 0:
+        for i in range(stop - start):
+            c = facts.classes[start + i]
+            if c >= 0:
+                for k in range(len(scores)):
+                    scores[k, i] += facts.allowed[c, k]
+
+
+@inner
+def load_weights(facts, start, stop, weights):
+    """The weights of the rows start:stop, where rows have any; elsewhere they stay what they are, ones."""
+    if len(facts.weights) > 0:
+        for i in range(stop - start):
+            weights[i] = facts.weights[start + i]

@@ -1,0 +1,7 @@
+"""What the data are: rows with what is known of each, which every engine sweeps and none of them looks into."""
+
+from bayesgmm.rows.known import checked_weights
+from bayesgmm.rows.memory import Rows, as_rows
+from bayesgmm.rows.streamed import StreamedRows
+
+__all__ = ["Rows", "StreamedRows", "as_rows", "checked_weights"]
