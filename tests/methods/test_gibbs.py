@@ -254,7 +254,7 @@ def test_crossing_moves_are_tried_and_counted():
     model = bg.GaussianMixture(3).resolve(as_rows(X))
     prior = model.conjugate()
     first = prior.sample(np.random.default_rng(0), 1)[0]
-    chain = GibbsChain(np.random.default_rng(0), X, prior, first, 300, 0, 10, 0.5)
+    chain = GibbsChain(np.random.default_rng(0), as_rows(X), prior, first, 300, 0, 10, 0.5)
     chain.advance(300)
     tried, accepted = chain.counters.T
     assert tried.sum() == pytest.approx(1500, abs=150)  # five standard deviations of Binomial(3000, 1/2) are 137

@@ -71,7 +71,7 @@ def log_evidence_of_mode(X, prior, labels, rng):
     centered = X - means[labels]
     scatter = np.einsum("nk,ni,nj->kij", ones, centered, centered)
     stats = SufficientStatistics(0.0, ones.sum(0), np.zeros_like(means), scatter, means, float(len(X)))
-    chain = GibbsChain(rng, X, prior, prior.update(stats).sample(rng, 1)[0], 20_000, 500, 1, 0.0)
+    chain = GibbsChain(rng, as_rows(X), prior, prior.update(stats).sample(rng, 1)[0], 20_000, 500, 1, 0.0)
     chain.advance(500)
     chain.advance(20_000)
     draws = MixtureParams.trusted(*chain.trace[:3])

@@ -7,6 +7,7 @@ from testbed.cases import STRUCTURES, blobs
 import bayesgmm as bg
 from bayesgmm.core.covariance import STRUCTURES as OBJECTS
 from bayesgmm.methods.initialize import CENTERS, start
+from bayesgmm.rows import as_rows
 
 INITS = ("kmeans", "kmeans++", "random")
 
@@ -21,10 +22,10 @@ def whitening_of(form, X):
 def test_a_start_is_a_partition_by_whitened_distance(structure, init):
     X, form = blobs(n=60), OBJECTS[structure]
     whitening = whitening_of(form, X)
-    centers = CENTERS[init](X, whitening, 3, np.random.default_rng(1))
+    centers = CENTERS[init](as_rows(X), whitening, 3, np.random.default_rng(1))
     matrix = np.diag(whitening) if form.is_diagonal else whitening
     labels = (((X[:, None] - centers) @ matrix) ** 2).sum(-1).argmin(1)
-    stats = start(X, form, whitening, 3, init, np.random.default_rng(1))
+    stats = start(as_rows(X), form, whitening, 3, init, np.random.default_rng(1))
     assert np.array_equal(stats.counts, np.bincount(labels, minlength=3))
     assert np.allclose(stats.means(), [X[labels == k].mean(0) for k in range(3)])
 

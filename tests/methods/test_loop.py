@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from testbed.cases import STRUCTURES, blobs
+from testbed.interrupts import interrupt_sweep
 
 import bayesgmm as bg
 from bayesgmm.core import density, sweep
@@ -16,18 +17,7 @@ every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def interrupt_at(monkeypatch):
     """Make the n-th sweep of the loop end in a KeyboardInterrupt."""
 
-    def arm(n):
-        calls = []
-
-        def interrupted(*args):
-            calls.append(1)
-            if len(calls) == n:
-                raise KeyboardInterrupt
-            return sweep.sweep(*args)
-
-        monkeypatch.setattr(loop, "sweep", interrupted)
-
-    return arm
+    return lambda n: interrupt_sweep(monkeypatch, loop, n)
 
 
 @every_method

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from testbed.cases import STRUCTURES, blobs
+from testbed.interrupts import interrupt_sweep
 
 import bayesgmm as bg
 from bayesgmm.core.density import responsibilities
@@ -137,7 +138,7 @@ def test_halves_add_up_to_what_they_divide(split):
     fit = bg.fit(bg.GaussianMixture(3), X, bg.EM(), rng=0)
     scores = fit.params.scores()
     stats = sweep(X, scores)
-    search = moves.Moves(X, None, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
+    search = moves.Moves(as_rows(X), None, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
     for holders in [(0,), (1,), (2,), (0, 1), (2, 1)]:
         halves = split(search._part(stats, scores, holders))
         if halves is None:  # two columns have no third axis
@@ -157,8 +158,8 @@ def test_two_components_are_divided_anew_in_every_way():
     X = four_clusters()
     fit = bg.fit(bg.GaussianMixture(2), X, bg.VB(moves=0), rng=0)
     readout = VariationalUpdate(fit.model.conjugate(), np.eye(2))
-    now = loop.climb(X, readout, fit.estimate.posterior, loop.Stopping(5, 1e-8, None))
-    search = moves.Moves(X, readout, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
+    now = loop.climb(as_rows(X), readout, fit.estimate.posterior, loop.Stopping(5, 1e-8, None))
+    search = moves.Moves(as_rows(X), readout, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
     alone, *divided = search._proposals(now)
     assert np.isclose(alone.counts.max(), len(X)) and alone.counts.min() == 0  # the two merged
     assert len(divided) == len(splits.SPLITS) - 1  # two columns have no third axis
@@ -169,7 +170,7 @@ def test_two_components_are_divided_anew_in_every_way():
 def test_a_core_lies_within_its_tails():
     """Both have the component's mean; half of its covariance and twice of it are equally dense at D 4/3 log 2."""
     X = np.random.default_rng(0).normal(size=(20_000, 2)) * [1.0, 30.0]
-    part = splits.Part(X, np.ones(len(X)), X.mean(0), np.cov(X.T, bias=True), np.eye(2))
+    part = splits.Part(as_rows(X), X.mean(0), np.cov(X.T, bias=True), np.eye(2))
     core = splits.core_and_tails(part)
     within = 1 - np.exp(-4 / 3 * np.log(2))  # of a chi squared of two degrees of freedom, below 8/3 log 2
     assert abs(core.counts[0] / len(X) - within) < 0.02  # six standard errors
@@ -204,16 +205,9 @@ def test_divisions_across_shorter_axes_find_what_2_means_does_not(monkeypatch):
 
 
 def test_an_interrupt_among_the_moves_keeps_the_best(monkeypatch):
-    X, calls = four_clusters(), []
+    X = four_clusters()
     plain = bg.fit(bg.GaussianMixture(4), X, bg.VB(init=POOR["two on one"], moves=0), rng=0)
-
-    def interrupted(*args):
-        calls.append(1)
-        if len(calls) == plain.diagnostics.n_iter + 7:
-            raise KeyboardInterrupt
-        return sweep(*args)
-
-    monkeypatch.setattr(loop, "sweep", interrupted)
+    interrupt_sweep(monkeypatch, loop, plain.diagnostics.n_iter + 7)
     with pytest.warns(bg.NotConvergedWarning, match=r"Interrupted after \d birth and merge moves"):
         fit = bg.fit(bg.GaussianMixture(4), X, bg.VB(init=POOR["two on one"]), rng=0)
     assert fit.elbo >= plain.elbo and fit.status.is_usable
@@ -232,7 +226,7 @@ def test_scores_of_the_overlap_are_correlations():
     twice = ComponentScores(
         scores.log_weight[[0, 0, 1, 2]], scores.means[[0, 0, 1, 2]], scores.precision_chol[[0, 0, 1, 2]]
     )
-    search = moves.Moves(X, None, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
+    search = moves.Moves(as_rows(X), None, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
     overlap = search._overlap(twice)
     assert np.allclose(np.diag(overlap), 1.0) and np.isclose(overlap[0, 1], 1.0) and overlap[0, 2] < 0.1
     assert moves._pairs(overlap, np.arange(4))[0] == (0, 1)

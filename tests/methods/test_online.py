@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from testbed.cases import STRUCTURES, blobs
+from testbed.interrupts import interrupt_sweep
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_sums, responsibilities
@@ -230,15 +231,7 @@ def test_stochastic_em_ends_near_em():
 
 @every_method
 def test_an_interrupt_keeps_what_has_been_seen(method, monkeypatch):
-    calls = []
-
-    def interrupted(*args):
-        calls.append(1)
-        if len(calls) == 8:
-            raise KeyboardInterrupt
-        return sweep(*args)
-
-    monkeypatch.setattr(stream, "sweep", interrupted)
+    interrupt_sweep(monkeypatch, stream, 8)
     options = {"init": OFF, "shuffle": False}
     with pytest.warns(bg.NotConvergedWarning, match=r"Interrupted after 350 points \(7 steps\), with 1000 to read"):
         fit = bg.fit(bg.GaussianMixture(3), X, method(50, **options), rng=0)
@@ -253,10 +246,7 @@ def test_an_interrupt_keeps_what_has_been_seen(method, monkeypatch):
 
 @every_method
 def test_an_interrupt_before_the_first_step_is_an_interrupt(method, monkeypatch):
-    def interrupted(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(stream, "sweep", interrupted)
+    interrupt_sweep(monkeypatch, stream)
     with pytest.raises(KeyboardInterrupt):
         bg.fit(bg.GaussianMixture(3), X, method(50, init=OFF), rng=0)
 

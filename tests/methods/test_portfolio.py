@@ -18,6 +18,7 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.methods.initialize import KINDS, starts
 from bayesgmm.methods.portfolio import FEWEST_ROWS
+from bayesgmm.rows import as_rows
 from bayesgmm.rows.kmeans import kmeans
 
 PORTFOLIO = KINDS["portfolio"]
@@ -73,7 +74,7 @@ def test_map_and_vb_begin_from_the_same_portfolio(method):
 
 def ground_of(structure, X, k=3):
     form = OBJECTS[structure]
-    return X, form, form.whitening(moments(X, form.is_diagonal)[1]), k
+    return as_rows(X), form, form.whitening(moments(X, form.is_diagonal)[1]), k
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
@@ -160,7 +161,7 @@ def test_the_own_criterion_joins_what_costs_the_least_of_the_classification_like
     for seed in range(5):
         X = blobs(seed=seed, n=80, k=5)
         distances = np.ones((5, d)) if form.is_diagonal else np.repeat(np.eye(d)[None], 5, axis=0)
-        centers = kmeans(X, distances[0], 5, np.random.default_rng(0))
+        centers = kmeans(as_rows(X), distances[0], 5, np.random.default_rng(0))
         stats = sweep(X, ComponentScores(np.zeros(5), centers, distances), Assign.HARD)
         assert stats.counts.min() > 2.5
         pairs = [(i, j) for i in range(5) for j in range(i + 1, 5)]

@@ -4,11 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
+from testbed.interrupts import interrupt_sweep
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.methods import best_mode, search
+from bayesgmm.methods import best_mode, loop, search
 from bayesgmm.methods.chain_starts import ChainSearches, ChainStarts
 from bayesgmm.methods.search import Landscape
 from bayesgmm.rows import as_rows
@@ -143,7 +144,7 @@ def test_large_data_are_searched_in_part_and_polished_on_the_whole(monkeypatch):
     whole = searches_of(model, X).starts.best
     rows, climb = [], search.climb
     monkeypatch.setattr(search, "PART_ROWS", 500)
-    monkeypatch.setattr(search, "climb", lambda X, *rest: rows.append(len(X)) or climb(X, *rest))
+    monkeypatch.setattr(search, "climb", lambda part, *rest: rows.append(len(part)) or climb(part, *rest))
     part = searches_of(model, X).starts.best
     assert abs(part.log_evidence - whole.log_evidence) < 3 * search.NATS  # both stop so far from the optimum
     assert set(rows) == {500, 2000} and rows.count(2000) < rows.count(500)
@@ -160,13 +161,8 @@ def test_the_bound_of_an_unknown_number_is_the_exact_evidence_where_one_componen
 
 
 def test_an_interrupt_during_the_search_is_heard(monkeypatch):
-    monkeypatch.setattr(search, "sweep", None)  # nothing below may be reached
     X = simulated(500, 2, 3, 2.0)
-
-    def interrupted(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("bayesgmm.methods.loop.sweep", interrupted)
+    interrupt_sweep(monkeypatch, loop)
     with pytest.raises(KeyboardInterrupt):
         bg.fit(bg.GaussianMixture(3), X, bg.Gibbs(draws=10, tune=10), rng=0)
 

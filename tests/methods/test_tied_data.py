@@ -7,6 +7,7 @@ from testbed.cases import STRUCTURES, blobs
 import bayesgmm as bg
 from bayesgmm.methods import loop, moves, splits
 from bayesgmm.methods.vb import VariationalUpdate
+from bayesgmm.rows import as_rows
 
 
 def tied():
@@ -91,10 +92,10 @@ def test_a_trial_move_that_raises_is_not_taken(monkeypatch):
         calls.append(1)
         raise np.linalg.LinAlgError("planted")
 
-    begin = loop.climb(X, *climb_arguments(X, plain))
+    begin = loop.climb(as_rows(X), *climb_arguments(X, plain))
     monkeypatch.setattr(loop, "climb", failing)
     search = moves.Moves(
-        X,
+        as_rows(X),
         climb_arguments(X, plain)[0],
         np.linalg.cholesky(np.linalg.inv(np.cov(X.T))),
         STOPPING,

@@ -85,7 +85,7 @@ def chain_of(model, rng, X, first, state, draws, tune, thin, crossing):
     if mixing.kind:
         mixing.state[0] = state
     prior = model.conjugate(state) if isinstance(model, bg.DirichletProcessMixture) else model.conjugate()
-    return GibbsChain(rng, X, prior, first, draws, tune, thin, crossing, mixing, independent_of(model))
+    return GibbsChain(rng, as_rows(X), prior, first, draws, tune, thin, crossing, mixing, independent_of(model))
 
 
 def invariants(params, state):
