@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -168,6 +168,8 @@ def _scores(
     if isinstance(fit.estimate, NoEstimate):
         reason = f"this fit has no usable result: {fit.estimate.reason}"
         return {kind: Score.missing(kind, reason) for kind in shared.columns}
+    if fit.X is None:
+        fit = replace(fit, X=shared.X)  # so that its scores share what is computed of these points
     functions: dict[str, Callable[[Fit], Score]] = {
         kind: partial(function, X=shared.X) for kind, function in IN_SAMPLE.items()
     }

@@ -339,7 +339,7 @@ def _weighted(fit: Fit, model: Any, factor: float, reasons: dict[str, str]) -> d
 
 def _weighted_loo(fit: Fit, log_ratio: np.ndarray, limit: float) -> dict[str, float]:
     pointwise, n_unreliable, r_eff = np.empty(fit.n_obs), 0, relative_efficiency(fit.estimate.draws())
-    for rows, block in fit.log_density_blocks(fit.X):  # pyright: ignore[reportArgumentType]
+    for rows, block in fit.pointwise.blocks():
         log_weights, pareto_k = array_stats().psislw((block - log_ratio[:, None]).T, r_eff=r_eff)
         pointwise[rows] = logsumexp(log_weights + block.T, axis=1) - logsumexp(log_weights, axis=1)
         n_unreliable += int((pareto_k > limit).sum())

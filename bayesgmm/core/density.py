@@ -38,6 +38,14 @@ def log_density_blocks(params: MixtureParams, X: np.ndarray) -> Iterator[tuple[s
         yield rows, log_density(flat, X[rows])
 
 
+def log_likelihoods(params: MixtureParams, X: np.ndarray) -> np.ndarray:
+    """Log likelihood of every draw, with the leading axes of `params`."""
+    total = np.zeros(int(np.prod(params.draw_shape)))
+    for _, block in log_density_blocks(params, X):
+        total += block.sum(1)
+    return total.reshape(params.draw_shape)
+
+
 def log_joint(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
     """(n, K) component scores of every point."""
     rows, arrays = as_rows(X), as_contiguous(scores)

@@ -14,6 +14,7 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.smoothing import pareto_k_limit, smoothed
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.pointwise import Pointwise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +167,8 @@ def loo_pit(fit: Fit, rows: np.ndarray | None = None) -> LooPit:
     flat = draws.reshaped(int(np.prod(draws.draw_shape)))
     deviations = np.sqrt(np.diagonal(flat.covariances, axis1=-2, axis2=-1))
     values, k = np.empty(X.shape), np.empty(len(X))
-    for part, block in fit.log_density_blocks(X):
+    own = fit.pointwise if rows is None else Pointwise(fit.estimate.draws, X, is_kept=False)
+    for part, block in own.blocks():
         for i, column in zip(range(len(X))[part], block.T, strict=True):
             log_weights, k[i] = smoothed(-column)
             below = ndtr((X[i] - flat.means) / deviations)

@@ -16,6 +16,7 @@ from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.fit import Fit
+from bayesgmm.result.pointwise import pointwise_of
 
 MAX_REFITS = 5  # as many as elpd_kfold makes by default, so that leave-one-out at most doubles the cost of both
 ACCURACY = 0.05  # nats a point: ten such points add 0.16 nats, far below the standard error of any sum
@@ -72,7 +73,7 @@ def elpd_loo(
 def _by_importance(fit: Fit, X: np.ndarray) -> Score:
     """By PSIS, with the Pareto k of each point."""
     draws = fit.estimate.draws()
-    return loo_score(fit.log_density_blocks(X), len(X), draws.draw_shape, relative_efficiency(draws))
+    return loo_score(pointwise_of(fit, X).blocks(), len(X), draws.draw_shape, relative_efficiency(draws))
 
 
 def _of_approximation(fit: Fit, X: np.ndarray) -> Score:
@@ -96,7 +97,7 @@ def elpd_waic(fit: Fit, X: np.ndarray) -> Score:
     Watanabe (2010), Journal of Machine Learning Research 11, 3571-3594.
     """
     _need_posterior(fit, "WAIC")
-    return _of_q(fit, waic_score(fit.log_density_blocks(X), len(X)))
+    return _of_q(fit, waic_score(pointwise_of(fit, X).blocks(), len(X)))
 
 
 def make_folds(n_obs: int, folds: int, seed: int) -> list[np.ndarray]:

@@ -86,7 +86,7 @@ def stack_chains(fit: Fit) -> ChainStack:
         raise NotApplicableError("only the draws of two or more chains can be stacked; this fit has none.")
     if fit.X is None:
         raise NotApplicableError("this fit is without its data, which the weights come from.")
-    pointwise, pareto_k = leave_one_out(fit.params, fit.X)
+    pointwise, pareto_k = leave_one_out(fit)
     weights = stacking_weights(pointwise, PRIOR)
     draws = fit.estimate.as_drawn()
     n_draws = int(np.prod(draws.draw_shape))
@@ -109,21 +109,23 @@ def stack_chains(fit: Fit) -> ChainStack:
     return ChainStack(new, weights, pointwise.sum(1), elpd_stacked, pareto_k)
 
 
-def leave_one_out(draws: MixtureParams, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def leave_one_out(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     """(chain, n) log densities of every point left out, by PSIS within each chain, and their Pareto k."""
-    from bayesgmm.core.density import log_density_blocks
-
-    stats = array_stats()
-    pointwise = np.empty((draws.draw_shape[0], len(X)))
+    stats, weights = array_stats(), fit.params.weights
+    pointwise = np.empty((len(weights), fit.n_obs))
     pareto_k = np.empty_like(pointwise)
-    for c in range(len(pointwise)):
-        chain = draws[c]
-        r_eff = float(stats.ess((chain.weights**2).sum(-1)[None], chain_axis=0, draw_axis=1, method="mean"))
-        r_eff = r_eff / len(chain.weights) if np.isfinite(r_eff) else 1.0
-        for rows, block in log_density_blocks(chain, X):
-            found = stats.loo(block[None], chain_axis=0, draw_axis=1, r_eff=r_eff)
+    efficiencies = [_efficiency((chain**2).sum(-1)) for chain in weights]
+    for rows, block in fit.pointwise.blocks():
+        for c, chain in enumerate(block.reshape(*fit.params.draw_shape, -1)):
+            found = stats.loo(chain[None], chain_axis=0, draw_axis=1, r_eff=efficiencies[c])
             pointwise[c, rows], pareto_k[c, rows] = found[0], found[1]
     return pointwise, pareto_k
+
+
+def _efficiency(values: np.ndarray) -> float:
+    """Effective draws per draw of one chain, which sets the length of the smoothed tail."""
+    n_effective = float(array_stats().ess(values[None], chain_axis=0, draw_axis=1, method="mean"))
+    return n_effective / len(values) if np.isfinite(n_effective) else 1.0
 
 
 def whole_shares(weights: np.ndarray, total: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
 from bayesgmm.result.method import Diagnostics, Method, Progress, Sampler, silent
+from bayesgmm.result.pointwise import Pointwise, pointwise_of
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 DRAWS_LIMIT = 2**30  # bytes of one draws x points array
+WITHOUT_DATA = "without its data (they were not in memory, or it was saved without them)"
 UNEVALUATED = "this fit has not seen all of its data again after its last step"
 
 
@@ -118,6 +121,26 @@ class Fit:
             raise NotApplicableError(f"{UNEVALUATED}; history holds an estimate from each batch.")
         return float(self.history[-1])
 
+    @cached_property
+    def pointwise(self) -> Pointwise:
+        """Log density of every point of the fit's own data under every draw, which all criteria share.
+
+        ``fit.pointwise.total()`` is the log likelihood of each draw, and ``fit.pointwise.blocks()`` yields
+        (rows, (draws, rows) log densities) in bounded memory.  Both are computed when they are first asked for, are
+        read-only, and are neither saved nor pickled.
+
+        Raises
+        ------
+        NotApplicableError
+            The fit is without its data.
+        DataError
+            X was changed after the fit was made on it.
+        """
+        if self.X is None:
+            raise NotApplicableError(f"this fit is {WITHOUT_DATA}: use log_density_blocks(X) with the data at hand.")
+        self.check_data()
+        return Pointwise(self.estimate.draws, self.X)
+
     def log_density(self, X: ArrayLike) -> np.ndarray:
         """Log posterior-predictive density of new points, (n,), in nats per point.
 
@@ -141,7 +164,7 @@ class Fit:
                 "iterate over log_density_blocks(X) instead."
             )
         out = np.empty((n_draws, len(values)))
-        for rows, block in log_density_draw_blocks(self.estimate, values):
+        for rows, block in pointwise_of(self, values).blocks():
             out[:, rows] = block
         return out
 

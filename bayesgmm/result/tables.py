@@ -43,7 +43,7 @@ def _invariant_rows(fit: Fit) -> pd.DataFrame:
     if fit.X is None:
         raise NotApplicableError("this fit is without its data, which label-invariant rows need.")
     draws = fit.estimate.draws()
-    quantities = invariant_quantities(draws, fit.X)
+    quantities = invariant_quantities(draws, fit.X, fit.pointwise.total())
     if draws.draw_shape[1] > 1:
         return pd.DataFrame([asdict(q) for q in diagnose(quantities).quantities]).set_index("name")[["mean", "sd"]]
     return pd.DataFrame({"mean": {name: float(v.mean()) for name, v in quantities.items()}}).rename_axis("name")

@@ -145,9 +145,9 @@ def _posterior(fit: Fit) -> Posterior:
             "the draws of stacked chains are no sample of the posterior, which the evidence needs: take the fit whose "
             "chains were stacked, or, where its chains disagree, fit by Gibbs, which crosses modes."
         )
-    X, prior = _data_and_prior(fit)
+    _, prior = _data_and_prior(fit)
     if fit.model.n_components > MAX_COMPONENTS:
         raise NotApplicableError(f"the evidence sums over all orders of the components, of at most {MAX_COMPONENTS}.")
     if fit.params.draw_shape[1] < MIN_DRAWS:
         raise NotApplicableError(f"the evidence needs at least {MIN_DRAWS} draws of each chain.")
-    return Posterior(X, prior, fit.params)
+    return Posterior(prior, fit.pointwise)
