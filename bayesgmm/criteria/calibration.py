@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr
 
+from bayesgmm.checks import whole_number
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.smoothing import pareto_k_limit, smoothed
@@ -217,15 +218,13 @@ def posterior_predictive_check(
     ----------
     Gelman, Meng and Stern (1996), Statistica Sinica 6, 733-807.
     """
-    for name, count in (("n_draws", n_draws), ("n_projections", n_projections)):
-        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-            raise ArgumentError(f"{name}={shown(count)} must be an integer of at least 1.")
+    n_draws, n_projections = whole_number(n_draws, "n_draws"), whole_number(n_projections, "n_projections")
     X, generator = _data(fit), np.random.default_rng(as_seed(rng))
     draws = fit.estimate.draws()
     flat = draws.reshaped(int(np.prod(draws.draw_shape)))
     is_plug_in = len(flat.weights) == 1
     chosen = np.linspace(0, len(flat.weights) - 1, n_draws).round().astype(int)
-    views = _views(X, fit.feature_names, int(n_projections), generator)
+    views = _views(X, fit.feature_names, n_projections, generator)
     pairs = []
     for s in chosen:
         replicate = density.sample(flat[s], len(X), generator)[0]

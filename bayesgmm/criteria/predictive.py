@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bayesgmm.checks import whole_number
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.approximate import corrected_loo
 from bayesgmm.criteria.folds import refit_folds
@@ -110,8 +111,7 @@ def make_folds(n_obs: int, folds: int, seed: int) -> list[np.ndarray]:
     """
     if folds == 0 and not isinstance(folds, bool):
         return []
-    if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or folds < 2:
-        raise ArgumentError(f"folds={folds!r} must be an integer of at least 2, or 0 to leave elpd_kfold out.")
+    folds = whole_number(folds, "folds", 2, also="0 to leave elpd_kfold out")
     if n_obs < folds:
         raise ArgumentError(f"folds={folds} is more than there are points ({n_obs}): use fewer, or 0 to leave it out.")
     from sklearn.model_selection import KFold

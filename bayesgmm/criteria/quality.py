@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import whole_number
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.clustering import (
@@ -17,7 +18,7 @@ from bayesgmm.criteria.clustering import (
     soft_rand_index,
 )
 from bayesgmm.data import matching_columns
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.fit import Fit, as_seed
 
 if TYPE_CHECKING:
@@ -99,9 +100,7 @@ def clustering_quality(
     """
     import pandas as pd
 
-    if isinstance(max_draws, bool) or not isinstance(max_draws, (int, np.integer)) or max_draws < 1:
-        raise ArgumentError(f"max_draws={shown(max_draws)} must be an integer of at least 1.")
-    draws = fit.estimate.draws().spaced(int(max_draws))
+    draws = fit.estimate.draws().spaced(whole_number(max_draws, "max_draws"))
     values = _points(fit, X)
     groups = None if labels is None else known_groups(labels, len(values))
     generator = np.random.default_rng(fit.seed if rng is None else as_seed(rng))

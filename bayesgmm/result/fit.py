@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import whole_number
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix, DataSource, check_enough_points, data_hash, data_source, matching_columns
 from bayesgmm.errors import (
@@ -199,10 +199,9 @@ class Fit:
 
     def sample(self, n: int, rng: np.random.Generator | int | None = None) -> np.ndarray:
         """(n, d) points from the predictive distribution."""
-        if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
-            raise ArgumentError(f"n={shown(n)} must be a number of points: an integer of at least 0.")
+        n = whole_number(n, "n", 0)
         generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(as_seed(rng))
-        return self.estimate.sample(int(n), generator)
+        return self.estimate.sample(n, generator)
 
     def summary(self, components: bool | None = None) -> pd.DataFrame:
         """A table of the estimate.
@@ -313,9 +312,8 @@ class Fit:
         TruncationWarning
             A Dirichlet process, or an unknown number of components, was cut off too early.
         """
-        if draws is not None and (isinstance(draws, bool) or not isinstance(draws, Integral) or draws < 1):
-            raise ArgumentError(f"draws={shown(draws)} must be an integer of at least 1.")
-        return warned(continuation.with_draws(self, None if draws is None else int(draws), progress))
+        more = None if draws is None else whole_number(draws, "draws", also="None")
+        return warned(continuation.with_draws(self, more, progress))
 
     def to_datatree(
         self, log_likelihood: bool = True, posterior_predictive: bool = False, log_prior: bool = False

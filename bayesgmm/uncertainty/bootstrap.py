@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +13,7 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.sweep import NO_WEIGHTS
 from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.data import DataMatrix
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.labels.matching import best_orders
 from bayesgmm.methods.dominance import is_by_chance, resolvable
 from bayesgmm.methods.em import EM
@@ -98,12 +96,6 @@ def bootstrap(fit: Fit, sample: Sample, replicates: int, seed: int, progress: Pr
             raise
         is_interrupted = True
     return _gathered(found, is_done, settled, is_interrupted)
-
-
-def checked_replicates(replicates: Any) -> None:
-    """An ArgumentError where there are too few."""
-    if isinstance(replicates, bool) or not isinstance(replicates, Integral) or replicates < MIN_REPLICATES:
-        raise ArgumentError(f"replicates={shown(replicates)} must be an integer of at least {MIN_REPLICATES}.")
 
 
 def check_bootstrap(fit: Fit) -> None:

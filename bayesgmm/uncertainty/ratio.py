@@ -7,6 +7,7 @@ from itertools import islice
 
 import numpy as np
 
+from bayesgmm.checks import whole_number
 from bayesgmm.core import density
 from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.data import DataMatrix
@@ -23,7 +24,6 @@ from bayesgmm.uncertainty.bootstrap import (
     MIN_REPLICATES,
     PER_THREAD,
     check_bootstrap,
-    checked_replicates,
     soundness,
 )
 from bayesgmm.uncertainty.objective import Objective
@@ -109,7 +109,7 @@ def likelihood_ratio_test(
     """
     if not isinstance(fit, Fit):
         raise ArgumentError(f"fit={shown(fit)} must be a Fit.")
-    checked_replicates(replicates)
+    replicates = whole_number(replicates, "replicates", MIN_REPLICATES)
     method, model = fit.method, fit.model
     if not isinstance(method, EM) or not isinstance(model, GaussianMixture):
         raise NotApplicableError("the likelihood ratio is one of maximum likelihood: use a fit by bg.EM().")

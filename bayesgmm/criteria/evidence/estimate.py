@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bayesgmm.checks import one_of
 from bayesgmm.criteria.evidence.bridge import bridge
 from bayesgmm.criteria.evidence.chib import chib
 from bayesgmm.criteria.evidence.enumeration import log_sum_over_labellings
 from bayesgmm.criteria.evidence.posterior import Posterior
 from bayesgmm.criteria.score import Score
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.models import GaussianMixture
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.unknown import UNKNOWN, UnknownPrior
@@ -61,8 +62,7 @@ def log_evidence(fit: Fit, method: str = "bridge", rng: np.random.Generator | in
     ----------
     Frühwirth-Schnatter (2004), Econometrics Journal 7, 143-167, doi:10.1111/j.1368-423X.2004.00125.x.
     """
-    if not isinstance(method, str) or method not in METHODS:
-        raise ArgumentError(f"method={shown(method)} must be one of {', '.join(repr(name) for name in METHODS)}.")
+    one_of(method, "method", METHODS)
     generator = np.random.default_rng(as_seed(fit.seed if rng is None else rng))
     return METHODS[method](fit, generator)
 
