@@ -10,11 +10,13 @@ import math
 from collections.abc import Iterable
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from bayesgmm.errors import ArgumentError, shown
+
+Kind = TypeVar("Kind")
 
 
 def whole_number(value: Any, name: str, least: int = 1, also: str = "") -> int:
@@ -78,6 +80,13 @@ def one_of(value: Any, name: str, known: Iterable[str], also: str = "") -> str:
     words = list(known)
     if not isinstance(value, str) or value not in words:
         raise _refusal(value, name, f"one of {', '.join(map(repr, words))}", also)
+    return value
+
+
+def instance(value: Any, name: str, kind: type[Kind]) -> Kind:
+    """An object of a class."""
+    if not isinstance(value, kind):
+        raise _refusal(value, name, f"a {kind.__name__}", "")
     return value
 
 

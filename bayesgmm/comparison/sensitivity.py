@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import logsumexp
 
+from bayesgmm.checks import instance, truth
 from bayesgmm.comparison.influence import WIDEST, beside_likelihood
 from bayesgmm.comparison.priors import log_prior, with_prior
 from bayesgmm.comparison.sensitivity_text import LEGEND, for_people
@@ -26,6 +27,7 @@ from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit, as_seed, fit_once
 from bayesgmm.result.method import Progress, silent
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Outcome
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ def prior_sensitivity(
     steps = [(varied, factor) for varied, given in zip(VARIED, (scale, mean_precision), strict=True)
              for factor in _outwards(_factors(given, varied))]  # fmt: skip
     seed = as_seed(fit.seed if rng is None else rng)
-    study = _Study(fit, refit, seed)
+    study = _Study(fit, truth(refit, "refit"), seed)
     try:
         for done, (varied, factor) in enumerate(steps):
             progress(done, len(steps), f"{varied} x {factor:g}")
@@ -222,16 +224,14 @@ class _Study:
 
 
 def _check(fit: Any) -> None:
-    if not isinstance(fit, Fit):
-        raise ArgumentError(f"fit={shown(fit)} must be a Fit, as bg.fit returns it.")
+    instance(fit, "fit", Fit)
     if fit.kind == "none":
         _ = fit.params  # raises with the reason of the failure
     if fit.kind not in ("draws", "variational"):
         raise NotApplicableError(
             f"a fit of kind {fit.kind!r} has no posterior to move with the prior: fit by Gibbs, NUTS or VB."
         )
-    if fit.X is None:
-        raise NotApplicableError("this fit was saved without its data, which other priors need too.")
+    own_data(fit, "other priors need too")
     fit.check_data()
     with_prior(fit.model, "scale", 1.0)
 

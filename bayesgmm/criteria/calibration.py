@@ -15,6 +15,7 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.smoothing import pareto_k_limit, smoothed
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.pointwise import Pointwise
 
 if TYPE_CHECKING:
@@ -238,9 +239,7 @@ def posterior_predictive_check(
 def _data(fit: Fit) -> np.ndarray:
     if fit.kind == "none":
         _ = fit.params  # raises with the reason of the failure
-    if fit.X is None:
-        raise NotApplicableError("this fit was saved without its data, which its predictions are held against.")
-    return np.asarray(fit.X, float)
+    return np.asarray(own_data(fit, "its predictions are held against"), float)
 
 
 def _views(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Integral
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def make_folds(n_obs: int, folds: int, seed: int) -> list[np.ndarray]:
     ArgumentError
         `folds` is neither 0 nor an integer of at least 2, or there are fewer points than folds.
     """
-    if folds == 0 and not isinstance(folds, bool):
+    if isinstance(folds, Integral) and not isinstance(folds, bool) and folds == 0:
         return []
     folds = whole_number(folds, "folds", 2, also="0 to leave elpd_kfold out")
     if n_obs < folds:

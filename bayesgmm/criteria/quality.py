@@ -17,9 +17,8 @@ from bayesgmm.criteria.clustering import (
     soft_mutual_information,
     soft_rand_index,
 )
-from bayesgmm.data import matching_columns
-from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.own_data import given_or_own
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +100,7 @@ def clustering_quality(
     import pandas as pd
 
     draws = fit.estimate.draws().spaced(whole_number(max_draws, "max_draws"))
-    values = _points(fit, X)
+    values = given_or_own(fit, X, "see their clustering")
     groups = None if labels is None else known_groups(labels, len(values))
     generator = np.random.default_rng(fit.seed if rng is None else as_seed(rng))
     rows = even_rows(len(values))
@@ -196,11 +195,3 @@ def _note(name: str, values: pd.Series, n_used: int, n: int) -> str:
     elif missing:
         notes += [f"without {missing} of {len(values)} draws, which have one cluster"]
     return "; ".join(notes)
-
-
-def _points(fit: Fit, X: ArrayLike | None) -> np.ndarray:
-    if X is not None:
-        return matching_columns(X, fit.feature_names)
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data: pass X= to see its clustering.")
-    return fit.X

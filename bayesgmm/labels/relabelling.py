@@ -21,6 +21,7 @@ from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import Draws, Estimate
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.occupancy import is_sparse
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Status
 
 
@@ -104,8 +105,7 @@ def _check_fit(fit: Any) -> None:
         raise NotApplicableError("the components of a variational posterior have one order already.")
     if isinstance(fit.estimate, ApproximateDraws) and fit.estimate.is_aligned and fit.estimate.alignment is None:
         raise NotApplicableError("this approximation has one mode, in which the components have one order already.")
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data, whose points say which components are alike.")
+    own_data(fit, "say which components are alike")
     fit.check_data()
 
 

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.checks import instance
 from bayesgmm.core.combination import log_mixture, stacking_weights
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.approximation import PARETO_K_LIMIT
 from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Outcome, Status
 
 PRIOR = 1.001  # of a Dirichlet on the weights, as in the paper: equal chains get equal weights
@@ -80,12 +82,10 @@ def stack_chains(fit: Fit) -> ChainStack:
     ----------
     Yao, Vehtari and Gelman (2022), Journal of Machine Learning Research 23(79), 1-45.
     """
-    if not isinstance(fit, Fit):
-        raise ArgumentError(f"fit={shown(fit)} must be a Fit, as bg.fit returns it.")
+    instance(fit, "fit", Fit)
     if not isinstance(fit.estimate, Draws) or fit.params.draw_shape[0] < 2:
         raise NotApplicableError("only the draws of two or more chains can be stacked; this fit has none.")
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data, which the weights come from.")
+    X = own_data(fit, "the weights come from")
     pointwise, pareto_k = leave_one_out(fit)
     weights = stacking_weights(pointwise, PRIOR)
     draws = fit.estimate.as_drawn()
@@ -103,7 +103,7 @@ def stack_chains(fit: Fit) -> ChainStack:
         f"The chains are stacked, with the weights {named}, to predict best: this is no sample of the posterior, and "
         f"the weights are no posterior probabilities of the modes. The chains themselves: {fit.status.sentence}",
     )
-    diagnostics: Any = diagnose(invariant_quantities(stacked, fit.X))
+    diagnostics: Any = diagnose(invariant_quantities(stacked, X))
     new = replace(fit, estimate=Draws(stacked, stats), status=status, diagnostics=diagnostics)
     elpd_stacked = float(log_mixture(pointwise, weights).sum())
     return ChainStack(new, weights, pointwise.sum(1), elpd_stacked, pareto_k)

@@ -127,6 +127,7 @@ def plot_responsibilities(
     NotApplicableError
         The fit holds draws whose labels are not aligned, or there are no data.
     """
+    max_points = whole_number(max_points, "max_points", 2)
     values = points_of(fit, X)
     rows = even_rows(len(values), max_points)
     shares = fit.responsibilities(values[rows])

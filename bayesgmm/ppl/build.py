@@ -8,7 +8,7 @@ import numpy as np
 import pymc as pm
 from numpy.typing import ArrayLike
 
-from bayesgmm.data import DataMatrix, as_matrix, in_order, matching_columns
+from bayesgmm.data import DataMatrix, as_matrix, in_order
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
 from bayesgmm.models.unspecified import UnspecifiedMixture
@@ -20,6 +20,7 @@ from bayesgmm.ppl.natural_weights import weights_variable
 from bayesgmm.ppl.one_column import MixtureOfOneColumn
 from bayesgmm.priors.unknown import UNKNOWN
 from bayesgmm.result.fit import Fit
+from bayesgmm.result.own_data import given_or_own
 
 
 def pymc_model(
@@ -95,11 +96,7 @@ def _observed(observed: ArrayLike, feature_names: tuple[str, ...]) -> np.ndarray
 
 
 def _of_fit(fit: Fit, X: ArrayLike | None):
-    if X is not None:
-        return fit.model, DataMatrix(matching_columns(X, fit.feature_names), fit.feature_names)
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data: pass them as pymc_model(fit, X).")
-    return fit.model, DataMatrix(fit.X, fit.feature_names)
+    return fit.model, DataMatrix(given_or_own(fit, X, "state their model"), fit.feature_names)
 
 
 def build(c: Bartlett, data: DataMatrix) -> pm.Model:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.checks import whole_number
+from bayesgmm.checks import truth, whole_number
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix, DataSource, check_enough_points, data_hash, data_source, matching_columns
 from bayesgmm.errors import (
@@ -29,6 +29,7 @@ from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
 from bayesgmm.result.method import Diagnostics, Method, Progress, Sampler, silent
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.pointwise import Pointwise, pointwise_of
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 DRAWS_LIMIT = 2**30  # bytes of one draws x points array
-WITHOUT_DATA = "without its data (they were not in memory, or it was saved without them)"
 UNEVALUATED = "this fit has not seen all of its data again after its last step"
 
 
@@ -136,10 +136,9 @@ class Fit:
         DataError
             X was changed after the fit was made on it.
         """
-        if self.X is None:
-            raise NotApplicableError(f"this fit is {WITHOUT_DATA}: use log_density_blocks(X) with the data at hand.")
+        X = own_data(self, "these are the densities of: take log_density_blocks(X)")
         self.check_data()
-        return Pointwise(self.estimate.draws, self.X)
+        return Pointwise(self.estimate.draws, X)
 
     def log_density(self, X: ArrayLike) -> np.ndarray:
         """Log posterior-predictive density of new points, (n,), in nats per point.
@@ -371,7 +370,7 @@ class Fit:
             There is no such folder, or X was changed after the fit was made on it.
         """
         self.check_data()
-        files.save(self, path, data)
+        files.save(self, path, truth(data, "data"))
 
     def check_data(self) -> None:
         """Raise a DataError where X is no longer what the fit was made on."""

@@ -14,6 +14,7 @@ from bayesgmm.errors import NotApplicableError
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import UNALIGNED, Draws, PointEstimate
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Status
 from bayesgmm.result.unknowns import concentrations
 
@@ -26,7 +27,6 @@ MAX_DRAWS, CELLS = 1000, 1e7  # of draws whose responsibilities are computed, an
 TOO_OFTEN = 0.05
 MANY_EMPTY = 0.25  # share of components that a sparse prior expects empty, from which on their number is a bound
 NO_POINT = 0.5  # fewer points than this, in expectation, are none
-WITHOUT_DATA = "this fit is without its data (they were not in memory, or it was saved without them)"
 
 
 @dataclass(frozen=True)
@@ -269,6 +269,4 @@ def _draws(fit: Fit) -> MixtureParams:
 
 
 def _data(fit: Fit) -> np.ndarray:
-    if fit.X is None:
-        raise NotApplicableError(f"{WITHOUT_DATA}, and their assignment is asked: refit it on an array.")
-    return fit.X
+    return own_data(fit, "this is asked about")

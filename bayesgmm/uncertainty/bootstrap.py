@@ -20,6 +20,7 @@ from bayesgmm.methods.em import EM
 from bayesgmm.methods.initialize import strict_whitening
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import Progress
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Outcome, Status
 from bayesgmm.uncertainty.objective import Objective
 
@@ -100,8 +101,7 @@ def bootstrap(fit: Fit, sample: Sample, replicates: int, seed: int, progress: Pr
 
 def check_bootstrap(fit: Fit) -> None:
     """A NotApplicableError where there is no optimum to start from, or there are no data."""
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data, which replicates are made of: refit it on them.")
+    own_data(fit, "replicates are made of")
     if fit.status.outcome is Outcome.COLLAPSED:
         raise NotApplicableError(f"a suspicious optimum cannot be bootstrapped: {fit.status.sentence}")
     if not fit.status.is_converged:

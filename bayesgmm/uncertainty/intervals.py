@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesgmm.checks import fraction, one_of, whole_number
+from bayesgmm.checks import fraction, instance, one_of, whole_number
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.estimates import UNALIGNED
 from bayesgmm.result.fit import Fit, as_seed
 from bayesgmm.result.method import Progress, silent
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Outcome, Status
 from bayesgmm.result.tables import present_draws
 from bayesgmm.uncertainty.bootstrap import MIN_REPLICATES, SAMPLES, bootstrap
@@ -127,16 +128,14 @@ def intervals(
     O'Hagan, Murphy, Scrucca and Gormley (2019), Computational Statistics 34, 1779-1813,
     doi:10.1007/s00180-019-00897-9.
     """
-    if not isinstance(fit, Fit):
-        raise ArgumentError(f"fit={shown(fit)} must be a Fit.")
+    instance(fit, "fit", Fit)
     level = fraction(level, "level")
     if fit.kind == "none":
         _ = fit.params  # raises with the reason of the failure
     name = _checked_method(fit, method)
     if name == "posterior":
         return _of_draws(fit, level)
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data, which its standard errors come from: refit it on them.")
+    own_data(fit, "its standard errors come from")
     fit.check_data()
     if name == "information":
         return _by_information(fit, level)

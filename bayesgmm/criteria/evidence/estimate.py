@@ -19,6 +19,7 @@ from bayesgmm.priors.unknown import UNKNOWN, UnknownPrior
 from bayesgmm.result.diagnostics import SamplerDiagnostics
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.own_data import own_data
 
 MIN_DRAWS = 100  # of each chain: half of them make a law, the other half is judged by it
 MAX_COMPONENTS = 12  # a sum over the orders takes 2^K K steps
@@ -130,9 +131,7 @@ def _data_and_prior(fit: Fit):
         raise NotApplicableError(
             f"the evidence needs a conjugate prior, and this model has {type(model.prior).__name__}."
         )
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data, which its evidence is about.")
-    return np.asarray(fit.X), model.conjugate()
+    return own_data(fit, "its evidence is about"), model.conjugate()
 
 
 def _posterior(fit: Fit) -> Posterior:
