@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm import convert
+from bayesgmm.checks import truth
 from bayesgmm.core.covariance import STRUCTURES
 from bayesgmm.core.facts import of_weights
 from bayesgmm.core.statistics import SufficientStatistics
@@ -146,6 +147,7 @@ def fit(
         raise ArgumentError(f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2).")
     if isinstance(method, type) or not hasattr(method, "run"):
         raise ArgumentError(f"method={shown(method)} must be a method object such as EM() or NUTS(draws=1000).")
+    throw = truth(throw, "throw")
     check_applicable(model, method)
     folder = None if checkpoint is None else _checkpoint_folder(method, checkpoint)
     data = _data_for(method, X, sample_weight)

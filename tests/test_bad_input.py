@@ -226,9 +226,7 @@ def test_em_has_no_prior_to_lean_on():
 
 @pytest.mark.parametrize("k", [0, -1, 2.5, "2", None, True, np.nan], ids=str)
 def test_number_of_components(k):
-    with pytest.raises(
-        bg.ArgumentError, match="n_components=.*: the number of components must be an integer of at least 1"
-    ):
+    with pytest.raises(bg.ArgumentError, match="n_components=.* must be an integer of at least 1"):
         bg.GaussianMixture(k)
 
 
@@ -386,7 +384,7 @@ def test_options(options, method):
 
 @pytest.mark.parametrize("floor", [0, -1, 1, 2, None, "low", np.nan, True], ids=str)
 def test_floor(floor):
-    with pytest.raises(bg.ArgumentError, match="floor=.* must be a number from 1e-12 to below 1"):
+    with pytest.raises(bg.ArgumentError, match="floor=.* must be a number of at least 1e-12 and below 1"):
         bg.EM(floor=floor)
 
 
@@ -415,7 +413,7 @@ def test_seeds(rng):
 @pytest.mark.parametrize("n", [-1, 2.5, "a", None, True], ids=str)
 def test_sample_sizes(n):
     fit = bg.fit(bg.GaussianMixture(2), X, bg.EM(n_init=1), rng=0)
-    with pytest.raises(bg.ArgumentError, match="must be a number of points"):
+    with pytest.raises(bg.ArgumentError, match="n=.* must be an integer of at least 0"):
         fit.sample(n)
 
 

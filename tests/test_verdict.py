@@ -292,7 +292,7 @@ def test_progress_in_a_notebook_is_one_output_that_changes(monkeypatch):
 
 def test_what_is_no_progress_is_refused():
     fit = bg.fit(bg.GaussianMixture(1), np.arange(8.0)[:, None], bg.EM(), rng=0)
-    with pytest.raises(bg.ArgumentError, match="progress='yes' must be True, False or a function"):
+    with pytest.raises(bg.ArgumentError, match="progress='yes' must be True or False, or a function"):
         bg.compare({"em": fit}, folds=0, progress="yes")
     calls = []
     bg.compare({"em": fit}, folds=0, progress=lambda *call: calls.append(call))

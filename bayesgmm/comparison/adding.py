@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import positive
 from bayesgmm.comparison.row import Row
 from bayesgmm.comparison.scored import Scored
 from bayesgmm.core.params import as_numbers
@@ -38,7 +39,8 @@ def added(
         raise ArgumentError(f"this comparison has a row {name!r} already: choose another name.")
     values = _checked(log_likelihood, comparison.n_obs)
     flat, shape = values.reshape(-1, comparison.n_obs), values.shape[:2]
-    r_eff = _relative_efficiency(values) if relative_efficiency is None else _positive(relative_efficiency)
+    given = relative_efficiency
+    r_eff = _relative_efficiency(values) if given is None else positive(given, "relative_efficiency")
     blocks = [(slice(0, comparison.n_obs), flat)]
     found = {
         "elpd_loo": cautioned(loo_score(blocks, comparison.n_obs, shape, r_eff)),
@@ -98,10 +100,3 @@ def _relative_efficiency(values: np.ndarray) -> float:
         return 1.0
     ess = float(array_stats().ess(total, chain_axis=0, draw_axis=1, method="mean"))
     return ess / total.size if np.isfinite(ess) else 1.0
-
-
-def _positive(value: Any) -> float:
-    number = as_numbers(value, "relative_efficiency")
-    if number.ndim or not np.isfinite(number) or number <= 0:
-        raise ArgumentError(f"relative_efficiency={shown(value)} must be one positive number.")
-    return float(number)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.checks import truth
 from bayesgmm.result.method import Progress, silent
 
 BAR = 20  # characters
@@ -25,8 +25,8 @@ def watched(progress: Progress | bool | None) -> Iterator[Progress]:
     """
     if progress is None:
         progress = _in_notebook() or _is_terminal(sys.stderr)
-    if not isinstance(progress, bool) and not callable(progress):
-        raise ArgumentError(f"progress={shown(progress)} must be True, False or a function of (done, total, note).")
+    if not callable(progress):
+        progress = truth(progress, "progress", also="a function of (done, total, note)")
     if progress is True:
         line = _Line(_notebook_writer() if _in_notebook() else _terminal_writer(sys.stderr))
         try:

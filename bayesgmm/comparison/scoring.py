@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import whole_number
 from bayesgmm.comparison.progress import watched
 from bayesgmm.comparison.row import BASELINE, Row
 from bayesgmm.comparison.table import Comparison
@@ -20,7 +21,7 @@ from bayesgmm.criteria.information import aic, aicc, bic, icl
 from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elpd_waic, make_folds
 from bayesgmm.criteria.score import COLUMNS, Score
 from bayesgmm.data import are_counted, matching_columns
-from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.errors import ArgumentError
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.fit import Fit, as_seed
@@ -82,8 +83,7 @@ def compare(
         X_new cannot be used.
     """
     X = _common_data(fits)
-    if isinstance(workers, bool) or not isinstance(workers, (int, np.integer)) or workers < 1:
-        raise ArgumentError(f"workers={shown(workers)} must be a number of processes: an integer of at least 1.")
+    workers = whole_number(workers, "workers")
     seed = as_seed(rng)
     shared = Shared(
         X,
@@ -91,7 +91,7 @@ def compare(
         None if labels is None else known_groups(labels, len(X)),
         make_folds(len(X), folds, seed),
         seed,
-        int(workers),
+        workers,
     )
     with watched(progress) as report:
         return _compared(fits, shared, report)
@@ -168,6 +168,8 @@ def _scores(
     if isinstance(fit.estimate, NoEstimate):
         reason = f"this fit has no usable result: {fit.estimate.reason}"
         return {kind: Score.missing(kind, reason) for kind in shared.columns}
+    if fit.X is None:
+        fit = replace(fit, X=shared.X)  # so that its scores share what is computed of these points
     functions: dict[str, Callable[[Fit], Score]] = {
         kind: partial(function, X=shared.X) for kind, function in IN_SAMPLE.items()
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import logsumexp
 
+from bayesgmm.checks import instance, truth
 from bayesgmm.comparison.influence import WIDEST, beside_likelihood
 from bayesgmm.comparison.priors import log_prior, with_prior
 from bayesgmm.comparison.sensitivity_text import LEGEND, for_people
@@ -25,6 +26,7 @@ from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit, as_seed, fit_once
 from bayesgmm.result.method import Progress, silent
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Outcome
 
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ def prior_sensitivity(
     steps = [(varied, factor) for varied, given in zip(VARIED, (scale, mean_precision), strict=True)
              for factor in _outwards(_factors(given, varied))]  # fmt: skip
     seed = as_seed(fit.seed if rng is None else rng)
-    study = _Study(fit, refit, seed)
+    study = _Study(fit, truth(refit, "refit"), seed)
     try:
         for done, (varied, factor) in enumerate(steps):
             progress(done, len(steps), f"{varied} x {factor:g}")
@@ -221,16 +223,14 @@ class _Study:
 
 
 def _check(fit: Any) -> None:
-    if not isinstance(fit, Fit):
-        raise ArgumentError(f"fit={shown(fit)} must be a Fit, as bg.fit returns it.")
+    instance(fit, "fit", Fit)
     if fit.kind == "none":
         _ = fit.params  # raises with the reason of the failure
     if fit.kind not in ("draws", "variational"):
         raise NotApplicableError(
             f"a fit of kind {fit.kind!r} has no posterior to move with the prior: fit by Gibbs, NUTS or VB."
         )
-    if fit.X is None:
-        raise NotApplicableError("this fit was saved without its data, which other priors need too.")
+    own_data(fit, "other priors need too")
     fit.check_data()
     with_prior(fit.model, "scale", 1.0)
 
@@ -338,7 +338,7 @@ def _weighted(fit: Fit, model: Any, factor: float, reasons: dict[str, str]) -> d
 
 def _weighted_loo(fit: Fit, log_ratio: np.ndarray, limit: float) -> dict[str, float]:
     pointwise, n_unreliable, r_eff = np.empty(len(fit.points)), 0, relative_efficiency(fit.estimate.draws())
-    for rows, block in fit.log_density_blocks(fit.points):  # pyright: ignore[reportArgumentType]
+    for rows, block in fit.pointwise.blocks():
         log_weights, pareto_k = array_stats().psislw((block - log_ratio[:, None]).T, r_eff=r_eff)
         pointwise[rows] = logsumexp(log_weights + block.T, axis=1) - logsumexp(log_weights, axis=1)
         n_unreliable += int((pareto_k > limit).sum())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesgmm.checks import one_of
 from bayesgmm.comparison.scored import Scored
 from bayesgmm.core.combination import (
     bootstrapped_pseudo_bma_weights,
@@ -42,8 +43,7 @@ def weights(
     """The weights of ``Comparison.weights``."""
     import pandas as pd
 
-    if not isinstance(method, str) or method not in METHODS:
-        raise ArgumentError(f"method={shown(method)} must be one of {', '.join(repr(name) for name in METHODS)}.")
+    one_of(method, "method", METHODS)
     pointwise, left_out = _pointwise(comparison, column, among)
     found = METHODS[method](np.stack(list(pointwise.values())), np.random.default_rng(as_seed(rng)))
     found = np.where(found < NONE, 0.0, found)

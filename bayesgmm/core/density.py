@@ -39,6 +39,14 @@ def log_density_blocks(params: MixtureParams, X: np.ndarray) -> Iterator[tuple[s
         yield rows, log_density(flat, X[rows])
 
 
+def log_likelihoods(params: MixtureParams, X: np.ndarray, weights: np.ndarray = NO_FACTS.weights) -> np.ndarray:
+    """Log likelihood of every draw, with the leading axes of `params`; rows may have weights, (n,)."""
+    total = np.zeros(int(np.prod(params.draw_shape)))
+    for rows, block in log_density_blocks(params, X):
+        total += block @ weights[rows] if len(weights) else block.sum(1)
+    return total.reshape(params.draw_shape)
+
+
 def log_joint(scores: ComponentScores, X: np.ndarray, facts: RowFacts = NO_FACTS) -> np.ndarray:
     """(n, K) component scores of every point."""
     rows, arrays = contiguous_rows(X), as_contiguous(scores)

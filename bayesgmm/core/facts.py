@@ -28,7 +28,7 @@ FACTS_TYPE = tuple_type(RowFacts, array_type(float, 1), array_type(np.int64, 1),
 
 def of_weights(weights: np.ndarray) -> RowFacts:
     """Every row counts as often as its weight says."""
-    return NO_FACTS._replace(weights=np.require(weights, float, "CW"))
+    return NO_FACTS._replace(weights=np.require(weights, float, ["C", "W"]))
 
 
 def of_labels(labels: np.ndarray, n_components: int) -> RowFacts:

@@ -87,7 +87,7 @@ def contiguous_rows(X: np.ndarray) -> np.ndarray:
 
 def as_contiguous(scores: ComponentScores) -> list[np.ndarray]:
     """The arrays of `scores` as the kernels read them."""
-    return [np.require(a, float, "CW") for a in (scores.log_weight, scores.means, scores.precision_chol)]
+    return [np.require(a, float, ["C", "W"]) for a in (scores.log_weight, scores.means, scores.precision_chol)]
 
 
 @lru_cache(maxsize=64)

@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesgmm.core.density import log_density_blocks
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.collapsed import has_conjugate_prior, log_density_left_out
-from bayesgmm.criteria.evidence.posterior import Posterior, SymmetricLaw, alike
+from bayesgmm.criteria.evidence.posterior import SymmetricLaw, alike, log_joint
 from bayesgmm.criteria.score import Score
 from bayesgmm.criteria.smoothing import pareto_k_limit, smoothed
 from bayesgmm.errors import NotApplicableError
@@ -24,6 +23,7 @@ from bayesgmm.models import GaussianMixture
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import VariationalPosterior
 from bayesgmm.result.fit import Fit
+from bayesgmm.result.pointwise import Pointwise, pointwise_of
 
 N_DRAWS = 4000
 MAX_K_HAT = 0.5  # above it the ratios have no variance, and q is often one mode of several
@@ -38,11 +38,14 @@ class Proposal:
     ----------
     draws : MixtureParams
         With one leading axis.
+    pointwise : Pointwise
+        Of these draws.
     log_ratio : (S,) array
         log p(X, theta) - log q(theta).
     """
 
     draws: MixtureParams
+    pointwise: Pointwise
     log_ratio: np.ndarray
 
 
@@ -57,14 +60,15 @@ def proposal_of(fit: Fit, X: np.ndarray) -> Proposal:
     if isinstance(fit.estimate, ApproximateDraws):
         if fit.estimate.log_ratio is None:
             raise NotApplicableError("the draws are resampled and no longer those of q")
-        return Proposal(fit.estimate.sampled[0], fit.estimate.log_ratio)
+        return Proposal(fit.estimate.sampled[0], pointwise_of(fit, X), fit.estimate.log_ratio)
     if not isinstance(fit.model, GaussianMixture) or not has_conjugate_prior(fit):
         raise NotApplicableError("the correction is made for finite mixtures with a conjugate prior")
     assert isinstance(fit.estimate, VariationalPosterior)
     q, prior = fit.estimate.posterior, fit.model.conjugate()
     draws = q.sample(np.random.default_rng([fit.estimate.seed, 1]), N_DRAWS)
     log_q = SymmetricLaw((q,), alike(prior)).log_density(draws)
-    return Proposal(draws, Posterior(X, prior, draws).log_joint(draws) - log_q)
+    pointwise = Pointwise(lambda: draws, X)
+    return Proposal(draws, pointwise, log_joint(prior, draws, pointwise.total()) - log_q)
 
 
 def corrected_loo(fit: Fit, X: np.ndarray) -> Score:
@@ -84,7 +88,7 @@ def corrected_loo(fit: Fit, X: np.ndarray) -> Score:
             f"a correction would need a Pareto k-hat of at most {MAX_K_HAT}, and that of q is {k_hat:.2f}"
         )
     pointwise, k = np.empty(len(X)), np.empty(len(X))
-    for rows, block in log_density_blocks(proposal.draws, X):
+    for rows, block in proposal.pointwise.blocks():
         pointwise[rows], k[rows] = _left_out(worth, block)
     note = (
         f"of the posterior, by importance sampling from q (Pareto k-hat {max(k_hat, 0.0):.2f}); modes that q does not"

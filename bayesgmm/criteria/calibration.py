@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr
 
+from bayesgmm.checks import whole_number
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.smoothing import pareto_k_limit, smoothed
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.own_data import own_data
+from bayesgmm.result.pointwise import Pointwise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +169,8 @@ def loo_pit(fit: Fit, rows: np.ndarray | None = None) -> LooPit:
     flat = draws.reshaped(int(np.prod(draws.draw_shape)))
     deviations = np.sqrt(np.diagonal(flat.covariances, axis1=-2, axis2=-1))
     values, k = np.empty(X.shape), np.empty(len(X))
-    for part, block in fit.log_density_blocks(X):
+    own = fit.pointwise if rows is None else Pointwise(fit.estimate.draws, X, is_kept=False)
+    for part, block in own.blocks():
         for i, column in zip(range(len(X))[part], block.T, strict=True):
             log_weights, k[i] = smoothed(-column)
             below = ndtr((X[i] - flat.means) / deviations)
@@ -215,15 +219,13 @@ def posterior_predictive_check(
     ----------
     Gelman, Meng and Stern (1996), Statistica Sinica 6, 733-807.
     """
-    for name, count in (("n_draws", n_draws), ("n_projections", n_projections)):
-        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-            raise ArgumentError(f"{name}={shown(count)} must be an integer of at least 1.")
+    n_draws, n_projections = whole_number(n_draws, "n_draws"), whole_number(n_projections, "n_projections")
     X, generator = _data(fit), np.random.default_rng(as_seed(rng))
     draws = fit.estimate.draws()
     flat = draws.reshaped(int(np.prod(draws.draw_shape)))
     is_plug_in = len(flat.weights) == 1
     chosen = np.linspace(0, len(flat.weights) - 1, n_draws).round().astype(int)
-    views = _views(X, fit.feature_names, int(n_projections), generator)
+    views = _views(X, fit.feature_names, n_projections, generator)
     pairs = []
     for s in chosen:
         replicate = density.sample(flat[s], len(X), generator)[0]
@@ -237,9 +239,7 @@ def posterior_predictive_check(
 def _data(fit: Fit) -> np.ndarray:
     if fit.kind == "none":
         _ = fit.params  # raises with the reason of the failure
-    if fit.X is None:
-        raise NotApplicableError("this fit was saved without its data, which its predictions are held against.")
-    return np.asarray(fit.points, float)
+    return np.asarray(own_data(fit, "its predictions are held against"), float)
 
 
 def _views(

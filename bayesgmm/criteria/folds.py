@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 import numpy as np
+from scipy.special import logsumexp
 
 from bayesgmm.criteria.simulation import error_of_sum, influence
 from bayesgmm.data import check_enough_points
@@ -92,12 +93,16 @@ def _predict(fit: Fit, X: np.ndarray, test: np.ndarray, rng: np.random.Generator
         raise KeyboardInterrupt  # the method kept what it had; a fold cut short is no fold
     if not refit.status.is_usable:
         raise NotApplicableError(refit.status.sentence)
-    return refit.log_density(X[test]), refit.status, _simulation_error(refit, X[test])
+    values, error = _with_error(refit, X[test])
+    return values, refit.status, error
 
 
-def _simulation_error(refit: Fit, X: np.ndarray) -> float:
-    if refit.kind != "draws":
-        return np.nan
-    assert isinstance(refit.estimate, Draws)
-    parts = [influence(block) for _, block in refit.log_density_blocks(X)]
-    return error_of_sum(parts, refit.estimate.draws().draw_shape)
+def _with_error(refit: Fit, X: np.ndarray) -> tuple[np.ndarray, float]:
+    """Log densities of points, and the Monte Carlo error of their sum where that rests on draws."""
+    if not isinstance(refit.estimate, Draws):
+        return refit.log_density(X), np.nan
+    values, parts = np.empty(len(X)), []
+    for rows, block in refit.log_density_blocks(X):
+        values[rows] = logsumexp(block, axis=0) - np.log(len(block))
+        parts.append(influence(block))
+    return values, error_of_sum(parts, refit.estimate.draws().draw_shape)

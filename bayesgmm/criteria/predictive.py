@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Integral
 
 import numpy as np
 
+from bayesgmm.checks import whole_number
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.approximate import corrected_loo
 from bayesgmm.criteria.folds import refit_folds
@@ -16,6 +18,7 @@ from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.fit import Fit
+from bayesgmm.result.pointwise import pointwise_of
 
 MAX_REFITS = 5  # as many as elpd_kfold makes by default, so that leave-one-out at most doubles the cost of both
 ACCURACY = 0.05  # nats a point: ten such points add 0.16 nats, far below the standard error of any sum
@@ -72,7 +75,7 @@ def elpd_loo(
 def _by_importance(fit: Fit, X: np.ndarray) -> Score:
     """By PSIS, with the Pareto k of each point."""
     draws = fit.estimate.draws()
-    return loo_score(fit.log_density_blocks(X), len(X), draws.draw_shape, relative_efficiency(draws))
+    return loo_score(pointwise_of(fit, X).blocks(), len(X), draws.draw_shape, relative_efficiency(draws))
 
 
 def _of_approximation(fit: Fit, X: np.ndarray) -> Score:
@@ -96,7 +99,7 @@ def elpd_waic(fit: Fit, X: np.ndarray) -> Score:
     Watanabe (2010), Journal of Machine Learning Research 11, 3571-3594.
     """
     _need_posterior(fit, "WAIC")
-    return _of_q(fit, waic_score(fit.log_density_blocks(X), len(X)))
+    return _of_q(fit, waic_score(pointwise_of(fit, X).blocks(), len(X)))
 
 
 def make_folds(n_obs: int, folds: int, seed: int) -> list[np.ndarray]:
@@ -107,10 +110,9 @@ def make_folds(n_obs: int, folds: int, seed: int) -> list[np.ndarray]:
     ArgumentError
         `folds` is neither 0 nor an integer of at least 2, or there are fewer points than folds.
     """
-    if folds == 0 and not isinstance(folds, bool):
+    if isinstance(folds, Integral) and not isinstance(folds, bool) and folds == 0:
         return []
-    if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or folds < 2:
-        raise ArgumentError(f"folds={folds!r} must be an integer of at least 2, or 0 to leave elpd_kfold out.")
+    folds = whole_number(folds, "folds", 2, also="0 to leave elpd_kfold out")
     if n_obs < folds:
         raise ArgumentError(f"folds={folds} is more than there are points ({n_obs}): use fewer, or 0 to leave it out.")
     from sklearn.model_selection import KFold

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import whole_number
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.clustering import (
@@ -16,9 +17,8 @@ from bayesgmm.criteria.clustering import (
     soft_mutual_information,
     soft_rand_index,
 )
-from bayesgmm.data import matching_columns
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.own_data import given_or_own
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,10 +99,8 @@ def clustering_quality(
     """
     import pandas as pd
 
-    if isinstance(max_draws, bool) or not isinstance(max_draws, (int, np.integer)) or max_draws < 1:
-        raise ArgumentError(f"max_draws={shown(max_draws)} must be an integer of at least 1.")
-    draws = fit.estimate.draws().spaced(int(max_draws))
-    values = _points(fit, X)
+    draws = fit.estimate.draws().spaced(whole_number(max_draws, "max_draws"))
+    values = given_or_own(fit, X, "see their clustering")
     groups = None if labels is None else known_groups(labels, len(values))
     generator = np.random.default_rng(fit.seed if rng is None else as_seed(rng))
     rows = even_rows(len(values))
@@ -197,11 +195,3 @@ def _note(name: str, values: pd.Series, n_used: int, n: int) -> str:
     elif missing:
         notes += [f"without {missing} of {len(values)} draws, which have one cluster"]
     return "; ".join(notes)
-
-
-def _points(fit: Fit, X: ArrayLike | None) -> np.ndarray:
-    if X is not None:
-        return matching_columns(X, fit.feature_names)
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data: pass X= to see its clustering.")
-    return fit.points

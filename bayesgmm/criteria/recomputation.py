@@ -16,6 +16,7 @@ from bayesgmm.data import check_enough_points
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.fit import Fit
+from bayesgmm.result.pointwise import pointwise_of
 from bayesgmm.result.status import Outcome
 
 FEW = 50  # points that are computed from labels in any case, in a second: the Pareto k of few is no sure guide
@@ -69,14 +70,17 @@ def recomputed(
         )
     made = Score.summed("elpd_loo", pointwise).noted(*notes)
     shared = np.delete(np.arange(len(X)), [*done, *best])
-    mc_se = np.hypot(_shared_error(fit, X[shared], by_labels), np.sqrt(sum(error**2 for _, error in best.values())))
+    mc_se = np.hypot(_shared_error(fit, X, shared, by_labels), np.sqrt(sum(error**2 for _, error in best.values())))
     n_recomputed = len(done) + len(refitted)
     return replace(made, reliability=k, limit=score.limit, n_recomputed=n_recomputed, mc_se=float(mc_se))
 
 
-def _shared_error(fit: Fit, X: np.ndarray, by_labels: np.ndarray) -> float:
+def _shared_error(fit: Fit, X: np.ndarray, shared: np.ndarray, by_labels: np.ndarray) -> float:
     """Monte Carlo error of all that rests on the fit's own draws: points by PSIS, and (S, m) values from labels."""
-    parts = [influence(block, -1) for _, block in fit.log_density_blocks(X)] if len(X) else []
+    is_shared, parts = np.isin(np.arange(len(X)), shared), []
+    if len(shared):
+        blocks = pointwise_of(fit, X).blocks()
+        parts = [influence(block, -1, np.flatnonzero(is_shared[rows])) for rows, block in blocks]
     if by_labels.size:
         parts.append(influence(by_labels, -1))
     return error_of_sum(parts, fit.estimate.draws().draw_shape) if parts else 0.0

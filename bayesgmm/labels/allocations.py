@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.core import density
 from bayesgmm.core.contingency import canonical, together
-from bayesgmm.data import matching_columns
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
 from bayesgmm.labels.similarity import check_size, mean_similarity
 from bayesgmm.result.fit import Fit
+from bayesgmm.result.own_data import given_or_own
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +87,7 @@ def from_fit(fit: Fit, X: ArrayLike | None, max_draws: int, seed: int) -> tuple[
             "a point fit has one partition, predict(X), and no posterior of partitions; fit by Gibbs, NUTS or VB."
         )
     draws = fit.estimate.draws().spaced(max_draws)
-    if X is None and fit.X is None:
-        raise NotApplicableError("this fit is without its data: pass X= to partition them.")
-    values = fit.X if X is None else matching_columns(X, fit.feature_names)
-    assert values is not None
+    values = given_or_own(fit, X, "partition them")
     check_size(len(values))
     rng = np.random.default_rng(seed)
     labels = np.empty((len(draws.weights), len(values)), np.int32)

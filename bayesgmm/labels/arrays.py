@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import one_of, whole_number
 from bayesgmm.data import as_matrix
-from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.errors import ArgumentError
 from bayesgmm.labels.material import Material
 from bayesgmm.labels.memberships import from_allocations, from_responsibilities
 from bayesgmm.labels.methods import METHODS, Relabelling
@@ -94,23 +95,14 @@ def permutations(
             arrays["parameters"],
             arrays["X"],
             checked_pivot(pivot, n_draws, n_points, k),
-            checked_max_iter(max_iter),
+            whole_number(max_iter, "max_iter"),
         )
     )
 
 
 def method_named(method: str) -> Relabelling:
     """The row of the table; an ArgumentError that lists the names otherwise."""
-    if not isinstance(method, str) or method not in METHODS:
-        known = ", ".join(repr(name) for name in METHODS)
-        raise ArgumentError(f"method={shown(method)} must be one of {known}.")
-    return METHODS[method]
-
-
-def checked_max_iter(max_iter: int) -> int:
-    if isinstance(max_iter, bool) or not isinstance(max_iter, Integral) or max_iter < 1:
-        raise ArgumentError(f"max_iter={shown(max_iter)} must be an integer of at least 1.")
-    return int(max_iter)
+    return METHODS[one_of(method, "method", METHODS)]
 
 
 def checked_pivot(pivot: Any, n_draws: int, n_points: int | None, k: int) -> int | np.ndarray | None:
@@ -202,9 +194,7 @@ def _n_components(arrays: dict[str, Any], given: int | None) -> int:
     counts = {name: arrays[name].shape[axis] for name, axis in (("responsibilities", 2), ("parameters", 1))
               if arrays[name] is not None}  # fmt: skip
     if given is not None:
-        if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
-            raise ArgumentError(f"n_components={shown(given)} must be an integer of at least 1.")
-        counts["n_components="] = int(given)
+        counts["n_components="] = whole_number(given, "n_components")
     largest = -1 if arrays["allocations"] is None else int(arrays["allocations"].max())
     if not counts:
         return largest + 1

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
-from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.checks import real_number
 from bayesgmm.labels.allocations import Allocations
 from bayesgmm.labels.search import by_size
 
@@ -62,8 +61,7 @@ def credible_ball(draws: Allocations, distance: np.ndarray, level: float) -> Cre
     ArgumentError
         `level` is not in (0, 1].
     """
-    if not isinstance(level, Real) or not 0.0 < level <= 1.0:
-        raise ArgumentError(f"level={shown(level)} must be a probability above 0 and at most 1.")
+    level = real_number(level, "level", above=0, most=1)
     order = np.argsort(distance, kind="stable")
     reached = np.cumsum(draws.weights[order])
     radius = distance[order[min(np.searchsorted(reached, level - ROUNDING), len(order) - 1)]]

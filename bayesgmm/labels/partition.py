@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import one_of, whole_number
 from bayesgmm.core.contingency import Terms, canonical, distances, pointwise_losses
-from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.errors import ArgumentError
 from bayesgmm.labels.allocations import Allocations, from_array, from_fit
 from bayesgmm.labels.ball import CredibleBall, credible_ball
 from bayesgmm.labels.search import search
@@ -173,16 +173,14 @@ def partition(
     Wade and Ghahramani (2018), Bayesian Analysis 13, 559-626, doi:10.1214/17-BA1073; Dahl, Johnson and Mueller
     (2022), Journal of Computational and Graphical Statistics 31, 1189-1201, doi:10.1080/10618600.2022.2069779.
     """
-    if not isinstance(loss, str) or loss not in LOSSES:
-        raise ArgumentError(f"loss={shown(loss)} must be one of {', '.join(repr(name) for name in LOSSES)}.")
-    for name, value, least in (("max_clusters", max_clusters, 1), ("n_runs", n_runs, 0), ("max_draws", max_draws, 1)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < least):
-            raise ArgumentError(f"{name}={shown(value)} must be an integer of at least {least}.")
+    one_of(loss, "loss", LOSSES)
+    max_clusters = None if max_clusters is None else whole_number(max_clusters, "max_clusters", also="None")
+    n_runs, max_draws = whole_number(n_runs, "n_runs", 0), whole_number(max_draws, "max_draws")
     if isinstance(draws, Fit):
         if weights is not None:
             raise ArgumentError("weights go with an array of allocations: the draws of a fit are equally probable.")
         seed = draws.seed if rng is None else as_seed(rng)
-        allocations, similarity = from_fit(draws, X, int(max_draws), seed)
+        allocations, similarity = from_fit(draws, X, max_draws, seed)
     else:
         if X is not None:
             raise ArgumentError("X goes with a fit: an array of allocations already says which points are together.")
@@ -190,7 +188,7 @@ def partition(
         allocations = from_array(draws, weights)
         similarity = allocations.similarity()
     terms = LOSSES[loss].terms(allocations.partitions.shape[1])
-    found = search(terms, allocations, similarity, max_clusters, int(n_runs), seed)
+    found = search(terms, allocations, similarity, max_clusters, n_runs, seed)
     center = canonical(found.labels[None])
     return Partition(
         found.labels, loss, found.expected_loss, similarity,

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import whole_number
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.labels.ambiguity import ambiguity
-from bayesgmm.labels.arrays import checked_max_iter, checked_pivot, method_named
+from bayesgmm.labels.arrays import checked_pivot, method_named
 from bayesgmm.labels.features import component_features
 from bayesgmm.labels.material import Material
 from bayesgmm.labels.memberships import Memberships, from_allocations, from_draws, restricted, sampled_allocations
@@ -20,6 +21,7 @@ from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import Draws, Estimate
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.occupancy import is_sparse
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Status
 
 
@@ -63,7 +65,7 @@ def relabel(fit: Fit, method: str = "ecr", *, pivot: int | ArrayLike | None = No
         Labels still change after `max_iter` passes.
     """
     _check_fit(fit)
-    chosen, passes, estimate = method_named(method), checked_max_iter(max_iter), fit.estimate
+    chosen, passes, estimate = method_named(method), whole_number(max_iter, "max_iter"), fit.estimate
     assert fit.X is not None
     flat, shape = _flat(estimate)
     n_draws = int(np.prod(shape))
@@ -103,8 +105,7 @@ def _check_fit(fit: Any) -> None:
         raise NotApplicableError("the components of a variational posterior have one order already.")
     if isinstance(fit.estimate, ApproximateDraws) and fit.estimate.is_aligned and fit.estimate.alignment is None:
         raise NotApplicableError("this approximation has one mode, in which the components have one order already.")
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data, whose points say which components are alike.")
+    own_data(fit, "say which components are alike")
     fit.check_data()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import whole_number
 from bayesgmm.core import density
 from bayesgmm.data import matching_columns
 from bayesgmm.errors import ArgumentError, NotApplicableError
@@ -49,7 +50,7 @@ def co_clustering(fit: Fit, X: ArrayLike, max_draws: int = 1000) -> np.ndarray:
     """
     values = matching_columns(X, fit.feature_names)
     check_size(len(values))
-    draws = fit.estimate.draws().spaced(max_draws)
+    draws = fit.estimate.draws().spaced(whole_number(max_draws, "max_draws"))
     shares = (density.responsibilities(draws[s].scores(), values) for s in range(len(draws.weights)))
     return mean_similarity(shares, len(values))
 
@@ -90,7 +91,7 @@ def co_clustering_error(fit: Fit, X: ArrayLike, max_draws: int = 1000) -> np.nda
     if STACKED in fit.estimate.sample_stats:
         raise NotApplicableError("the draws of stacked chains are resampled, and do not show their Monte Carlo error.")
     n_batches = max(BATCHES, -(-LEAST // n_chains))
-    used = np.unique(np.linspace(0, n_draws - 1, max(1, max_draws // n_chains)).astype(int))
+    used = np.unique(np.linspace(0, n_draws - 1, max(1, whole_number(max_draws, "max_draws") // n_chains)).astype(int))
     if len(used) < n_batches:
         raise NotApplicableError(
             f"the error of co-clustering needs at least {n_batches} draws of each of {n_chains} chains."

@@ -7,17 +7,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.checks import one_of, positive, real_number, store, whole_numbers
 from bayesgmm.methods.approximation import (
     Weighing,
-    check_counts,
     failed,
     flat_draws,
     one_blas_thread,
     variational_start,
     verdict,
 )
-from bayesgmm.methods.loop import is_real
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.approximation import ApproximateDraws, ApproximationDiagnostics
@@ -77,13 +75,10 @@ class ADVI:
     n_init: int = 10
 
     def __post_init__(self):
-        if not isinstance(self.kind, str) or self.kind not in ADVI_KINDS:
-            raise ArgumentError(f"kind={shown(self.kind)} must be {' or '.join(map(repr, ADVI_KINDS))}.")
-        check_counts(self, n_iter=MIN_ITER, draws=100, n_init=1)
-        if not is_real(self.learning_rate) or not 0 < self.learning_rate < np.inf:
-            raise ArgumentError(f"learning_rate={shown(self.learning_rate)} must be a finite positive number.")
-        if not is_real(self.tol) or not self.tol >= 0:
-            raise ArgumentError(f"tol={shown(self.tol)} must be a number of at least 0.")
+        one_of(self.kind, "kind", ADVI_KINDS)
+        whole_numbers(self, {"n_iter": MIN_ITER, "draws": 100, "n_init": 1})
+        store(self, learning_rate=positive(self.learning_rate, "learning_rate"))
+        store(self, tol=real_number(self.tol, "tol", least=0))
 
     def run(
         self,

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.vb import VB
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.mixture import ConjugateMixture
@@ -58,14 +57,6 @@ def one_blas_thread() -> Iterator[None]:
 
     with threadpool_limits(1, "blas"):
         yield
-
-
-def check_counts(options: Any, **lowest: int) -> None:
-    """Raise an ArgumentError where an option is no integer of at least so much."""
-    for name, least in lowest.items():
-        value = getattr(options, name)
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise ArgumentError(f"{name}={shown(value)} must be an integer of at least {least}.")
 
 
 def variational_start(

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
 
+from bayesgmm.checks import real_number, store, whole_numbers
 from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.maximise import maximise
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import floor_remark, is_by_chance, lone_remark, prior_remark, resolvable
 from bayesgmm.methods.initialize import check_given, check_init, starts, strict_whitening
-from bayesgmm.methods.loop import Stopping, is_real
+from bayesgmm.methods.loop import Stopping
 from bayesgmm.methods.moves import Moves
 from bayesgmm.methods.restarts import climb_all
 from bayesgmm.methods.saddle import OffSaddles, Polish, in_turn
@@ -85,10 +85,8 @@ class EM:
 
     def __post_init__(self):
         check_options(self)
-        if not (is_real(self.floor) and LOWEST_FLOOR <= self.floor < 1):
-            raise ArgumentError(
-                f"floor={self.floor!r} must be a number from {LOWEST_FLOOR:g} to below 1 (the data's own variance)."
-            )
+        # Below 1, which is the data's own variance.
+        store(self, floor=real_number(self.floor, "floor", least=LOWEST_FLOOR, below=1))
 
     def run(self, model: GaussianMixture, data: Rows, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Climb from every start and return the best."""
@@ -297,9 +295,7 @@ def whitened_change(old: MixtureParams, new: MixtureParams, whitening: np.ndarra
 
 def check_options(options) -> None:
     """Checks that EM, MAP and VB share."""
-    Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
+    checked = Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
+    store(options, **{one.name: getattr(checked, one.name) for one in fields(checked)})
     check_init(options.init)
-    for name, least in (("n_init", 1), ("moves", 0)):
-        value = getattr(options, name)
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise ArgumentError(f"{name}={shown(value)} must be an integer of at least {least}.")
+    whole_numbers(options, {"n_init": 1, "moves": 0})

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.checks import probability, real_number, store, whole_numbers
+from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.best_mode import against_best_mode
 from bayesgmm.methods.chain_starts import ChainSearches
 from bayesgmm.methods.chains import (
@@ -37,7 +38,6 @@ from bayesgmm.methods.enough import (
 )
 from bayesgmm.methods.gibbs_chain import GibbsChain, Level, RecordedChain
 from bayesgmm.methods.gibbs_draws import bytes_per_draw, diagnosed, draws_of, trace_of
-from bayesgmm.methods.loop import is_real
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.checkpoint import EVERY, ODD, Checkpoint
@@ -127,26 +127,21 @@ class Gibbs:
     max_seconds: float | None = None
 
     def __post_init__(self):
-        for name, lowest in (("draws", 4), ("tune", 0), ("chains", 1), ("thin", 1), ("max_sweeps", 4)):
-            value = getattr(self, name)
-            if name in ("draws", "thin", "max_sweeps") and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
-                raise ArgumentError(f"{name}={shown(value)} must be an integer of at least {lowest}.")
-        if not is_real(self.crossing) or not 0 <= self.crossing <= 1:
-            raise ArgumentError(f"crossing={shown(self.crossing)} must be a probability, between 0 and 1.")
-        if self.max_seconds is not None and (not is_real(self.max_seconds) or not self.max_seconds > 0):
-            raise ArgumentError(f"max_seconds={shown(self.max_seconds)} must be a positive number.")
+        least = {"draws": 4, "tune": 0, "chains": 1, "thin": 1, "max_sweeps": 4}
+        whole_numbers(self, least, optional=("draws", "thin", "max_sweeps"))
+        store(self, crossing=probability(self.crossing, "crossing"))
+        if self.max_seconds is not None:
+            store(self, max_seconds=real_number(self.max_seconds, "max_seconds", above=0, also="None"))
         for name in ("max_sweeps", "max_seconds") if self.draws is not None else ():
             if getattr(self, name) is not None:
                 raise ArgumentError(
                     f"{name}={getattr(self, name)} limits a run until it is enough, and draws={self.draws} asks for a "
                     "fixed one: leave one of them out."
                 )
-        least = max(2 * self.tune, 10 * (self.thin or 1))
-        if self.max_sweeps is not None and self.max_sweeps < least:
+        needed = max(2 * self.tune, 10 * (self.thin or 1))
+        if self.max_sweeps is not None and self.max_sweeps < needed:
             raise ArgumentError(
-                f"max_sweeps={self.max_sweeps} leaves too little after tune={self.tune}: at least {least} are needed."
+                f"max_sweeps={self.max_sweeps} leaves too little after tune={self.tune}: at least {needed} are needed."
             )
 
     def run(

@@ -7,14 +7,13 @@ nothing else: their objective at a state is known from the sweep with that state
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from bayesgmm.checks import real_number, store, truth, whole_numbers
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.acceleration import NEAR, Charted, QuasiNewton
 from bayesgmm.result.diagnostics import Flag, Restart
 from bayesgmm.result.status import Outcome, Status
@@ -79,14 +78,12 @@ class Stopping:
     accelerate: bool = True
 
     def __post_init__(self):
-        if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, (int, np.integer)) or self.max_iter < 1:
-            raise ArgumentError(f"max_iter={self.max_iter!r} must be an integer of at least 1.")
+        whole_numbers(self, {"max_iter": 1})
         for name in ("tol", "param_tol"):
             value = getattr(self, name)
-            if value is not None and not (is_real(value) and value >= 0):
-                raise ArgumentError(f"{name}={value!r} must be None or a number of at least 0.")
-        if not isinstance(self.accelerate, (bool, np.bool_)):
-            raise ArgumentError(f"accelerate={self.accelerate!r} must be True or False.")
+            if value is not None:
+                store(self, **{name: real_number(value, name, least=0, also="None")})
+        store(self, accelerate=truth(self.accelerate, "accelerate"))
 
     def is_met(self, history: list[float], n_obs: float, change: float | None, remaining: float | None = None) -> bool:
         """Whether the criteria hold at the last entry of `history`; `remaining` is a better guess of the gain left."""
@@ -123,11 +120,6 @@ class Polished(Generic[State]):
     climb: Climb[State]
     note: str
     is_interrupted: bool
-
-
-def is_real(value: object) -> bool:
-    """Whether an option is a real number; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def climb(rows: Rows, readout: Readout[State], state: State, stopping: Stopping) -> Climb[State]:

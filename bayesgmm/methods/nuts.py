@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from bayesgmm.checks import fraction, one_of, store, whole_numbers
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.best_mode import against_best_mode
 from bayesgmm.methods.chain_starts import ChainSearches
 from bayesgmm.methods.chains import (
@@ -22,7 +22,6 @@ from bayesgmm.methods.chains import (
     stack,
 )
 from bayesgmm.methods.enough import longer, rounded_up
-from bayesgmm.methods.loop import is_real
 from bayesgmm.methods.nuts_starts import PARAMS, DispersedStarts, LastDraws
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, Model
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
@@ -96,17 +95,9 @@ class NUTS:
     nuts_sampler: str = "nutpie"
 
     def __post_init__(self):
-        for name, lowest in (("draws", 4), ("tune", 0), ("chains", 1), ("max_treedepth", 1)):
-            value = getattr(self, name)
-            if name == "draws" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
-                raise ArgumentError(f"{name}={shown(value)} must be an integer of at least {lowest}.")
-        if not is_real(self.target_accept) or not 0 < self.target_accept < 1:
-            raise ArgumentError(f"target_accept={shown(self.target_accept)} must be between 0 and 1.")
-        if not isinstance(self.nuts_sampler, str) or self.nuts_sampler not in NUTS_SAMPLERS:
-            names = " or ".join(repr(name) for name in NUTS_SAMPLERS)
-            raise ArgumentError(f"nuts_sampler={shown(self.nuts_sampler)} must be {names}.")
+        whole_numbers(self, {"draws": 4, "tune": 0, "chains": 1, "max_treedepth": 1}, optional=("draws",))
+        store(self, target_accept=fraction(self.target_accept, "target_accept"))
+        one_of(self.nuts_sampler, "nuts_sampler", NUTS_SAMPLERS)
 
     @property
     def has_separate_chains(self) -> bool:

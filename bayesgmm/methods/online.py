@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesgmm.checks import store, truth
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.methods.em import EM, MaximumLikelihood
 from bayesgmm.methods.initialize import check_given, strict_whitening
 from bayesgmm.methods.stream import Position, Streaming, begun, judge, read_stream, sample_rows
@@ -111,11 +111,9 @@ class OnlineMaximum:
 
 
 def check_switches(options: Streaming) -> None:
-    """Raise an ArgumentError where an option that is on or off is neither True nor False."""
+    """Check the options that are on or off."""
     for name in ("stochastic", "shuffle"):
-        value = getattr(options, name)
-        if not isinstance(value, (bool, np.bool_)):
-            raise ArgumentError(f"{name}={shown(value)} must be True or False.")
+        store(options, **{name: truth(getattr(options, name), name)})
 
 
 def _read(

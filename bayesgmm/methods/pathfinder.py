@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesgmm.methods.approximation import Weighing, check_counts, failed, flat_draws, one_blas_thread, verdict
+from bayesgmm.checks import whole_numbers
+from bayesgmm.methods.approximation import Weighing, failed, flat_draws, one_blas_thread, verdict
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.vb import prior_of
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
@@ -58,7 +59,7 @@ class Pathfinder:
     max_iter: int = 1000
 
     def __post_init__(self):
-        check_counts(self, paths=1, draws=100, max_iter=1)
+        whole_numbers(self, {"paths": 1, "draws": 100, "max_iter": 1})
 
     def run(
         self,

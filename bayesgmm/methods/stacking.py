@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.checks import instance
 from bayesgmm.core.combination import log_mixture, stacking_weights
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.approximation import PARETO_K_LIMIT
 from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Outcome, Status
 
 PRIOR = 1.001  # of a Dirichlet on the weights, as in the paper: equal chains get equal weights
@@ -80,13 +82,11 @@ def stack_chains(fit: Fit) -> ChainStack:
     ----------
     Yao, Vehtari and Gelman (2022), Journal of Machine Learning Research 23(79), 1-45.
     """
-    if not isinstance(fit, Fit):
-        raise ArgumentError(f"fit={shown(fit)} must be a Fit, as bg.fit returns it.")
+    instance(fit, "fit", Fit)
     if not isinstance(fit.estimate, Draws) or fit.params.draw_shape[0] < 2:
         raise NotApplicableError("only the draws of two or more chains can be stacked; this fit has none.")
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data, which the weights come from.")
-    pointwise, pareto_k = leave_one_out(fit.params, fit.points)
+    X = own_data(fit, "the weights come from")
+    pointwise, pareto_k = leave_one_out(fit)
     weights = stacking_weights(pointwise, PRIOR)
     draws = fit.estimate.as_drawn()
     n_draws = int(np.prod(draws.draw_shape))
@@ -103,27 +103,29 @@ def stack_chains(fit: Fit) -> ChainStack:
         f"The chains are stacked, with the weights {named}, to predict best: this is no sample of the posterior, and "
         f"the weights are no posterior probabilities of the modes. The chains themselves: {fit.status.sentence}",
     )
-    diagnostics: Any = diagnose(invariant_quantities(stacked, fit.points))
+    diagnostics: Any = diagnose(invariant_quantities(stacked, X))
     new = replace(fit, estimate=Draws(stacked, stats), status=status, diagnostics=diagnostics)
     elpd_stacked = float(log_mixture(pointwise, weights).sum())
     return ChainStack(new, weights, pointwise.sum(1), elpd_stacked, pareto_k)
 
 
-def leave_one_out(draws: MixtureParams, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def leave_one_out(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     """(chain, n) log densities of every point left out, by PSIS within each chain, and their Pareto k."""
-    from bayesgmm.core.density import log_density_blocks
-
-    stats = array_stats()
-    pointwise = np.empty((draws.draw_shape[0], len(X)))
+    stats, weights = array_stats(), fit.params.weights
+    pointwise = np.empty((len(weights), len(fit.points)))
     pareto_k = np.empty_like(pointwise)
-    for c in range(len(pointwise)):
-        chain = draws[c]
-        r_eff = float(stats.ess((chain.weights**2).sum(-1)[None], chain_axis=0, draw_axis=1, method="mean"))
-        r_eff = r_eff / len(chain.weights) if np.isfinite(r_eff) else 1.0
-        for rows, block in log_density_blocks(chain, X):
-            found = stats.loo(block[None], chain_axis=0, draw_axis=1, r_eff=r_eff)
+    efficiencies = [_efficiency((chain**2).sum(-1)) for chain in weights]
+    for rows, block in fit.pointwise.blocks():
+        for c, chain in enumerate(block.reshape(*fit.params.draw_shape, -1)):
+            found = stats.loo(chain[None], chain_axis=0, draw_axis=1, r_eff=efficiencies[c])
             pointwise[c, rows], pareto_k[c, rows] = found[0], found[1]
     return pointwise, pareto_k
+
+
+def _efficiency(values: np.ndarray) -> float:
+    """Effective draws per draw of one chain, which sets the length of the smoothed tail."""
+    n_effective = float(array_stats().ess(values[None], chain_axis=0, draw_axis=1, method="mean"))
+    return n_effective / len(values) if np.isfinite(n_effective) else 1.0
 
 
 def whole_shares(weights: np.ndarray, total: int) -> np.ndarray:

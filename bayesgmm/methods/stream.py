@@ -11,12 +11,12 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from bayesgmm.checks import real_number, store, whole_numbers
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign
-from bayesgmm.errors import ArgumentError, DataError, shown
+from bayesgmm.errors import ArgumentError, DataError
 from bayesgmm.methods.initialize import check_init
-from bayesgmm.methods.loop import is_real
 from bayesgmm.result.diagnostics import Flag, StreamDiagnostics
 from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status
@@ -57,10 +57,8 @@ class RobbinsMonro:
     delay: float = 1.0
 
     def __post_init__(self):
-        if not (is_real(self.power) and 0.5 < self.power <= 1):
-            raise ArgumentError(f"power={shown(self.power)} must be above 0.5 and at most 1.")
-        if not (is_real(self.delay) and 0 <= self.delay < np.inf):
-            raise ArgumentError(f"delay={shown(self.delay)} must be a number of at least 0.")
+        store(self, power=real_number(self.power, "power", above=0.5, most=1))
+        store(self, delay=real_number(self.delay, "delay", least=0, below=np.inf))
 
     def size(self, t: int) -> float:
         return (t + self.delay) ** -self.power
@@ -79,14 +77,9 @@ class Streaming:
     n_init: int = 3
 
     def __post_init__(self):
-        for name in ("batch_size", "passes", "n_init"):
-            value = getattr(self, name)
-            if name == "batch_size" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise ArgumentError(f"{name}={shown(value)} must be an integer of at least 1.")
-        if not isinstance(self.step, RobbinsMonro) and not (is_real(self.step) and 0 < self.step <= 1):
-            raise ArgumentError(f"step={shown(self.step)} must be RobbinsMonro() or a number above 0 and at most 1.")
+        whole_numbers(self, {"batch_size": 1, "passes": 1, "n_init": 1}, optional=("batch_size",))
+        if not isinstance(self.step, RobbinsMonro):
+            store(self, step=real_number(self.step, "step", above=0, most=1, also="RobbinsMonro()"))
         check_init(self.init)
 
     def step_size(self, t: int) -> float:

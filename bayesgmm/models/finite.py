@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bayesgmm.checks import whole_numbers
 from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
 from bayesgmm.data import check_enough_points
-from bayesgmm.models.checks import check_kinds, whole
+from bayesgmm.models.checks import check_kinds
 from bayesgmm.models.spread import resolved_prior
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.independent import COMPONENTS_PRIORS, ComponentsPrior
@@ -46,7 +47,7 @@ class GaussianMixture:
     prior: ComponentsPrior = field(default_factory=NormalInverseWishart)
 
     def __post_init__(self):
-        object.__setattr__(self, "n_components", whole(self.n_components, "n_components", "number of components"))
+        whole_numbers(self, {"n_components": 1})
         object.__setattr__(self, "covariance", as_structure(self.covariance))
         check_kinds(self, weights=(Dirichlet,), prior=COMPONENTS_PRIORS)
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bayesgmm.checks import positive, store, whole_numbers
 from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
-from bayesgmm.models.checks import check_kinds, whole
+from bayesgmm.models.checks import check_kinds
 from bayesgmm.models.spread import resolved_shared_prior
 from bayesgmm.priors.components import NormalInverseWishart
-from bayesgmm.priors.concentration import Gamma, positive
+from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.independent import COMPONENTS_PRIORS, ComponentsPrior
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.sticks import StickBreaking
@@ -58,13 +59,11 @@ class DirichletProcessMixture:
     expected_components: int = 5
 
     def __post_init__(self):
-        object.__setattr__(self, "truncation", whole(self.truncation, "truncation", "number of sticks"))
+        whole_numbers(self, {"truncation": 1, "expected_components": 1})
         object.__setattr__(self, "covariance", as_structure(self.covariance))
         if not isinstance(self.concentration, Gamma):
-            object.__setattr__(self, "concentration", positive(self.concentration, "concentration"))
+            store(self, concentration=positive(self.concentration, "concentration"))
         check_kinds(self, prior=COMPONENTS_PRIORS)
-        expected = whole(self.expected_components, "expected_components", "expected number of components")
-        object.__setattr__(self, "expected_components", expected)
 
     @property
     def n_components(self) -> int:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bayesgmm.checks import whole_numbers
 from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
 from bayesgmm.errors import ArgumentError, shown
-from bayesgmm.models.checks import check_kinds, whole
+from bayesgmm.models.checks import check_kinds
 from bayesgmm.models.spread import resolved_shared_prior
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.counts import BetaNegativeBinomial, Uniform
@@ -58,8 +59,7 @@ class MixtureOfFiniteMixtures:
     expected_components: int = 5
 
     def __post_init__(self):
-        largest = whole(self.max_components, "max_components", "largest number of components")
-        object.__setattr__(self, "max_components", largest)
+        whole_numbers(self, {"max_components": 1, "expected_components": 1})
         object.__setattr__(self, "covariance", as_structure(self.covariance))
         kinds = (BetaNegativeBinomial, Uniform)
         check_kinds(self, weights=(Dirichlet,), prior=COMPONENTS_PRIORS, components_prior=kinds)
@@ -68,8 +68,6 @@ class MixtureOfFiniteMixtures:
                 f"weights={shown(self.weights)}: with an unknown number of components the Dirichlet must have one "
                 "concentration for all of them."
             )
-        expected = whole(self.expected_components, "expected_components", "expected number of components")
-        object.__setattr__(self, "expected_components", expected)
 
     @property
     def n_components(self) -> int:

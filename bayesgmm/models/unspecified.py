@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.checks import whole_numbers
 from bayesgmm.core.covariance import Full, as_structure
-from bayesgmm.models.checks import whole
 from bayesgmm.models.finite import GaussianMixture
 from bayesgmm.priors.unknown import UnknownPrior
 from bayesgmm.rows import Rows
@@ -29,7 +29,7 @@ class UnspecifiedMixture(GaussianMixture):
     prior: Any = field(default_factory=UnknownPrior)
 
     def __post_init__(self):
-        object.__setattr__(self, "n_components", whole(self.n_components, "n_components", "number of components"))
+        whole_numbers(self, {"n_components": 1})
         object.__setattr__(self, "covariance", as_structure(self.covariance))
 
     def resolve(self, data: Rows) -> UnspecifiedMixture:

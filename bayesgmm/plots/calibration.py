@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bayesgmm.checks import fraction
 from bayesgmm.criteria.calibration import LEVEL, LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
-from bayesgmm.errors import ArgumentError
 from bayesgmm.plots.canvas import GREY, INK, PALE, TITLE, name_of, new_figure, tidy
 from bayesgmm.result.engines import colour_of
 
@@ -52,8 +52,7 @@ def plot_loo_pit(
     ----------
     Säilynoja, Bürkner and Vehtari (2022), Statistics and Computing 32, 32, doi:10.1007/s11222-022-10090-6.
     """
-    if not 0 < level < 1:
-        raise ArgumentError(f"level={level!r} must be between 0 and 1.")
+    level = fraction(level, "level")
     pit = loo_pit(fit) if pit is None else pit
     names = pit.feature_names[:MAX_COLUMNS]
     figure, axes = _grid(figure, len(names))

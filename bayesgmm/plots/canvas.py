@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesgmm.data import matching_columns
-from bayesgmm.errors import NotApplicableError
+from bayesgmm.result.own_data import given_or_own
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,11 +77,7 @@ def readable(quantity: str) -> str:
 
 def points_of(fit: Fit, X: Any | None) -> np.ndarray:
     """The (n, d) data to show: those given, else those of the fit."""
-    if X is None:
-        if fit.X is None:
-            raise NotApplicableError("this fit is without its data: pass X= to see them.")
-        return fit.X
-    return matching_columns(X, fit.feature_names)
+    return given_or_own(fit, X, "see them")
 
 
 def flat_draws(fit: Fit, n_draws: int) -> MixtureParams:

@@ -12,6 +12,7 @@ from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.plots.canvas import GREY, INK, TITLE, VECTOR_LIMIT, colour, new_figure, points_of, readable, tidy
 from bayesgmm.result.diagnostics import SamplerDiagnostics, invariant_quantities
 from bayesgmm.result.estimates import Draws
+from bayesgmm.result.pointwise import pointwise_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,7 +137,8 @@ def _quantities(fit: Fit, wanted: Sequence[str] | None, X: ArrayLike | None) -> 
     if fit.kind != "draws":
         raise NotApplicableError(f"traces and ranks need the draws of chains, and this fit is of kind {fit.kind!r}.")
     assert isinstance(fit.estimate, Draws) and isinstance(fit.diagnostics, SamplerDiagnostics)
-    values, stats = invariant_quantities(fit.params, points_of(fit, X)), fit.estimate.sample_stats
+    points, stats = points_of(fit, X), fit.estimate.sample_stats
+    values = invariant_quantities(fit.params, points, pointwise_of(fit, points).total())
     values |= {q.name: stats[q.name] for q in fit.diagnostics.quantities if q.name in stats}
     unknown = [name for name in wanted or () if name not in values]
     if unknown:

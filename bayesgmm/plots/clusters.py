@@ -8,6 +8,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import whole_number
 from bayesgmm.errors import ArgumentError
 from bayesgmm.labels.partition import LOSSES, Partition
 from bayesgmm.plots.canvas import GREY, INK, PALE, TITLE, colour, even_rows, new_figure, tidy
@@ -45,8 +46,7 @@ def plot_partition(
     """
     _check(partition)
     n = len(partition.labels)
-    if max_points < 2:
-        raise ArgumentError(f"max_points={max_points!r} must be at least 2.")
+    max_points = whole_number(max_points, "max_points", 2)
     groups = None if labels is None else np.asarray(labels)
     if groups is not None and groups.shape != (n,):
         raise ArgumentError(f"labels have shape {groups.shape} and there are {n} points.")
@@ -102,8 +102,7 @@ def plot_credible_ball(
     ----------
     Wade and Ghahramani (2018), Bayesian Analysis 13, 559-626, doi:10.1214/17-BA1073.
     """
-    if max_points < 2:
-        raise ArgumentError(f"max_points={max_points!r} must be at least 2.")
+    max_points = whole_number(max_points, "max_points", 2)
     _check(partition)
     ball, n = partition.credible_ball(level), len(partition.labels)
     figure = figure or new_figure(8.6, 2.8)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import whole_number
 from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError
@@ -74,6 +75,7 @@ def plot_components(
     """
     if not fits:
         raise ArgumentError("plot_components needs at least one fit.")
+    n_draws = whole_number(n_draws, "n_draws")
     values = points_of(fits[0], X)
     groups = None if labels is None else np.asarray(labels)
     if groups is not None and groups.shape != (len(values),):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import fraction
 from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError
@@ -74,8 +75,7 @@ def plot_density(
     for fit in fits:
         if not isinstance(fit, Fit):
             raise ArgumentError(f"plot_density takes fits one after the other, and {type(fit).__name__} is none.")
-    if not 0 < level < 1:
-        raise ArgumentError(f"level={level!r} must be between 0 and 1.")
+    level = fraction(level, "level")
     values, names = points_of(fits[0], X), fits[0].feature_names[:MAX_COLUMNS]
     across = min(len(names), 2)
     down = -(-len(names) // across)

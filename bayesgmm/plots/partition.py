@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import whole_number
 from bayesgmm.errors import ArgumentError
 from bayesgmm.plots.canvas import INK, TITLE, colour, even_rows, name_of, new_figure, points_of, tidy
 
@@ -57,8 +58,7 @@ def plot_co_clustering(
     """
     from bayesgmm.labels.similarity import co_clustering
 
-    if max_points < 2:
-        raise ArgumentError(f"max_points={max_points!r} must be at least 2.")
+    max_points = whole_number(max_points, "max_points", 2)
     values = points_of(fit, X)
     groups = None if labels is None else np.asarray(labels)
     if groups is not None and groups.shape != (len(values),):
@@ -127,6 +127,7 @@ def plot_responsibilities(
     NotApplicableError
         The fit holds draws whose labels are not aligned, or there are no data.
     """
+    max_points = whole_number(max_points, "max_points", 2)
     values = points_of(fit, X)
     rows = even_rows(len(values), max_points)
     shares = fit.responsibilities(values[rows])

@@ -20,6 +20,7 @@ from bayesgmm.ppl.natural_weights import weights_variable
 from bayesgmm.ppl.one_column import MixtureOfOneColumn
 from bayesgmm.priors.unknown import UNKNOWN
 from bayesgmm.result.fit import Fit
+from bayesgmm.result.own_data import own_data
 from bayesgmm.rows import Rows, as_rows
 
 
@@ -98,9 +99,7 @@ def _observed(observed: ArrayLike, feature_names: tuple[str, ...]) -> np.ndarray
 def _of_fit(fit: Fit, X: ArrayLike | None):
     if X is not None:
         return fit.model, Rows(matching_columns(X, fit.feature_names), fit.feature_names)
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data: pass them as pymc_model(fit, X).")
-    return fit.model, Rows(fit.points, fit.feature_names)
+    return fit.model, Rows(own_data(fit, "a pm.Model states: pass them as pymc_model(fit, X)"), fit.feature_names)
 
 
 def build(c: Bartlett, data: Rows) -> pm.Model:

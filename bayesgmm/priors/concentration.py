@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from bayesgmm.errors import ArgumentError, shown
-from bayesgmm.priors.constants import real_numbers
+from bayesgmm.checks import positive, store
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Gamma:
 
     def __post_init__(self):
         for name in ("shape", "rate"):
-            object.__setattr__(self, name, positive(getattr(self, name), f"Gamma({name}=...)"))
+            store(self, **{name: positive(getattr(self, name), f"Gamma: {name}")})
 
     def mean(self) -> float:
         return self.shape / self.rate
@@ -44,11 +43,3 @@ class Gamma:
     def sample(self, rng: np.random.Generator, n_draws: int) -> np.ndarray:
         """(n_draws,) independent numbers."""
         return rng.gamma(self.shape, 1.0 / self.rate, n_draws)
-
-
-def positive(value: float, name: str) -> float:
-    """A finite positive number as a float, or an ArgumentError that names it."""
-    number = real_numbers(value, name)
-    if number.ndim or not np.isfinite(number) or number <= 0:
-        raise ArgumentError(f"{name} is {shown(value)}: it must be one positive number.")
-    return float(number)

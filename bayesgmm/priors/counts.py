@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaln, gammaln, logsumexp
 
-from bayesgmm.priors.concentration import positive
+from bayesgmm.checks import positive, store
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class BetaNegativeBinomial:
 
     def __post_init__(self):
         for name in ("size", "a", "b"):
-            value = positive(getattr(self, name), f"BetaNegativeBinomial({name}=...)")
-            object.__setattr__(self, name, value)
+            store(self, **{name: positive(getattr(self, name), f"BetaNegativeBinomial: {name}")})
 
     def log_probability(self, max_components: int) -> np.ndarray:
         """(max_components,) log probabilities of 1, 2, ... components."""

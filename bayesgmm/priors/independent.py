@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import positive
 from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.errors import ArgumentError
 from bayesgmm.priors.components import NormalInverseWishart, default_dof
-from bayesgmm.priors.concentration import positive
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.constants import Constants
 
@@ -168,7 +168,7 @@ def _resolved_hyperprior(
 ) -> HierarchicalScale:
     structure, d = checked.structure, checked.n_features
     excess = 0.0 if structure.is_diagonal else 0.5 * (d - 1)
-    shape = 0.2 + excess if prior.shape is None else positive(prior.shape, "HierarchicalScale(shape=...)")
+    shape = 0.2 + excess if prior.shape is None else positive(prior.shape, "HierarchicalScale: shape")
     if shape <= excess:
         raise ArgumentError(
             f"HierarchicalScale(shape={shape:g}): with covariance={structure.name!r} and {d} columns it must be above "

@@ -14,7 +14,8 @@ from bayesgmm.errors import FitError, NotApplicableError
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.method import Progress, Sampler
-from bayesgmm.result.occupancy import WITHOUT_DATA, with_remarks
+from bayesgmm.result.occupancy import with_remarks
+from bayesgmm.result.own_data import WITHOUT_DATA
 from bayesgmm.result.provenance import provenance
 from bayesgmm.rows import StreamedRows
 

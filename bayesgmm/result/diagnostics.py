@@ -257,15 +257,12 @@ def invariant_quantities(
 ) -> dict[str, np.ndarray]:
     """Label-invariant (chain, draw) quantities of unaligned draws.
 
-    The log likelihood (computed here unless the sampler has it, with the rows' weights), the sum of squared weights,
-    and the log density at `N_POINTS` rows of X spread from its middle to its edge (by Mahalanobis rank, so that units
-    do not matter).
+    The log likelihood (computed here unless it is known, with the rows' weights), the sum of squared weights, and the
+    log density at `N_POINTS` rows of X spread from its middle to its edge (by Mahalanobis rank, so that units do not
+    matter).
     """
     if log_likelihood is None:
-        total = np.zeros(int(np.prod(draws.draw_shape)))
-        for rows, block in density.log_density_blocks(draws, X):
-            total += block @ weights[rows] if len(weights) else block.sum(1)
-        log_likelihood = total.reshape(draws.draw_shape)
+        log_likelihood = density.log_likelihoods(draws, X, weights)
     quantities = {
         "log_likelihood": log_likelihood,
         "sum_squared_weights": (draws.weights**2).sum(-1),

@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import truth, whole_number
 from bayesgmm.core.facts import NO_FACTS, RowFacts
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataSource, check_enough_points, matching_columns
@@ -30,6 +30,8 @@ from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
 from bayesgmm.result.method import Diagnostics, Method, Progress, Sampler, silent
+from bayesgmm.result.own_data import own_data
+from bayesgmm.result.pointwise import Pointwise, pointwise_of
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
 from bayesgmm.rows import Rows, StreamedRows
@@ -155,6 +157,25 @@ class Fit:
             raise NotApplicableError(f"{UNEVALUATED}; history holds an estimate from each batch.")
         return float(self.history[-1])
 
+    @cached_property
+    def pointwise(self) -> Pointwise:
+        """Log density of every point of the fit's own data under every draw, which all criteria share.
+
+        ``fit.pointwise.total()`` is the log likelihood of each draw, and ``fit.pointwise.blocks()`` yields
+        (rows, (draws, rows) log densities) in bounded memory.  Both are computed when they are first asked for, are
+        read-only, and are neither saved nor pickled.
+
+        Raises
+        ------
+        NotApplicableError
+            The fit is without its data.
+        DataError
+            X was changed after the fit was made on it.
+        """
+        X = own_data(self, "these are the densities of: take log_density_blocks(X)")
+        self.check_data()
+        return Pointwise(self.estimate.draws, X)
+
     def log_density(self, X: ArrayLike) -> np.ndarray:
         """Log posterior-predictive density of new points, (n,), in nats per point.
 
@@ -178,7 +199,7 @@ class Fit:
                 "iterate over log_density_blocks(X) instead."
             )
         out = np.empty((n_draws, len(values)))
-        for rows, block in log_density_draw_blocks(self.estimate, values):
+        for rows, block in pointwise_of(self, values).blocks():
             out[:, rows] = block
         return out
 
@@ -213,10 +234,9 @@ class Fit:
 
     def sample(self, n: int, rng: np.random.Generator | int | None = None) -> np.ndarray:
         """(n, d) points from the predictive distribution."""
-        if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
-            raise ArgumentError(f"n={shown(n)} must be a number of points: an integer of at least 0.")
+        n = whole_number(n, "n", 0)
         generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(as_seed(rng))
-        return self.estimate.sample(int(n), generator)
+        return self.estimate.sample(n, generator)
 
     def summary(self, components: bool | None = None) -> pd.DataFrame:
         """A table of the estimate.
@@ -327,9 +347,8 @@ class Fit:
         TruncationWarning
             A Dirichlet process, or an unknown number of components, was cut off too early.
         """
-        if draws is not None and (isinstance(draws, bool) or not isinstance(draws, Integral) or draws < 1):
-            raise ArgumentError(f"draws={shown(draws)} must be an integer of at least 1.")
-        return warned(continuation.with_draws(self, None if draws is None else int(draws), progress))
+        more = None if draws is None else whole_number(draws, "draws", also="None")
+        return warned(continuation.with_draws(self, more, progress))
 
     def to_datatree(
         self, log_likelihood: bool = True, posterior_predictive: bool = False, log_prior: bool = False
@@ -387,7 +406,7 @@ class Fit:
             There is no such folder, or X was changed after the fit was made on it.
         """
         self.check_data()
-        files.save(self, path, data)
+        files.save(self, path, truth(data, "data"))
 
     def check_data(self) -> None:
         """Raise a DataError where X is no longer what the fit was made on."""

@@ -14,6 +14,7 @@ from bayesgmm.errors import NotApplicableError
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import UNALIGNED, Draws, PointEstimate
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Status
 from bayesgmm.result.unknowns import concentrations
 
@@ -26,7 +27,6 @@ MAX_DRAWS, CELLS = 1000, 1e7  # of draws whose responsibilities are computed, an
 TOO_OFTEN = 0.05
 MANY_EMPTY = 0.25  # share of components that a sparse prior expects empty, from which on their number is a bound
 NO_POINT = 0.5  # fewer points than this, in expectation, are none
-WITHOUT_DATA = "this fit is without its data (they were not in memory, or it was saved without them)"
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def truncation(fit: Fit) -> Truncation:
     bound, weight = float(np.minimum(bounds, 2.0).mean()), float(draws.weights[..., -1].mean())
     if fit.X is None:
         return Truncation(model.truncation, bound, weight, None, _last_points(fit, weight, float(alpha.mean())))
-    last = [resp[:, -1] for resp in _responsibilities(fit, _some(draws, len(fit.X)))]
+    last = [resp[:, -1] for resp in _responsibilities(fit, _some(draws, len(_data(fit))))]
     held = [-np.expm1(np.log1p(-np.minimum(share, 1.0 - 1e-16)).sum()) for share in last]
     return Truncation(
         model.truncation, bound, weight, float(np.mean(held)), float(np.mean([share.sum() for share in last]))
@@ -276,6 +276,6 @@ def _draws(fit: Fit) -> MixtureParams:
 
 
 def _data(fit: Fit) -> np.ndarray:
-    if fit.X is None:
-        raise NotApplicableError(f"{WITHOUT_DATA}, and their assignment is asked: refit it on an array.")
-    return fit.points if fit.rows.is_whole else fit.rows.values
+    if fit.X is not None and not fit.rows.is_whole:
+        return fit.rows.values
+    return own_data(fit, "this is asked about")

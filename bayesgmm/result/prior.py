@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm import convert
+from bayesgmm.checks import whole_number
 from bayesgmm.core import density
 from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.params import MixtureParams
@@ -115,8 +116,7 @@ def sample_prior(
     """
     if not isinstance(model, (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)):
         raise ArgumentError(f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2).")
-    if isinstance(draws, bool) or not isinstance(draws, Integral) or draws < 1:
-        raise ArgumentError(f"draws={shown(draws)} must be an integer of at least 1.")
+    draws = whole_number(draws, "draws")
     data, n_obs = _data_of(model, X_or_shape)
     resolved = model.resolve(data)
     size = 8 * int(draws) * n_obs * data.values.shape[1]

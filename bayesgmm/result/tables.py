@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesgmm.checks import truth
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities
 from bayesgmm.result.estimates import UNALIGNED, Draws
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.stacked import StackedEstimate
 
 if TYPE_CHECKING:
@@ -28,8 +30,7 @@ def summary(fit: Fit, components: bool | None) -> pd.DataFrame:
     if isinstance(fit.estimate, StackedEstimate):
         return fit.estimate.table()
     is_unaligned = not fit.estimate.is_aligned and fit.model.n_components > 1
-    if components is None:
-        components = not is_unaligned
+    components = not is_unaligned if components is None else truth(components, "components", also="None")
     if components and is_unaligned:
         raise NotApplicableError(UNALIGNED)
     return _component_rows(fit) if components else _invariant_rows(fit)
@@ -40,10 +41,8 @@ def _invariant_rows(fit: Fit) -> pd.DataFrame:
 
     if isinstance(fit.diagnostics, SamplerDiagnostics):
         return pd.DataFrame([asdict(q) for q in fit.diagnostics.quantities]).set_index("name")
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data, which label-invariant rows need.")
-    draws = fit.estimate.draws()
-    quantities = invariant_quantities(draws, fit.rows.values, weights=fit.rows.facts.weights)
+    X, draws = own_data(fit, "label-invariant rows need"), fit.estimate.draws()
+    quantities = invariant_quantities(draws, X, fit.pointwise.total())
     if draws.draw_shape[1] > 1:
         return pd.DataFrame([asdict(q) for q in diagnose(quantities).quantities]).set_index("name")[["mean", "sd"]]
     return pd.DataFrame({"mean": {name: float(v.mean()) for name, v in quantities.items()}}).rename_axis("name")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any
 
 import numpy as np
 
@@ -14,13 +12,14 @@ from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.facts import NO_FACTS, RowFacts, of_weights
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads, run_in_threads
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.labels.matching import best_orders
 from bayesgmm.methods.dominance import is_by_chance, resolvable
 from bayesgmm.methods.em import EM
 from bayesgmm.methods.initialize import strict_whitening
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import Progress
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Outcome, Status
 from bayesgmm.uncertainty.objective import Objective
 
@@ -98,16 +97,9 @@ def bootstrap(fit: Fit, sample: Sample, replicates: int, seed: int, progress: Pr
     return _gathered(found, is_done, settled, is_interrupted)
 
 
-def checked_replicates(replicates: Any) -> None:
-    """An ArgumentError where there are too few."""
-    if isinstance(replicates, bool) or not isinstance(replicates, Integral) or replicates < MIN_REPLICATES:
-        raise ArgumentError(f"replicates={shown(replicates)} must be an integer of at least {MIN_REPLICATES}.")
-
-
 def check_bootstrap(fit: Fit) -> None:
     """A NotApplicableError where there is no optimum to start from, or there are no data."""
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data, which replicates are made of: refit it on them.")
+    own_data(fit, "replicates are made of")
     if fit.status.outcome is Outcome.COLLAPSED:
         raise NotApplicableError(f"a suspicious optimum cannot be bootstrapped: {fit.status.sentence}")
     if not fit.status.is_converged:

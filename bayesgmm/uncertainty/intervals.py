@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesgmm.checks import fraction, instance, one_of, whole_number
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.estimates import UNALIGNED
 from bayesgmm.result.fit import Fit, as_seed
 from bayesgmm.result.method import Progress, silent
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Outcome, Status
 from bayesgmm.result.tables import present_draws
-from bayesgmm.uncertainty.bootstrap import SAMPLES, bootstrap, checked_replicates
+from bayesgmm.uncertainty.bootstrap import MIN_REPLICATES, SAMPLES, bootstrap
 from bayesgmm.uncertainty.information import delta_method, observed_information
 from bayesgmm.uncertainty.quantities import Row, families_of, percentile, quantities_of, values_of, wald
 
@@ -127,37 +128,30 @@ def intervals(
     O'Hagan, Murphy, Scrucca and Gormley (2019), Computational Statistics 34, 1779-1813,
     doi:10.1007/s00180-019-00897-9.
     """
-    if not isinstance(fit, Fit):
-        raise ArgumentError(f"fit={shown(fit)} must be a Fit.")
-    checked_level(level)
+    instance(fit, "fit", Fit)
+    level = fraction(level, "level")
     if fit.kind == "none":
         _ = fit.params  # raises with the reason of the failure
     name = _checked_method(fit, method)
     if name == "posterior":
         return _of_draws(fit, level)
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data, which its standard errors come from: refit it on them.")
+    own_data(fit, "its standard errors come from")
     fit.check_data()
     if name == "information":
         return _by_information(fit, level)
-    checked_replicates(replicates)
+    whole_number(replicates, "replicates", MIN_REPLICATES)
     found = bootstrap(fit, SAMPLES[name], int(replicates), as_seed(rng), progress)
     families, quantities = families_of(fit.params), quantities_of(fit.params, fit.feature_names)
     estimates, values = values_of(fit.params, families), values_of(found.params, families)
     return Intervals(fit, name, level, percentile(quantities, estimates, values, level), found.params, found.status)
 
 
-def checked_level(level: Any) -> None:
-    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < float(level) < 1:
-        raise ArgumentError(f"level={shown(level)} must be a number between 0 and 1.")
-
-
 METHODS: tuple[str, ...] = ("information", *SAMPLES, "posterior")
 
 
 def _checked_method(fit: Fit, method: str | None) -> str:
-    if method is not None and method not in METHODS:
-        raise ArgumentError(f"method={shown(method)} must be one of {', '.join(map(repr, METHODS))}.")
+    if method is not None:
+        one_of(method, "method", METHODS, also="None")
     if fit.kind not in DEFAULTS:
         raise NotApplicableError(
             f"a fit of kind {fit.kind!r} has no parameters of its own to give intervals of: ask its members, "

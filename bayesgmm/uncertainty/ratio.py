@@ -7,9 +7,10 @@ from itertools import islice
 
 import numpy as np
 
+from bayesgmm.checks import instance, whole_number
 from bayesgmm.core import density
 from bayesgmm.core.threads import n_threads, run_in_threads
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.dominance import resolvable
 from bayesgmm.methods.em import EM
@@ -23,7 +24,6 @@ from bayesgmm.uncertainty.bootstrap import (
     MIN_REPLICATES,
     PER_THREAD,
     check_bootstrap,
-    checked_replicates,
     soundness,
 )
 from bayesgmm.uncertainty.objective import Objective
@@ -107,9 +107,8 @@ def likelihood_ratio_test(
     ----------
     McLachlan (1987), Journal of the Royal Statistical Society C 36, 318-324, doi:10.2307/2347790.
     """
-    if not isinstance(fit, Fit):
-        raise ArgumentError(f"fit={shown(fit)} must be a Fit.")
-    checked_replicates(replicates)
+    instance(fit, "fit", Fit)
+    replicates = whole_number(replicates, "replicates", MIN_REPLICATES)
     method, model = fit.method, fit.model
     if not isinstance(method, EM) or not isinstance(model, GaussianMixture):
         raise NotApplicableError("the likelihood ratio is one of maximum likelihood: use a fit by bg.EM().")

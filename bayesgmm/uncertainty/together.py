@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesgmm.checks import fraction
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.labels.matching import best_orders
 from bayesgmm.result.fit import Fit
-from bayesgmm.uncertainty.intervals import Intervals, checked_level, intervals
+from bayesgmm.uncertainty.intervals import Intervals, intervals
 from bayesgmm.uncertainty.quantities import Row
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def compare_intervals(entries: Mapping[str, Fit | Intervals], level: float = 0.9
     NotApplicableError
         None of the entries has intervals.
     """
-    checked_level(level)
+    level = fraction(level, "level")
     fits = _checked(entries, level)
     found: dict[str, Intervals] = {}
     reasons: dict[str, str] = {}

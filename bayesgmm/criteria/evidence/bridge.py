@@ -18,12 +18,11 @@ def bridge(posterior: Posterior, rng: np.random.Generator) -> tuple[float, float
     The optimal bridge of Meng and Wong (1996), Statistica Sinica 6, 831-860, iterated to its fixed point, with the
     draws counted by their effective number; its error as in Frühwirth-Schnatter (2004), section 3.3.
     """
-    law, draws = posterior.halves(N_LAWS, N_DRAWS, rng)
-    shape, flat = draws.draw_shape, draws.reshaped(-1)
+    law, ours = posterior.halves(N_LAWS, N_DRAWS, rng)
     theirs = law.sample(N_DRAWS, rng)
-    at_draws = posterior.log_joint(flat) - law.log_density(flat)  # log p / q, the evidence but for noise
+    at_draws = ours.log_joint - law.log_density(ours.draws)  # log p / q, the evidence but for noise
     at_law = posterior.log_joint(theirs) - law.log_density(theirs)
-    return optimal_bridge(at_draws.reshape(shape), at_law[None], is_independent=True)
+    return optimal_bridge(at_draws.reshape(ours.shape), at_law[None], is_independent=True)
 
 
 def optimal_bridge(ours: np.ndarray, theirs: np.ndarray, is_independent: bool = False) -> tuple[float, float]:

@@ -28,14 +28,13 @@ def chib(posterior: Posterior, rng: np.random.Generator) -> tuple[float, float, 
     1/S of the posterior are often not among S draws at all, so 1/S is part of the error also where all S are the same.
     """
     law, others = posterior.halves(N_LAWS, N_DRAWS, rng)
-    flat = others.reshaped(-1)
-    joint = posterior.log_joint(flat)
-    best = np.argsort(-joint)[:N_PLACES]
-    log_inverse = logsumexp(law.log_terms(flat[best]) - joint[best], axis=1) - np.log(len(best))
+    best = np.argsort(-others.log_joint)[:N_PLACES]
+    terms = law.log_terms(others.draws[best]) - others.log_joint[best]
+    log_inverse = logsumexp(terms, axis=1) - np.log(len(best))
     inverse = np.exp(log_inverse - log_inverse.max())
     if law.is_alike.shape == (1, 1):  # one component: the density given labels is the posterior
         return float(-log_inverse[0]), 0.0, float(len(inverse))
-    by_chain, unseen = inverse.reshape(others.draw_shape[0], -1), 1.0 / len(law.laws)
+    by_chain, unseen = inverse.reshape(others.shape[0], -1), 1.0 / len(law.laws)
     error = 0.0
     if np.ptp(inverse) > 1e-9:
         error = array_stats().mcse(by_chain, chain_axis=0, draw_axis=1, method="mean") / inverse.mean()

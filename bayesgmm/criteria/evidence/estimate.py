@@ -6,18 +6,20 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bayesgmm.checks import one_of
 from bayesgmm.criteria.evidence.bridge import bridge
 from bayesgmm.criteria.evidence.chib import chib
 from bayesgmm.criteria.evidence.enumeration import log_sum_over_labellings
 from bayesgmm.criteria.evidence.posterior import Posterior
 from bayesgmm.criteria.score import Score
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.models import GaussianMixture
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.unknown import UNKNOWN, UnknownPrior
 from bayesgmm.result.diagnostics import SamplerDiagnostics
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.own_data import own_data
 
 MIN_DRAWS = 100  # of each chain: half of them make a law, the other half is judged by it
 MAX_COMPONENTS = 12  # a sum over the orders takes 2^K K steps
@@ -61,8 +63,7 @@ def log_evidence(fit: Fit, method: str = "bridge", rng: np.random.Generator | in
     ----------
     Frühwirth-Schnatter (2004), Econometrics Journal 7, 143-167, doi:10.1111/j.1368-423X.2004.00125.x.
     """
-    if not isinstance(method, str) or method not in METHODS:
-        raise ArgumentError(f"method={shown(method)} must be one of {', '.join(repr(name) for name in METHODS)}.")
+    one_of(method, "method", METHODS)
     generator = np.random.default_rng(as_seed(fit.seed if rng is None else rng))
     return METHODS[method](fit, generator)
 
@@ -130,9 +131,7 @@ def _data_and_prior(fit: Fit):
         raise NotApplicableError(
             f"the evidence needs a conjugate prior, and this model has {type(model.prior).__name__}."
         )
-    if fit.X is None:
-        raise NotApplicableError("this fit is without its data, which its evidence is about.")
-    return np.asarray(fit.points), model.conjugate()
+    return own_data(fit, "its evidence is about"), model.conjugate()
 
 
 def _posterior(fit: Fit) -> Posterior:
@@ -145,9 +144,9 @@ def _posterior(fit: Fit) -> Posterior:
             "the draws of stacked chains are no sample of the posterior, which the evidence needs: take the fit whose "
             "chains were stacked, or, where its chains disagree, fit by Gibbs, which crosses modes."
         )
-    X, prior = _data_and_prior(fit)
+    _, prior = _data_and_prior(fit)
     if fit.model.n_components > MAX_COMPONENTS:
         raise NotApplicableError(f"the evidence sums over all orders of the components, of at most {MAX_COMPONENTS}.")
     if fit.params.draw_shape[1] < MIN_DRAWS:
         raise NotApplicableError(f"the evidence needs at least {MIN_DRAWS} draws of each chain.")
-    return Posterior(X, prior, fit.params)
+    return Posterior(prior, fit.pointwise)

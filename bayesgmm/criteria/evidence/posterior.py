@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesgmm.core.density import log_density_blocks
+from bayesgmm.core.density import log_likelihoods
 from bayesgmm.core.groups import log_grouped_permanents
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.pairs import log_density_pairs
+from bayesgmm.result.pointwise import Pointwise
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,34 +24,43 @@ class Posterior:
 
     Parameters
     ----------
-    X : (n, d) array
     prior : ConjugateMixture
-    draws : MixtureParams
-        With axes (chain, draw).
+    pointwise : Pointwise
+        Of draws with axes (chain, draw), at the data.
     """
 
-    X: np.ndarray
     prior: ConjugateMixture
-    draws: MixtureParams
+    pointwise: Pointwise
+
+    @property
+    def X(self) -> np.ndarray:
+        return self.pointwise.X
 
     def log_joint(self, params: MixtureParams) -> np.ndarray:
         """(m,) log p(X, params) of (m,) mixtures."""
-        total = np.zeros(len(params.weights))
-        for _, block in log_density_blocks(params, self.X):
-            total += block.sum(1)
-        pairs, common = log_density_pairs(self.prior, params)
-        return total + common + np.trace(pairs, axis1=1, axis2=2)
+        return log_joint(self.prior, params, log_likelihoods(params, self.X))
 
-    def halves(self, n_laws: int, n_draws: int, rng: np.random.Generator) -> tuple[SymmetricLaw, MixtureParams]:
+    def halves(self, n_laws: int, n_draws: int, rng: np.random.Generator) -> tuple[SymmetricLaw, Judges]:
         """A law from about `n_laws` draws of the chains' first halves, and `n_draws` draws of the second ones.
 
         Apart, because a law is too good a description of the draws that it was made from.
         """
-        chains, length = self.draws.draw_shape
+        draws = self.pointwise.draws()
+        chains, length = draws.draw_shape
         half = length // 2
         first = _evenly(0, half, max(1, n_laws // chains))
-        second = _evenly(half, length, max(1, n_draws // chains))
-        return SymmetricLaw.of(self, self.draws[:, first].reshaped(-1), rng), self.draws[:, second]
+        second = slice(None), _evenly(half, length, max(1, n_draws // chains))
+        law, others = SymmetricLaw.of(self, draws[:, first].reshaped(-1), rng), draws[second]
+        joint = log_joint(self.prior, others.reshaped(-1), self.pointwise.total_at(second).ravel())
+        return law, Judges(others.reshaped(-1), joint, others.draw_shape)
+
+
+class Judges(NamedTuple):
+    """Draws that a law was not made from."""
+
+    draws: MixtureParams  # with one leading axis
+    log_joint: np.ndarray  # log p(X, params) of each
+    shape: tuple[int, ...]  # (chain, draw), which the leading axis was before
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +112,12 @@ class SymmetricLaw:
         parts = [law.sample(rng, int(share)) for law, share in zip(self.laws, shares, strict=True) if share]
         names = ("weights", "means", "precision_chol")
         return MixtureParams.trusted(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def log_joint(prior: ConjugateMixture, params: MixtureParams, log_likelihood: np.ndarray) -> np.ndarray:
+    """(m,) log p(X, params) of (m,) mixtures whose log likelihoods are known."""
+    pairs, common = log_density_pairs(prior, params)
+    return log_likelihood + common + np.trace(pairs, axis1=1, axis2=2)
 
 
 def alike(prior: ConjugateMixture) -> np.ndarray:

@@ -1,0 +1,38 @@
+"""The data of a fit where something needs them, or the one sentence that says that they are not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bayesgmm.data import matching_columns
+from bayesgmm.errors import NotApplicableError
+
+if TYPE_CHECKING:
+    from bayesgmm.result.fit import Fit
+
+WITHOUT_DATA = "this fit is without its data (they were not in memory, or it was saved without them)"
+
+
+def own_data(fit: Fit, need: str) -> np.ndarray:
+    """The fit's own (n, d) data, every row as often as its weight says.
+
+    Raises
+    ------
+    NotApplicableError
+        There are no data, and the sentence says what they are needed for; or weights are no whole numbers.
+    """
+    if fit.X is None:
+        raise NotApplicableError(f"{WITHOUT_DATA}, which {need}.")
+    return fit.points
+
+
+def given_or_own(fit: Fit, X: ArrayLike | None, purpose: str) -> np.ndarray:
+    """The (n, d) points that are given, else the fit's own, or a NotApplicableError that asks for them."""
+    if X is not None:
+        return matching_columns(X, fit.feature_names)
+    if fit.X is None:
+        raise NotApplicableError(f"{WITHOUT_DATA}: pass X= to {purpose}.")
+    return fit.points if fit.rows.is_whole else fit.X
