@@ -22,7 +22,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bayesgmm.core.params import by_stacks, invert_triangular, precision_chol_of, stacks
+from bayesgmm.core.matrices import by_stacks, invert_triangular, precision_chol_of, stacks
 from bayesgmm.errors import ArgumentError, shown
 
 

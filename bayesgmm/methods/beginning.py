@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import MixtureParams, invert_triangular
+from bayesgmm.core.matrices import invert_triangular
+from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 
 LEAST_SHARE = 1e-3  # of the data's shape in a component's, so that tied points have a variance in every direction

@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import MixtureParams, invert_triangular
+from bayesgmm.core.matrices import invert_triangular
+from bayesgmm.core.params import MixtureParams
 
 SMALLEST = 1e-300  # of a weight: the logarithm of an emptied component's stays finite
 EMPTY = 1e-290  # a weight below is that of an emptied component, moved by rounding, and stays zero

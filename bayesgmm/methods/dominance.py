@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import invert_triangular
+from bayesgmm.core.matrices import invert_triangular
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.result.diagnostics import Flag

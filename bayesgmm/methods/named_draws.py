@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayesgmm.core.params import MixtureParams, invert_triangular, precision_chol_of
+from bayesgmm.core.matrices import invert_triangular, precision_chol_of
+from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.named_axes import LISTED, Axes, NamedDraws, Names, Variable, refuse

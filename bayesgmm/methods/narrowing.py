@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.core.covariance import STRUCTURES, CovarianceStructure
-from bayesgmm.core.params import invert_triangular, precision_chol_of
+from bayesgmm.core.matrices import invert_triangular, precision_chol_of
 from bayesgmm.methods.named_draws import ASYMMETRY, Scatter
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.special import gammaln
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import LOG_2PI, MixtureParams, invert_triangular
+from bayesgmm.core.matrices import invert_triangular
+from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.data import DataMatrix
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, moments_of, whitening_of
 from bayesgmm.ppl.means import ConjugateMeans, IndependentMeans, means_of

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesgmm.core.params import LOG_2PI, invert_triangular
+from bayesgmm.core.matrices import invert_triangular
+from bayesgmm.core.params import LOG_2PI
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.components import NormalInverseWishart
 

@@ -9,7 +9,8 @@ import pymc as pm
 import pytensor.tensor as pt
 from scipy.special import gammaln
 
-from bayesgmm.core.params import LOG_2PI, invert_triangular
+from bayesgmm.core.matrices import invert_triangular
+from bayesgmm.core.params import LOG_2PI
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.factors import cov_of_precision_chol, precision_chol_of_chol, precision_chol_of_cov
 from bayesgmm.ppl.natural import natural

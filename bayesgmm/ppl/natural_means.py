@@ -8,7 +8,8 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayesgmm.core.params import LOG_2PI, invert_triangular
+from bayesgmm.core.matrices import invert_triangular
+from bayesgmm.core.params import LOG_2PI
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.factors import precision_chol_of_chol
 from bayesgmm.ppl.means import IndependentMeans

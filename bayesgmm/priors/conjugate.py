@@ -14,7 +14,8 @@ import numpy as np
 import scipy
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import LOG_2PI, invert_triangular, stacks
+from bayesgmm.core.matrices import invert_triangular, stacks
+from bayesgmm.core.params import LOG_2PI
 from bayesgmm.core.statistics import SufficientStatistics
 
 

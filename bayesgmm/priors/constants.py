@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import as_numbers, is_positive_definite
+from bayesgmm.core.matrices import is_positive_definite
+from bayesgmm.core.params import as_numbers
 from bayesgmm.errors import ArgumentError, shown
 
 

@@ -9,7 +9,8 @@ import scipy
 
 from bayesgmm.core.conjugacy import Conjugate
 from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import MixtureParams, invert_triangular
+from bayesgmm.core.matrices import invert_triangular
+from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 
 

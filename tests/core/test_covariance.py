@@ -8,9 +8,9 @@ import pytest
 import scipy.optimize
 from testbed.cases import random_spd
 
-from bayesgmm.core import params
+from bayesgmm.core import matrices
 from bayesgmm.core.covariance import STRUCTURES, as_structure
-from bayesgmm.core.params import precision_chol_of
+from bayesgmm.core.matrices import precision_chol_of
 from bayesgmm.errors import ArgumentError
 
 NAMES = pytest.mark.parametrize("name", STRUCTURES)
@@ -189,7 +189,7 @@ def test_matrices_factored_a_few_at_a_time_are_the_same(monkeypatch):
     whitening = form.whitening(compact.mean(0))
     whole = form.factor(compact), form.clipped_factor(compact, whitening, 1e-9), *form.narrowest(compact, whitening)
     clipped = form.clipped_factor(compact, whitening, 0.01)
-    monkeypatch.setattr(params, "STACK_BYTES", 1)
+    monkeypatch.setattr(matrices, "STACK_BYTES", 1)
     parts = form.factor(compact), form.clipped_factor(compact, whitening, 1e-9), *form.narrowest(compact, whitening)
     assert all(np.array_equal(one, other) for one, other in zip(whole, parts, strict=True))
     # Where one is clipped, its whole stack goes through eigenvalues and back: the same but for rounding.
