@@ -3,7 +3,6 @@
 from . import labels
 from .comparison import Comparison, compare
 from .comparison.sensitivity import PriorSensitivity, prior_sensitivity
-from .core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from .core.params import MixtureParams
 from .criteria.calibration import LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
 from .criteria.evidence import log_evidence
@@ -19,6 +18,7 @@ from .errors import (
     NotConvergedWarning,
     TruncationWarning,
 )
+from .families.gaussian import Diagonal, Full, Isotropic, Spherical, Tied
 from .fitting import fit, load
 from .labels import relabel
 from .labels.partition import Partition, partition

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm import convert
-from bayesgmm.core.covariance import STRUCTURES
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix, DataSource, as_matrix, data_source, is_stream
 from bayesgmm.data.paths import checked_path
 from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableError, shown
+from bayesgmm.families.gaussian import STRUCTURES
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs

@@ -9,7 +9,7 @@ import pytest
 from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
-from bayesgmm.core import maximise
+from bayesgmm.core import spread as measured
 from bayesgmm.models import spread
 
 X = blobs(seed=2, n=30)
@@ -207,8 +207,8 @@ def test_too_few_rows_for_a_full_covariance_are_counted_and_nothing_else_is_done
     def begun(*_):
         raise AssertionError("something was computed")
 
-    for module in (maximise, spread):
-        monkeypatch.setattr(module, "sweep" if module is maximise else "explain_singular", begun)
+    for module in (measured, spread):
+        monkeypatch.setattr(module, "sweep" if module is measured else "explain_singular", begun)
     data = np.random.default_rng(0).normal(size=(20, 20))
     refused(bg.DataError, "^20 rows do not determine the covariance of 20 columns", data, method, covariance=structure)
 

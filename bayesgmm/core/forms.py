@@ -11,13 +11,15 @@ from typing import Protocol
 
 import numpy as np
 
-from bayesgmm.core.matrices import invert_triangular, precision_chol_of, stacks
+from bayesgmm.core.diagonal import Diagonal
+from bayesgmm.core.triangular import Triangular
 
 
 class Form(Protocol):
     """What can be done to matrices; n is the number of columns."""
 
     n_axes: int
+    takes_numbers: bool  # whether one number stands for a matrix that has it on its diagonal
 
     def shape(self, n: int) -> tuple[int, ...]:
         """Shape of one matrix."""
@@ -39,6 +41,10 @@ class Form(Protocol):
         """Matrices with these diagonals (..., n)."""
         ...
 
+    def of_whole(self, matrix: np.ndarray) -> np.ndarray:
+        """(..., n, n) matrices in this form."""
+        ...
+
     def diagonal(self, matrix: np.ndarray) -> np.ndarray:
         """(..., n) diagonals."""
         ...
@@ -47,16 +53,20 @@ class Form(Protocol):
         """(..., n, n) matrices, with their zeros."""
         ...
 
-    def corner(self, matrix: np.ndarray, rows: int, columns: int) -> np.ndarray:
-        """The first `rows` matrices of a stack, of a diagonal form the first `columns` entries of each."""
-        ...
-
     def factor(self, spread: np.ndarray) -> np.ndarray:
         """Precision factors of covariances: P = C^-T where Sigma = C C^T, or 1 / standard deviation."""
         ...
 
+    def has_no_upper(self, matrix: np.ndarray) -> bool:
+        """Whether nothing stands above the diagonals."""
+        ...
+
     def is_factor(self, matrix: np.ndarray) -> bool:
         """Whether nothing stands below the diagonals."""
+        ...
+
+    def fault(self, spread: np.ndarray) -> str:
+        """What covariances must be, where some of them are not."""
         ...
 
     def spread(self, factor: np.ndarray) -> np.ndarray:
@@ -75,12 +85,28 @@ class Form(Protocol):
         """Inverse of a factor."""
         ...
 
+    def whitened_factor(self, factor: np.ndarray, whitening: np.ndarray) -> np.ndarray:
+        """``W^-1 P``: precision factors in whitened coordinates."""
+        ...
+
     def log_dets(self, matrix: np.ndarray) -> np.ndarray:
         """Log determinants of symmetric matrices, or the logarithms of all entries."""
         ...
 
+    def traces(self, matrix: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Traces of products of symmetric matrices, or the products of all entries."""
+        ...
+
+    def mean_variance(self, spread: np.ndarray) -> np.ndarray:
+        """Means of the variances of each spread, or all entries."""
+        ...
+
     def total(self, values: np.ndarray) -> np.ndarray:
         """Sum over the columns of one value per Wishart matrix."""
+        ...
+
+    def trace_of_ratio(self, spread: np.ndarray, unit: np.ndarray) -> np.ndarray:
+        """``trace(S U^-1)`` of each spread, with one unit for all."""
         ...
 
     def outer(self, rows: np.ndarray) -> np.ndarray:
@@ -89,6 +115,10 @@ class Form(Protocol):
 
     def add_outer(self, matrices: np.ndarray, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """``M_k + weight_k v_k v_k^T`` of (K, ...) matrices and rows; may overwrite the matrices."""
+        ...
+
+    def colored(self, noise: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """``C z`` of each row z (..., n), with one spread ``C C^T`` for all."""
         ...
 
     def recentred(self, second: np.ndarray, counts: np.ndarray, first: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -103,6 +133,10 @@ class Form(Protocol):
         """``v^T M`` of each row v (..., n), with one matrix."""
         ...
 
+    def whitened(self, spread: np.ndarray, whitening: np.ndarray) -> np.ndarray:
+        """``W^T S W``: covariances in whitened coordinates."""
+        ...
+
     def whiten(self, factor: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """``P^T v``, each row v (..., n) with a factor of its own."""
         ...
@@ -111,164 +145,25 @@ class Form(Protocol):
         """``P^-T z``, each row z (..., n) with a factor of its own."""
         ...
 
+    def clipped_factor(self, spread: np.ndarray, whitening: np.ndarray, floor: float) -> np.ndarray:
+        """Precision factors of covariances, their whitened eigenvalues clipped to at least `floor`.
 
-class Triangular:
-    """Matrices are whole, (..., n, n), and factors upper triangular."""
+        Applied to the unconstrained maximum it is the exact maximum under the constraint, because the
+        Gaussian likelihood is, for fixed eigenvectors, unimodal in each eigenvalue.
+        """
+        ...
 
-    n_axes = 2
+    def narrowest(self, factors: np.ndarray, whitening: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Smallest variance of each component relative to the data's, and the combination of columns that has it.
 
-    def shape(self, n: int) -> tuple[int, ...]:
-        return (n, n)
-
-    def n_entries(self, n: int) -> int:
-        return n * (n + 1) // 2
-
-    def matrix_size(self, n: int) -> int:
-        return n
-
-    def identity(self, n: int) -> np.ndarray:
-        return np.eye(n)
-
-    def of_diagonal(self, diagonal: np.ndarray) -> np.ndarray:
-        return diagonal[..., None] * np.eye(diagonal.shape[-1])
-
-    def diagonal(self, matrix: np.ndarray) -> np.ndarray:
-        return np.diagonal(matrix, axis1=-2, axis2=-1)
-
-    def whole(self, matrix: np.ndarray) -> np.ndarray:
-        return matrix
-
-    def corner(self, matrix: np.ndarray, rows: int, columns: int) -> np.ndarray:
-        return matrix[..., :rows, :, :]
-
-    def factor(self, spread: np.ndarray) -> np.ndarray:
-        return precision_chol_of(spread)
-
-    def is_factor(self, matrix: np.ndarray) -> bool:
-        return not np.tril(matrix, -1).any()
-
-    def spread(self, factor: np.ndarray) -> np.ndarray:
-        inverse = invert_triangular(factor)
-        return np.swapaxes(inverse, -1, -2) @ inverse
-
-    def precision(self, factor: np.ndarray) -> np.ndarray:
-        return factor @ np.swapaxes(factor, -1, -2)
-
-    def inverse(self, matrix: np.ndarray) -> np.ndarray:
-        return np.linalg.inv(matrix)
-
-    def inverse_factor(self, factor: np.ndarray) -> np.ndarray:
-        return invert_triangular(factor)
-
-    def log_dets(self, matrix: np.ndarray) -> np.ndarray:
-        return np.linalg.slogdet(matrix)[1]
-
-    def total(self, values: np.ndarray) -> np.ndarray:
-        return values
-
-    def outer(self, rows: np.ndarray) -> np.ndarray:
-        return rows[..., :, None] * rows[..., None, :]
-
-    def add_outer(self, matrices: np.ndarray, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        for some in stacks(matrices):  # the products of all may take as much room as the matrices
-            matrices[some] += weights[some, None, None] * rows[some, :, None] * rows[some, None, :]
-        return matrices
-
-    def recentred(self, second: np.ndarray, counts: np.ndarray, first: np.ndarray, shift: np.ndarray) -> np.ndarray:
-        cross = shift[:, :, None] * first[:, None, :]
-        outer = counts[:, None, None] * shift[:, :, None] * shift[:, None, :]
-        return second + cross + np.swapaxes(cross, 1, 2) + outer
-
-    def scatter(self, second: np.ndarray, counts: np.ndarray, first: np.ndarray) -> np.ndarray:
-        scatter = first[:, :, None] * (first / counts[:, None])[:, None, :]
-        return np.subtract(second, scatter, out=scatter)  # in place: these arrays may be the largest there are
-
-    def times(self, rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-        return rows @ matrix
-
-    def whiten(self, factor: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return np.einsum("...ij,...i->...j", factor, rows)
-
-    def unwhiten(self, factor: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return np.linalg.solve(np.swapaxes(factor, -1, -2), rows[..., None])[..., 0]
+        `factors` are (K, D, D) or (K, D).  Returns (K,) ratios and (K, D) unit vectors a: in component k, ``a^T x``
+        has that ratio of the data's own variance of ``a^T x``, and no other combination has a smaller one.
+        """
+        ...
 
 
-class Diagonal:
-    """Of every matrix the diagonal alone, (..., n), so a sweep costs K D a point and not K D^2."""
-
-    n_axes = 1
-
-    def shape(self, n: int) -> tuple[int, ...]:
-        return (n,)
-
-    def n_entries(self, n: int) -> int:
-        return n
-
-    def matrix_size(self, n: int) -> int:
-        return 1
-
-    def identity(self, n: int) -> np.ndarray:
-        return np.ones(n)
-
-    def of_diagonal(self, diagonal: np.ndarray) -> np.ndarray:
-        return diagonal
-
-    def diagonal(self, matrix: np.ndarray) -> np.ndarray:
-        return matrix
-
-    def whole(self, matrix: np.ndarray) -> np.ndarray:
-        return matrix[..., None] * np.eye(matrix.shape[-1])
-
-    def corner(self, matrix: np.ndarray, rows: int, columns: int) -> np.ndarray:
-        return matrix[..., :rows, :columns]
-
-    def factor(self, spread: np.ndarray) -> np.ndarray:
-        return 1.0 / np.sqrt(spread)
-
-    def is_factor(self, matrix: np.ndarray) -> bool:
-        return True
-
-    def spread(self, factor: np.ndarray) -> np.ndarray:
-        return factor**-2.0
-
-    def precision(self, factor: np.ndarray) -> np.ndarray:
-        return factor**2
-
-    def inverse(self, matrix: np.ndarray) -> np.ndarray:
-        return 1.0 / matrix
-
-    def inverse_factor(self, factor: np.ndarray) -> np.ndarray:
-        return 1.0 / factor
-
-    def log_dets(self, matrix: np.ndarray) -> np.ndarray:
-        return np.log(matrix)
-
-    def total(self, values: np.ndarray) -> np.ndarray:
-        return values.sum(-1)
-
-    def outer(self, rows: np.ndarray) -> np.ndarray:
-        return rows**2
-
-    def add_outer(self, matrices: np.ndarray, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return matrices + weights[:, None] * rows**2
-
-    def recentred(self, second: np.ndarray, counts: np.ndarray, first: np.ndarray, shift: np.ndarray) -> np.ndarray:
-        return second + shift * (first + (first + counts[:, None] * shift))
-
-    def scatter(self, second: np.ndarray, counts: np.ndarray, first: np.ndarray) -> np.ndarray:
-        return np.maximum(second - first**2 / counts[:, None], 0.0)
-
-    def times(self, rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-        return rows * matrix
-
-    def whiten(self, factor: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return factor * rows
-
-    def unwhiten(self, factor: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return rows / factor
-
-
-TRIANGULAR, DIAGONAL = Triangular(), Diagonal()
+TRIANGULAR: Form = Triangular()
+DIAGONAL: Form = Diagonal()
 
 
 def form_of(n_axes: int) -> Form:

@@ -36,12 +36,17 @@ def stacks(matrices: np.ndarray) -> Iterator[slice]:
 
 def is_positive_definite(matrix: np.ndarray) -> bool:
     """Whether a finite symmetric (D, D) matrix is positive definite, whatever the units of its columns."""
+    # A singular matrix that was computed leaves an eigenvalue of a few eps of either sign.
+    return is_regular(matrix, 4 * len(matrix) * np.finfo(float).eps)
+
+
+def is_regular(matrix: np.ndarray, least: float) -> bool:
+    """Whether the smallest eigenvalue of its correlations is above `least`."""
     deviations = np.sqrt(np.maximum(np.diag(matrix), 0.0))
     if not (deviations > 0).all():
         return False
     correlation = matrix / deviations / deviations[:, None]
-    # A singular matrix that was computed leaves an eigenvalue of a few eps of either sign.
-    return bool(np.linalg.eigvalsh(correlation)[0] > 4 * len(matrix) * np.finfo(float).eps)
+    return bool(np.linalg.eigvalsh(correlation)[0] > least)
 
 
 def invert_triangular(matrices: np.ndarray, is_lower: bool = False) -> np.ndarray:

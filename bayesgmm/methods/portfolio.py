@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesgmm.core.agglomeration import agglomerate
-from bayesgmm.core.covariance import CovarianceStructure, Diagonal, Isotropic, Tied
 from bayesgmm.core.kmeans import kmeans, whitened_distances
-from bayesgmm.core.maximise import maximise
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
+from bayesgmm.families.family import Frame
+from bayesgmm.families.gaussian import CovarianceStructure, shared
+from bayesgmm.methods.agglomeration import agglomerate
 
 SHARED_SWEEPS = 60  # at most, of the climb with one covariance
 SHARED_TOL = 1e-5  # of the gain of the mean log likelihood in one of them; a start need not be better
@@ -46,12 +46,6 @@ class Ground:
 
 
 Kind = Callable[[Ground, np.random.Generator], SufficientStatistics]
-
-
-class SharedDiagonal(Diagonal):
-    """One variance per column for all components: a stage of a start, and no structure of a model."""
-
-    is_shared = True
 
 
 @dataclass(frozen=True)
@@ -84,18 +78,11 @@ class Parts:
         return stats.padded(k).scaled(n / len(X))
 
 
-def shared(structure: CovarianceStructure) -> CovarianceStructure:
-    """The structure of the same group with one covariance for all components."""
-    if structure.is_round:
-        return Isotropic()
-    return SharedDiagonal() if structure.is_diagonal else Tied()
-
-
 def _climbed(X: np.ndarray, ground: Ground, stats: SufficientStatistics) -> SufficientStatistics:
     """After EM with one covariance for all components."""
     form, previous = shared(ground.structure), -np.inf
     for _ in range(SHARED_SWEEPS):
-        stats = sweep(X, maximise(stats, form, ground.whitening, RIDGE).scores())
+        stats = sweep(X, form.maximise(stats, None, Frame(ground.whitening, RIDGE)).scores())
         if stats.log_likelihood - previous <= SHARED_TOL * stats.n_obs:
             break
         previous = stats.log_likelihood
@@ -104,7 +91,7 @@ def _climbed(X: np.ndarray, ground: Ground, stats: SufficientStatistics) -> Suff
 
 def _metric_within(ground: Ground, stats: SufficientStatistics) -> np.ndarray:
     """Precision factor of the pooled scatter within the parts."""
-    return maximise(stats, shared(ground.structure), ground.whitening, RIDGE).precision_chol[0]
+    return shared(ground.structure).maximise(stats, None, Frame(ground.whitening, RIDGE)).precision_chol[0]
 
 
 def in_turn(kinds: tuple[Kind, ...], ground: Ground, rng: np.random.Generator) -> Iterator[SufficientStatistics]:

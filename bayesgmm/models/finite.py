@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
 from bayesgmm.data import DataMatrix, check_enough_points
+from bayesgmm.families.gaussian import CovarianceStructure, Full, as_structure
 from bayesgmm.models.checks import check_kinds, whole
 from bayesgmm.models.spread import resolved_prior
 from bayesgmm.priors.components import NormalInverseWishart

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.families.gaussian import CovarianceStructure, Full, as_structure
 from bayesgmm.models.checks import check_kinds, whole
 from bayesgmm.models.spread import resolved_shared_prior
 from bayesgmm.priors.components import NormalInverseWishart

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.core.covariance import Full, as_structure
 from bayesgmm.data import DataMatrix
+from bayesgmm.families.gaussian import Full, as_structure
 from bayesgmm.models.checks import whole
 from bayesgmm.models.finite import GaussianMixture
 from bayesgmm.priors.unknown import UnknownPrior

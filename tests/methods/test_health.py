@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 import bayesgmm as bg
-from bayesgmm.core.covariance import STRUCTURES as OBJECTS
+from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
 from bayesgmm.result.diagnostics import Flag
 
 

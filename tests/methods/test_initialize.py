@@ -5,7 +5,7 @@ import pytest
 from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
-from bayesgmm.core.covariance import STRUCTURES as OBJECTS
+from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
 from bayesgmm.methods.initialize import CENTERS, start
 
 INITS = ("kmeans", "kmeans++", "random")
