@@ -16,7 +16,7 @@ from bayesgmm.families.compact import Compact
 Capability = Literal["conjugate", "coordinates"]
 NEEDS: dict[Capability, str] = {
     "conjugate": "a prior that is conjugate given the labels",
-    "coordinates": "unconstrained coordinates in which the prior is standard",
+    "coordinates": "unconstrained coordinates of its prior",
 }
 
 
@@ -83,5 +83,5 @@ def capability(family: Family, needed: Capability) -> Compact:
     """
     found = family.conjugate if needed == "conjugate" else family.coordinates
     if found is None:
-        raise NotApplicableError(f"covariance={family.name!r} has no {needed!r}: {NEEDS[needed]}. EM does not need it.")
+        raise NotApplicableError(f"this needs {NEEDS[needed]}, and covariance={family.name!r} has none; EM needs none.")
     return found

@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.families.family import Capability
 from bayesgmm.methods.approximation import (
     Weighing,
     check_counts,
@@ -68,6 +69,7 @@ class ADVI:
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
     priors: ClassVar = COMPONENTS_PRIORS
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate", "coordinates")
 
     kind: str = "mean-field"
     n_iter: int = 10_000

@@ -53,7 +53,7 @@ class Chart:
             weights[weights < EMPTY] = 0.0
             factor = self._factors.joined(np.exp(log_diagonal), coefficients)
             factor = self._factors.in_data_units(self.structure.expand(factor, n_components, n_features))
-            means = self.structure.form.times(means, self._factors.unwhitening)
+            means = self._factors.points(means)
         if not (np.isfinite(vector).all() and np.isfinite(means).all() and np.isfinite(factor).all()):
             return None
         is_sound = (self.structure.form.diagonal(factor) > 0).all()

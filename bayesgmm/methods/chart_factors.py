@@ -16,17 +16,16 @@ from bayesgmm.core.matrices import invert_triangular
 class ChartFactors(Protocol):
     """What a chart asks of factors; `root` is (K,), of the components' weights, and `share` (R, 1)."""
 
-    @property
-    def unwhitening(self) -> np.ndarray:
-        """Inverse of the whitening."""
-        ...
-
     def white(self, factor: np.ndarray) -> np.ndarray:
         """Factors in whitened coordinates."""
         ...
 
     def in_data_units(self, white: np.ndarray) -> np.ndarray:
         """The inverse of `white`."""
+        ...
+
+    def points(self, white: np.ndarray) -> np.ndarray:
+        """Whitened rows in data units."""
         ...
 
     def parts(self, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,14 +64,17 @@ class TriangularFactors:
     whitening: np.ndarray
 
     @cached_property
-    def unwhitening(self) -> np.ndarray:
+    def _unwhitening(self) -> np.ndarray:
         return invert_triangular(self.whitening[None])[0]
 
     def white(self, factor: np.ndarray) -> np.ndarray:
-        return self.unwhitening @ factor
+        return self._unwhitening @ factor
 
     def in_data_units(self, white: np.ndarray) -> np.ndarray:
         return self.whitening @ white
+
+    def points(self, white: np.ndarray) -> np.ndarray:
+        return white @ self._unwhitening
 
     def parts(self, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         diagonal = TRIANGULAR.diagonal(factor)
@@ -107,7 +109,7 @@ class DiagonalFactors:
     whitening: np.ndarray
 
     @cached_property
-    def unwhitening(self) -> np.ndarray:
+    def _unwhitening(self) -> np.ndarray:
         return 1.0 / self.whitening
 
     def white(self, factor: np.ndarray) -> np.ndarray:
@@ -115,6 +117,9 @@ class DiagonalFactors:
 
     def in_data_units(self, white: np.ndarray) -> np.ndarray:
         return white * self.whitening
+
+    def points(self, white: np.ndarray) -> np.ndarray:
+        return white * self._unwhitening
 
     def parts(self, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return factor, np.zeros(0)

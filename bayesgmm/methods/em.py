@@ -12,7 +12,7 @@ from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
-from bayesgmm.families.family import Frame
+from bayesgmm.families.family import Capability, Frame
 from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.chart import Chart
@@ -121,6 +121,7 @@ class MAP:
     """
 
     is_regularised: ClassVar = True  # what is maximised is not the likelihood
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate",)
 
     max_iter: int = 1000
     tol: float | None = 1e-8

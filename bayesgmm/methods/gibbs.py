@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.families.family import Capability
 from bayesgmm.methods.best_mode import against_best_mode
 from bayesgmm.methods.chain_starts import ChainSearches
 from bayesgmm.methods.chains import (
@@ -114,6 +115,7 @@ class Gibbs:
 
     models: ClassVar = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)
     priors: ClassVar = COMPONENTS_PRIORS
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate",)
     has_separate_chains: ClassVar = True
 
     draws: int | None = None

@@ -11,6 +11,7 @@ import numpy as np
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.families.family import Capability
 from bayesgmm.methods.best_mode import against_best_mode
 from bayesgmm.methods.chain_starts import ChainSearches
 from bayesgmm.methods.chains import (
@@ -87,6 +88,7 @@ class NUTS:
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
     priors: ClassVar = COMPONENTS_PRIORS
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate", "coordinates")
 
     draws: int | None = None
     tune: int = 1000

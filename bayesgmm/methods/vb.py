@@ -11,6 +11,7 @@ from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import sweep
 from bayesgmm.data import DataMatrix
+from bayesgmm.families.family import Capability
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import prior_remark
 from bayesgmm.methods.em import check_options, whitened_change
@@ -63,6 +64,7 @@ class VB:
     """
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate",)
 
     max_iter: int = 1000
     tol: float | None = 1e-8
