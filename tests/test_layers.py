@@ -1,6 +1,7 @@
 """The house rule: imports run one way, and heavy libraries are imported where they are used."""
 
 import ast
+import re
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -90,6 +91,16 @@ def breaches(source, part):
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_run_one_way(path):
     assert breaches(path.read_text(encoding="utf-8"), part_of(path)) == []
+
+
+ASKS = re.compile(r"\b(is_diagonal|is_round|is_shared)\b")
+MOST_THAT_ASK = 10  # of the files; what a structure or its form can do itself, nobody need ask
+
+
+def test_few_files_ask_a_structure_what_it_is():
+    """A ladder of such questions is one that every new family must be written into."""
+    asking = [name_of(path) for path in MODULES if ASKS.search(path.read_text(encoding="utf-8"))]
+    assert len(asking) <= MOST_THAT_ASK, asking
 
 
 def test_every_part_has_its_place():

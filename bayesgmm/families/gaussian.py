@@ -1,14 +1,15 @@
 """The Gaussian families: covariance structures, each stored as compactly as it is.
 
-===============  ==================  ======================  ======================
-structure        compact shape       residuals per point     transformation group
-===============  ==================  ======================  ======================
-`Full`           (K, D, D)           1 vector                affine
-`Tied`           (1, D, D)           1 vector                affine
-`Diagonal`       (K, D)              1 per column            scale, shift per column
-`Spherical`      (K, 1)              D                       one scale, rotation, shift
-`Isotropic`      (1, 1)              D                       one scale, rotation, shift
-===============  ==================  ======================  ======================
+================  ===================  =======================  ======================
+structure         compact shape       residuals per point     transformation group
+================  ===================  =======================  ======================
+`Full`            (K, D, D)           1 vector                affine
+`Tied`            (1, D, D)           1 vector                affine
+`Diagonal`        (K, D)              1 per column            scale, shift per column
+`SharedDiagonal`  (1, D)              1 per column            scale, shift per column
+`Spherical`       (K, 1)              D                       one scale, rotation, shift
+`Isotropic`       (1, 1)              D                       one scale, rotation, shift
+================  ===================  =======================  ======================
 
 Everything else (maximum likelihood, conjugate updates, densities, NUTS) is written once, on the primitives of `Compact`
 and of the structure's `Form`.
@@ -141,9 +142,9 @@ class Diagonal(CovarianceStructure):
 
 @dataclass(frozen=True)
 class SharedDiagonal(CovarianceStructure):
-    """One variance per column for all components: a stage of a start, and no structure of a model."""
+    """One variance per column for all components (mclust EEI)."""
 
-    name = "diagonal"
+    name = "shared_diagonal"
     mclust = "EEI"
     columns = SEPARATE
     is_shared = True
@@ -168,13 +169,13 @@ class Isotropic(CovarianceStructure):
     is_shared = True
 
 
-STRUCTURES = {structure.name: structure for structure in (Full(), Tied(), Diagonal(), Spherical(), Isotropic())}
+ALL = (Full(), Tied(), Diagonal(), SharedDiagonal(), Spherical(), Isotropic())
+STRUCTURES: dict[str, CovarianceStructure] = {structure.name: structure for structure in ALL}
 
 
 def shared(structure: CovarianceStructure) -> CovarianceStructure:
     """The structure of the same group with one covariance for all components."""
-    kinds = (*STRUCTURES.values(), SharedDiagonal())
-    return next(kind for kind in kinds if kind.is_shared and kind.columns is structure.columns)
+    return next(kind for kind in STRUCTURES.values() if kind.is_shared and kind.columns is structure.columns)
 
 
 def as_structure(covariance: str | CovarianceStructure) -> CovarianceStructure:

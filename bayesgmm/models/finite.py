@@ -27,7 +27,7 @@ class GaussianMixture:
     ----------
     n_components : int
         K, at least 1.
-    covariance : {"full", "tied", "diagonal", "spherical", "isotropic"} or CovarianceStructure
+    covariance : {"full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"} or CovarianceStructure
     weights : Dirichlet
     prior : NormalInverseWishart or IndependentNormalInverseWishart
         Constants left at None are taken from the data once, when the model is fitted, and are kept by

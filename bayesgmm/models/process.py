@@ -32,7 +32,7 @@ class DirichletProcessMixture:
     ----------
     truncation : int
         T, at least 1.
-    covariance : {"full", "tied", "diagonal", "spherical", "isotropic"} or CovarianceStructure
+    covariance : {"full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"} or CovarianceStructure
     concentration : Gamma or float
         The prior of the concentration alpha, or its value.
     prior : NormalInverseWishart or IndependentNormalInverseWishart

@@ -30,7 +30,7 @@ class MixtureOfFiniteMixtures:
     ----------
     max_components : int
         At least 1.
-    covariance : {"full", "tied", "diagonal", "spherical", "isotropic"} or CovarianceStructure
+    covariance : {"full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"} or CovarianceStructure
     weights : Dirichlet
         With one concentration for all components.
     components_prior : BetaNegativeBinomial or Uniform

@@ -21,7 +21,7 @@ class UnspecifiedMixture(GaussianMixture):
     Parameters
     ----------
     n_components : int
-    covariance : {"full", "tied", "diagonal", "spherical", "isotropic"} or CovarianceStructure
+    covariance : {"full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"} or CovarianceStructure
     """
 
     covariance: Any = field(default_factory=Full)

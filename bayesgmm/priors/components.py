@@ -21,8 +21,9 @@ class NormalInverseWishart:
     when the model meets its data: ``mean`` the column means, ``dof = D + 2``,
     ``scale = cov(X) / K^(2/D)`` (divisor n - 1).  In diagonal structures the variances are
     independent, ``sigma2_kj ~ IG(dof/2, scale_j/2)`` with ``dof = 3`` and the columns' variances in the
-    place of cov(X); in round ones (spherical, isotropic) there is one variance,
-    ``sigma2 ~ IG(dof/2, scale/2)`` with ``dof = D + 2`` and the mean of the columns' variances.
+    place of cov(X), in `SharedDiagonal` one such ``sigma2_j`` for all components; in round ones (spherical,
+    isotropic) there is one variance, ``sigma2 ~ IG(dof/2, scale/2)`` with ``dof = D + 2`` and the mean of the
+    columns' variances.
 
     Parameters
     ----------

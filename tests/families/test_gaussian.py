@@ -100,7 +100,7 @@ def test_a_floor_that_is_not_reached_changes_nothing(name):
     assert np.allclose(clipped, dense(structure, structure.form.factor(compact)), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["full", "tied", "diagonal", "spherical", "isotropic"])
+@pytest.mark.parametrize("name", ["full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"])
 def test_clipping_is_the_constrained_maximum(name):
     """Against a numerical search in the eigenvalues above the floor and in rotations, or in the variances."""
     structure, rng = STRUCTURES[name], np.random.default_rng(3)
@@ -166,7 +166,7 @@ def test_short_names():
             as_structure(wrong)
 
 
-@pytest.mark.parametrize("name", ["diagonal", "spherical", "isotropic"])
+@pytest.mark.parametrize("name", ["diagonal", "shared_diagonal", "spherical", "isotropic"])
 def test_diagonal_structures_need_no_matrix_of_all_columns(name):
     """The identity of 20,000 columns would take 3 GiB."""
     k, d, rng = 5, 20_000, np.random.default_rng(0)

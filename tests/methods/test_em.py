@@ -47,7 +47,7 @@ def test_an_optimum_is_a_fixed_point(structure):
 def test_one_component_is_the_sample_moments(structure, d):
     X = blobs(d=d) * np.linspace(0.1, 10, d)
     fit, cov = em(structure, X, k=1), np.atleast_2d(np.cov(X.T, bias=True))
-    expected = {"full": cov, "tied": cov, "diagonal": np.diag(np.diag(cov))}
+    expected = {"full": cov, "tied": cov, "diagonal": np.diag(np.diag(cov)), "shared_diagonal": np.diag(np.diag(cov))}
     expected = expected.get(structure, np.trace(cov) / d * np.eye(d))
     assert np.allclose(fit.params.means[0], X.mean(0), rtol=1e-12)
     assert np.allclose(fit.params.covariances[0], expected, rtol=1e-11, atol=1e-12)
@@ -190,7 +190,7 @@ def test_a_given_start_of_another_form_is_read_as_it_is_meant():
     means = X[:3]
     full = bg.MixtureParams(np.full(3, 1 / 3), means, [covariance] * 3)
     diagonal = bg.MixtureParams(np.full(3, 1 / 3), means, precision_chol=[1 / np.sqrt([2.0, 3.0])] * 3)
-    for structure in ("full", "tied", "diagonal"):
+    for structure in ("full", "tied", "diagonal", "shared_diagonal"):
         one, other = (em(structure, X, init=init) for init in (full, diagonal))
         assert np.allclose(one.history, other.history, rtol=1e-12)
 

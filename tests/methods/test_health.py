@@ -9,7 +9,7 @@ from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
 from bayesgmm.result.diagnostics import Flag
 
 
-@pytest.mark.parametrize("structure", ["diagonal", "spherical", "isotropic"])
+@pytest.mark.parametrize("structure", ["diagonal", "shared_diagonal", "spherical", "isotropic"])
 @pytest.mark.parametrize("seed", range(3))
 def test_clear_clusters_of_fewer_points_than_columns_are_sound(structure, seed):
     rng = np.random.default_rng(seed)

@@ -63,7 +63,7 @@ def test_kmeans_finds_clusters_that_are_far_apart():
     assert np.allclose(np.sort(found[:, 0]), truth, atol=0.5)
 
 
-@pytest.mark.parametrize("structure", ["tied", "spherical", "isotropic", "diagonal"])
+@pytest.mark.parametrize("structure", ["tied", "shared_diagonal", "spherical", "isotropic", "diagonal"])
 def test_a_given_start_must_have_the_models_structure(structure):
     X = blobs()
     wrong = [np.eye(2), [[2.0, 0.0], [0.0, 3.0]], np.eye(2)]

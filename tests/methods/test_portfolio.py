@@ -98,7 +98,7 @@ def test_every_kind_moves_with_the_data(structure):
     A = 1e3 * ortho_group(3, seed=1).rvs()
     if structure in ("full", "tied"):
         A = A @ [[1.0, 0.5, -2.0], [0.0, 3.0, 1.0], [0.5, 0.0, 1.0]]
-    elif structure == "diagonal":
+    elif structure in ("diagonal", "shared_diagonal"):
         A = np.diag([1e-6, -1.0, 1e6])
     kinds = len(PORTFOLIO)
     pairs = zip(
