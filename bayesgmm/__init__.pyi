@@ -64,8 +64,8 @@ __all__ = [
     "PriorDraws", "PriorSensitivity", "RobbinsMonro", "SharedDiagonal", "Spherical", "StochasticVB", "Tied",
     "TruncationWarning", "Uniform", "clustering_quality", "co_clustering", "co_clustering_error", "compare",
     "compare_intervals", "data_source", "fit", "from_datatree", "intervals", "labels", "likelihood_ratio_test", "load",
-    "load_dataset", "log_evidence", "loo_pit", "partition", "posterior_predictive_check", "prior_sensitivity", "pymc_model",
-    "relabel", "sample_prior", "stack_chains",
+    "load_dataset", "log_evidence", "loo_pit", "partition", "posterior_predictive_check", "prior_sensitivity",
+    "pymc_model", "relabel", "sample_prior", "stack_chains",
 ]  # fmt: skip
 
 __version__: str
