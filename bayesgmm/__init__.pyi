@@ -3,7 +3,6 @@
 from . import labels
 from .comparison import Comparison, compare
 from .comparison.sensitivity import PriorSensitivity, prior_sensitivity
-from .core.covariance import Diagonal, Full, Isotropic, Spherical, Tied
 from .core.params import MixtureParams
 from .criteria.calibration import LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
 from .criteria.evidence import log_evidence
@@ -19,6 +18,7 @@ from .errors import (
     NotConvergedWarning,
     TruncationWarning,
 )
+from .families.gaussian import Diagonal, Full, Isotropic, SharedDiagonal, Spherical, Tied
 from .fitting import fit, load
 from .labels import relabel
 from .labels.partition import Partition, partition
@@ -61,11 +61,11 @@ __all__ = [
     "IndependentNormalInverseWishart", "IntervalComparison", "Intervals", "Isotropic", "LikelihoodRatioTest",
     "LooPit", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
     "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PredictiveCheck",
-    "PriorDraws", "PriorSensitivity", "RobbinsMonro", "Spherical", "StochasticVB", "Tied", "TruncationWarning",
-    "Uniform", "clustering_quality", "co_clustering", "co_clustering_error", "compare", "compare_intervals",
-    "data_source", "fit", "from_datatree", "intervals", "labels", "likelihood_ratio_test", "load", "load_dataset",
-    "log_evidence", "loo_pit", "partition", "posterior_predictive_check", "prior_sensitivity", "pymc_model",
-    "relabel", "sample_prior", "stack_chains",
+    "PriorDraws", "PriorSensitivity", "RobbinsMonro", "SharedDiagonal", "Spherical", "StochasticVB", "Tied",
+    "TruncationWarning", "Uniform", "clustering_quality", "co_clustering", "co_clustering_error", "compare",
+    "compare_intervals", "data_source", "fit", "from_datatree", "intervals", "labels", "likelihood_ratio_test", "load",
+    "load_dataset", "log_evidence", "loo_pit", "partition", "posterior_predictive_check", "prior_sensitivity",
+    "pymc_model", "relabel", "sample_prior", "stack_chains",
 ]  # fmt: skip
 
 __version__: str

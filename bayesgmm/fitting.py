@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 
 from bayesgmm import convert
 from bayesgmm.checks import truth
-from bayesgmm.core.covariance import STRUCTURES
 from bayesgmm.core.facts import of_weights
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataSource, as_matrix, data_source, is_stream
 from bayesgmm.data.paths import checked_path
 from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableError, shown
+from bayesgmm.families.family import capability
+from bayesgmm.families.gaussian import STRUCTURES
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
@@ -237,7 +238,7 @@ def check_applicable(model: Model, method: Method) -> None:
     """Raise a NotApplicableError where the method cannot fit such a model.
 
     A method says in its attributes ``models`` and ``priors`` which it can; without them, a `GaussianMixture` with a
-    `NormalInverseWishart`.
+    `NormalInverseWishart`; and in ``needs`` what the covariance structure must be able to do.
     """
     if not isinstance(model, _models_of(method)):
         able = [kind.__name__ for kind in METHODS if issubclass(type(model), _models_of(kind))]
@@ -252,6 +253,8 @@ def check_applicable(model: Model, method: Method) -> None:
             f"{type(method).__name__} cannot take prior={type(model.prior).__name__}(...), whose means are independent "
             f"of the covariances; {' and '.join(able)} can.  With a NormalInverseWishart it can fit this model."
         )
+    for needed in getattr(method, "needs", ()):
+        capability(model.covariance, needed)
 
 
 def _priors_of(method: Method | type) -> tuple[type, ...]:

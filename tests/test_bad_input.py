@@ -9,7 +9,7 @@ import pytest
 from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
-from bayesgmm.core import maximise
+from bayesgmm.core import spread as measured
 from bayesgmm.models import spread
 
 X = blobs(seed=2, n=30)
@@ -108,7 +108,9 @@ def test_singular_data_by_structure(structure, kind, method):
 def test_with_a_scale_the_bayesian_methods_need_no_spread(structure, kind, method):
     data = SINGULAR[kind][0]
     d = data.shape[1]
-    scale = {"full": np.eye(d), "tied": np.eye(d), "diagonal": np.ones(d)}.get(structure, 1.0)
+    scale = {"full": np.eye(d), "tied": np.eye(d), "diagonal": np.ones(d), "shared_diagonal": np.ones(d)}.get(
+        structure, 1.0
+    )
     model = bg.GaussianMixture(2, structure, prior=bg.NormalInverseWishart(scale=scale))
     fit = bg.fit(model, data, method, rng=0)
     assert fit.status.is_converged and np.isfinite(fit.log_density(data)).all()
@@ -207,13 +209,13 @@ def test_too_few_rows_for_a_full_covariance_are_counted_and_nothing_else_is_done
     def begun(*_):
         raise AssertionError("something was computed")
 
-    for module in (maximise, spread):
-        monkeypatch.setattr(module, "sweep" if module is maximise else "explain_singular", begun)
+    for module in (measured, spread):
+        monkeypatch.setattr(module, "sweep" if module is measured else "explain_singular", begun)
     data = np.random.default_rng(0).normal(size=(20, 20))
     refused(bg.DataError, "^20 rows do not determine the covariance of 20 columns", data, method, covariance=structure)
 
 
-@pytest.mark.parametrize("structure", ["diagonal", "spherical", "isotropic"])
+@pytest.mark.parametrize("structure", ["diagonal", "shared_diagonal", "spherical", "isotropic"])
 def test_other_structures_need_no_more_rows_than_columns(structure):
     data = np.random.default_rng(0).normal(size=(10, 20))
     fit = bg.fit(bg.GaussianMixture(1, structure), data, bg.MAP(n_init=1), rng=0)

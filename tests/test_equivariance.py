@@ -31,7 +31,7 @@ def maps(structure):
     linear = {"up": 1e6 * IDENTITY, "down": 1e-6 * IDENTITY}
     if structure in ("full", "tied"):
         linear |= {"columns": np.diag([1e-6, 1.0, 1e6]), "affine": 1e3 * SHEAR @ ROTATION}
-    elif structure == "diagonal":
+    elif structure in ("diagonal", "shared_diagonal"):
         linear |= {"columns": np.diag([1e-6, -1.0, 1e6])}
     else:
         linear |= {"rotation": 1e-3 * ROTATION}

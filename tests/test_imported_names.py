@@ -6,9 +6,9 @@ import pytest
 import xarray as xr
 
 import bayesgmm as bg
-from bayesgmm.core.covariance import STRUCTURES
 from bayesgmm.criteria.evidence import log_evidence
 from bayesgmm.errors import ArgumentError
+from bayesgmm.families.gaussian import STRUCTURES
 
 pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
 

@@ -33,7 +33,11 @@ def exact_evidence(structure, k, varied, factor):
 
 
 @pytest.mark.parametrize(
-    "structure", ["isotropic", *(pytest.param(name, marks=pytest.mark.slow) for name in ("full", "tied", "diagonal"))]
+    "structure",
+    [
+        "isotropic",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("full", "tied", "diagonal", "shared_diagonal")),
+    ],
 )
 def test_evidences_are_those_of_the_enumeration(structure):
     """Refits, the bridge between them, and weights, each with its error."""
@@ -243,7 +247,7 @@ def test_a_prior_is_weak_only_where_both_questions_were_answered_so():
     assert "decides the evidence" in PriorInfluence({0.25: -LIMIT - 0.1, 4.0: 0.0}).sentences[0]
 
 
-@pytest.mark.parametrize("structure", ["full", "tied", "diagonal", "spherical", "isotropic"])
+@pytest.mark.parametrize("structure", ["full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"])
 def test_the_bound_moves_with_the_scale_as_the_exact_evidence_does(structure):
     """With one component the bound is the evidence, which has a closed form."""
     fit = bg.fit(bg.GaussianMixture(1, structure), blobs(n=40, k=2), bg.VB(n_init=1), rng=0)

@@ -74,7 +74,7 @@ Models = Annotated[
 Truncation = Annotated[
     int, typer.Option(min=1, help="dp: where the sticks are cut off; mfm: the largest number of components.")
 ]
-Covariance = Annotated[str, typer.Option(help="full, tied, diagonal, spherical or isotropic.")]
+Covariance = Annotated[str, typer.Option(help="full, tied, diagonal, shared_diagonal, spherical or isotropic.")]
 Out = Annotated[
     Path,
     typer.Option(

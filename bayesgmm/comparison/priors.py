@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.core.covariance import CovarianceStructure
+from bayesgmm.core.forms import form_of
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import NotApplicableError
+from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.models import MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.independent import HierarchicalScale, IndependentNormalInverseWishart
@@ -49,7 +50,7 @@ def log_prior(model: Model, params: MixtureParams) -> np.ndarray:
     prior: Any = model.prior
     if isinstance(prior, NormalInverseWishart):
         factor, precision = params.precision_chol, np.asarray(prior.mean_precision, float)
-        white = factor * offset if params.is_diagonal else np.einsum("mkij,mki->mkj", factor, offset)
+        white = params.form.whiten(factor, offset)
         means = 0.5 * d * np.log(precision) - 0.5 * precision * (white**2).sum(-1)
     else:
         assert isinstance(prior, IndependentNormalInverseWishart)
@@ -66,23 +67,14 @@ def _independent_means(covariance: np.ndarray, offset: np.ndarray) -> np.ndarray
 
 def _covariances(prior: Any, structure: CovarianceStructure, params: MixtureParams, is_there: np.ndarray) -> np.ndarray:
     """The parts of the inverse Wisharts that have the scale in them; an unknown one is integrated out."""
-    rows = 1 if structure.is_shared else params.n_components
-    columns = 1 if structure.is_round else params.n_features
+    shape = structure.compact_shape(params.n_components, params.n_features)
     held = np.ones((len(is_there), 1)) if structure.is_shared else is_there
-    dof = float(prior.dof)
-    if params.is_diagonal:
-        precision = params.precision_chol[:, :rows, :columns] ** 2
-    else:
-        factor = params.precision_chol[:, :rows]
-        precision = factor @ np.swapaxes(factor, -1, -2)
+    dof, form = float(prior.dof), structure.form
+    precision = form.precision(structure.compact(params.precision_chol))
     if isinstance(prior.scale, HierarchicalScale):
         return _unknown_scale(prior.scale, dof, precision, held)
-    shape = structure.compact_shape(params.n_components, params.n_features)
     scale = np.broadcast_to(np.asarray(prior.scale, float), shape)
-    if params.is_diagonal:
-        parts = (0.5 * dof * np.log(scale) - 0.5 * scale * precision).sum(-1)
-    else:
-        parts = 0.5 * dof * np.linalg.slogdet(scale)[1] - 0.5 * np.einsum("kab,mkba->mk", scale, precision)
+    parts = form.total(0.5 * dof * form.log_dets(scale) - 0.5 * form.traces(scale, precision))
     return (held * parts).sum(1)
 
 
@@ -90,8 +82,6 @@ def _unknown_scale(scale: HierarchicalScale, dof: float, precision: np.ndarray, 
     """``int Gamma(S; shape, rate) prod_k IW(Sigma_k; dof, S) dS``, a gamma integral in every structure."""
     rate, shape = np.asarray(scale.rate), float(scale.shape or 0.0)
     power = shape + 0.5 * dof * held.sum(1)
-    if precision.ndim == 3:
-        total = rate + 0.5 * (held[..., None] * precision).sum(1)
-        return shape * np.log(rate).sum() - power * np.log(total).sum(1)
-    total = rate + 0.5 * (held[..., None, None] * precision).sum(1)
-    return shape * np.linalg.slogdet(rate)[1] - power * np.linalg.slogdet(total)[1]
+    form = form_of(rate.ndim)
+    total = rate + 0.5 * (held.reshape(held.shape + (1,) * form.n_axes) * precision).sum(1)
+    return shape * form.total(form.log_dets(rate)) - power * form.total(form.log_dets(total))

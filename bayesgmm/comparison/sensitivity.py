@@ -251,8 +251,8 @@ def _value(model: Any, varied: str) -> float:
     """The constant, as one number."""
     prior = model.prior
     values = np.asarray(prior.typical_scale if varied == "scale" else getattr(prior, varied, np.nan), float)
-    if varied == "scale" and values.ndim >= 2 and not model.covariance.is_diagonal:
-        values = np.trace(values, axis1=-2, axis2=-1) / values.shape[-1]
+    if varied == "scale":
+        values = model.covariance.form.mean_variance(values)
     return float(values.mean())
 
 

@@ -91,9 +91,7 @@ def sample(params: MixtureParams, n: int, rng: np.random.Generator) -> tuple[np.
         labels = (rng.random((n, 1)) * cumulative[:, -1:] > cumulative).sum(1)
         mean, factor = params.means[np.arange(n), labels], params.precision_chol[np.arange(n), labels]
     noise = rng.standard_normal((n, params.n_features))
-    if params.is_diagonal:
-        return mean + noise / factor, labels
-    return mean + np.linalg.solve(np.swapaxes(factor, 1, 2), noise[:, :, None])[:, :, 0], labels
+    return mean + params.form.unwhiten(factor, noise), labels
 
 
 def _flatten_draws(params: MixtureParams) -> MixtureParams:
@@ -101,7 +99,7 @@ def _flatten_draws(params: MixtureParams) -> MixtureParams:
     return MixtureParams.trusted(
         np.ascontiguousarray(params.weights.reshape(-1, k)),
         np.ascontiguousarray(params.means.reshape(-1, k, d)),
-        np.ascontiguousarray(params.precision_chol.reshape((-1, k, d) if params.is_diagonal else (-1, k, d, d))),
+        np.ascontiguousarray(params.precision_chol.reshape(-1, k, *params.form.shape(d))),
     )
 
 

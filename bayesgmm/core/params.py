@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.core.forms import DIAGONAL, Form, form_of
+from bayesgmm.core.matrices import is_positive_definite, precision_chol_of
 from bayesgmm.errors import ArgumentError, shown
 
 LOG_2PI = float(np.log(2.0 * np.pi))
-STACK_BYTES = 8 * 2**20  # of matrices that are factored at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,17 +113,24 @@ class MixtureParams:
         return self.weights.shape[:-1]
 
     @property
+    def form(self) -> Form:
+        """Whether factors are whole triangles or diagonals."""
+        return form_of(self.precision_chol.ndim - self.weights.ndim)
+
+    @property
     def is_diagonal(self) -> bool:
         """Whether `precision_chol` holds diagonals only."""
-        return self.precision_chol.ndim == self.means.ndim
+        return self.form is DIAGONAL
 
     @property
     def covariances(self) -> np.ndarray:
         """(..., K, D, D) covariances."""
-        if self.is_diagonal:
-            return self.precision_chol[..., None] ** -2 * np.eye(self.n_features)
-        inverse = invert_triangular(self.precision_chol)
-        return np.swapaxes(inverse, -1, -2) @ inverse
+        return self.form.whole(self.spread)
+
+    @property
+    def spread(self) -> np.ndarray:
+        """(..., K, D, D) covariances or, where the form is diagonal, (..., K, D) variances."""
+        return self.form.spread(self.precision_chol)
 
     def scores(self) -> ComponentScores:
         """The normalised scores ``log weight_k + log N(x; mean_k, Sigma_k)`` of one mixture."""
@@ -131,9 +138,7 @@ class MixtureParams:
 
     def log_weight(self) -> np.ndarray:
         """(..., K) the part of each log joint density that does not depend on x."""
-        diagonal = self.precision_chol
-        if not self.is_diagonal:
-            diagonal = np.diagonal(diagonal, axis1=-2, axis2=-1)
+        diagonal = self.form.diagonal(self.precision_chol)
         with np.errstate(divide="ignore"):  # a weight of zero is a log weight of -inf, and that is right
             log_weights = np.log(self.weights)
         return log_weights + np.log(diagonal).sum(-1) - 0.5 * self.n_features * LOG_2PI
@@ -158,9 +163,7 @@ class MixtureParams:
         return MixtureParams.trusted(
             np.take_along_axis(self.weights, index, -1),
             np.take_along_axis(self.means, mean_index, -2),
-            np.take_along_axis(factor, mean_index, -2)
-            if self.is_diagonal
-            else np.take_along_axis(factor, mean_index[..., None], -3),
+            np.take_along_axis(factor, index.reshape(index.shape + (1,) * self.form.n_axes), -1 - self.form.n_axes),
         )
 
 
@@ -170,59 +173,6 @@ def as_numbers(value: ArrayLike | None, name: str) -> np.ndarray:
         return np.array(value, float)
     except (TypeError, ValueError):
         raise ArgumentError(f"{name}={shown(value)} must be a number or a rectangular array of numbers.") from None
-
-
-def precision_chol_of(covariances: np.ndarray) -> np.ndarray:
-    """P = C^-T (upper triangular) of each (..., D, D) covariance ``C C^T``."""
-    return by_stacks(_precision_chol_of, covariances)
-
-
-def _precision_chol_of(covariances: np.ndarray) -> np.ndarray:
-    return np.swapaxes(invert_triangular(np.linalg.cholesky(covariances), is_lower=True), -1, -2)
-
-
-def by_stacks(function: Callable[[np.ndarray], np.ndarray], matrices: np.ndarray) -> np.ndarray:
-    """``function(matrices)``, made of results for parts of (..., D, D) matrices, so that it needs little room."""
-    if matrices.ndim < 3 or matrices.nbytes <= STACK_BYTES:
-        return function(matrices)
-    out = np.empty(matrices.shape)
-    for stack in stacks(matrices):
-        out[stack] = function(matrices[stack])
-    return out
-
-
-def stacks(matrices: np.ndarray) -> Iterator[slice]:
-    """Cut the first axis of (K, ...) matrices into parts of moderate size, at least one matrix each."""
-    step = max(1, STACK_BYTES // max(1, matrices[0].nbytes))
-    yield from (slice(start, start + step) for start in range(0, len(matrices), step))
-
-
-def is_positive_definite(matrix: np.ndarray) -> bool:
-    """Whether a finite symmetric (D, D) matrix is positive definite, whatever the units of its columns."""
-    deviations = np.sqrt(np.maximum(np.diag(matrix), 0.0))
-    if not (deviations > 0).all():
-        return False
-    correlation = matrix / deviations / deviations[:, None]
-    # A singular matrix that was computed leaves an eigenvalue of a few eps of either sign.
-    return bool(np.linalg.eigvalsh(correlation)[0] > 4 * len(matrix) * np.finfo(float).eps)
-
-
-def invert_triangular(matrices: np.ndarray, is_lower: bool = False) -> np.ndarray:
-    """Inverse of each (..., D, D) triangular matrix, by halves and on the whole stack at once."""
-    if is_lower:
-        return np.swapaxes(invert_triangular(np.swapaxes(matrices, -1, -2)), -1, -2)
-    if matrices.shape[-1] == 1:
-        return 1.0 / matrices
-    half = matrices.shape[-1] // 2
-    inverse = np.zeros(matrices.shape)
-    if matrices.shape[-1] == 2:  # spelt out, as calls are what small matrices cost
-        inverse[..., 0, 0], inverse[..., 1, 1] = 1.0 / matrices[..., 0, 0], 1.0 / matrices[..., 1, 1]
-        inverse[..., 0, 1] = -inverse[..., 0, 0] * matrices[..., 0, 1] * inverse[..., 1, 1]
-        return inverse
-    top = inverse[..., :half, :half] = invert_triangular(matrices[..., :half, :half])
-    bottom = inverse[..., half:, half:] = invert_triangular(matrices[..., half:, half:])
-    inverse[..., :half, half:] = -top @ matrices[..., :half, half:] @ bottom
-    return inverse
 
 
 def _assign(params: MixtureParams, weights: np.ndarray, means: np.ndarray, factor: np.ndarray) -> None:
@@ -268,11 +218,10 @@ def _check_precision_chol(factor: np.ndarray, means: np.ndarray) -> np.ndarray:
             f"precision_chol has shape {factor.shape}; with these means it must be {means.shape} "
             f"(diagonals) or {means.shape + (means.shape[-1],)}."
         )
-    is_diagonal = factor.shape == means.shape
-    if not is_diagonal and np.tril(factor, -1).any():
+    form = form_of(factor.ndim - means.ndim + 1)
+    if not form.is_factor(factor):
         raise ArgumentError("precision_chol must be upper triangular (P = C^-T where Sigma = C C^T).")
-    diagonal = factor if is_diagonal else np.diagonal(factor, axis1=-2, axis2=-1)
-    if not np.isfinite(factor).all() or (diagonal <= 0).any():
+    if not np.isfinite(factor).all() or (form.diagonal(factor) <= 0).any():
         raise ArgumentError("precision_chol must be finite with a positive diagonal.")
     return factor
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesgmm.core.forms import Form, form_of
+
 
 @dataclass(frozen=True, eq=False)
 class SufficientStatistics:
@@ -39,8 +41,9 @@ class SufficientStatistics:
     n_obs: float
 
     @property
-    def is_diagonal(self) -> bool:
-        return self.second.ndim == 2
+    def form(self) -> Form:
+        """Whether second moments are whole matrices or diagonals."""
+        return form_of(self.second.ndim - 1)
 
     def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
         """Statistics of two parts of the data, swept with the same scores."""
@@ -70,12 +73,7 @@ class SufficientStatistics:
         """The same moments about other points: exact algebra, so keep `center` near the means."""
         shift = self.center - center
         first = self.first + self.counts[:, None] * shift
-        if self.is_diagonal:
-            second = self.second + shift * (self.first + first)
-        else:
-            cross = shift[:, :, None] * self.first[:, None, :]
-            outer = self.counts[:, None, None] * shift[:, :, None] * shift[:, None, :]
-            second = self.second + cross + np.swapaxes(cross, 1, 2) + outer
+        second = self.form.recentred(self.second, self.counts, self.first, shift)
         return SufficientStatistics(self.log_likelihood, self.counts, first, second, center, self.n_obs)
 
     def permuted(self, order: np.ndarray) -> SufficientStatistics:
@@ -98,11 +96,7 @@ class SufficientStatistics:
 
     def scatter(self) -> np.ndarray:
         """Second moments about the weighted means, (K, D, D) or (K, D)."""
-        first, counts = self.first, _positive(self.counts)
-        if self.is_diagonal:
-            return np.maximum(self.second - first**2 / counts[:, None], 0.0)
-        scatter = first[:, :, None] * (first / counts[:, None])[:, None, :]
-        return np.subtract(self.second, scatter, out=scatter)  # in place: these arrays may be the largest there are
+        return self.form.scatter(self.second, _positive(self.counts), self.first)
 
 
 def _positive(counts: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import gammaln, logsumexp
 
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.families.columns import ALIKE, CORRELATED, SEPARATE
 from bayesgmm.models import GaussianMixture, Model
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.conjugate import ConjugateComponents
@@ -53,17 +54,17 @@ class Labelled:
 
     def log_density(self, x: np.ndarray, row: int | None) -> np.ndarray:
         """(S,) log densities of x given the labels of the others: of all but `row`, where x is that row."""
-        is_diagonal, x = self.prior.structure.is_diagonal, x - self.center
+        form, x = self.prior.structure.form, x - self.center
         counts, first, second = self.counts, self.first, self.second
         if row is not None:
-            one, square = self.ones[:, row], _square(x, is_diagonal)
+            one, square = self.ones[:, row], form.outer(x)
             counts, first = counts - one, first - one[..., None] * x
             second = second - _column(one, second.ndim) * square
         precision = self.prior.mean_precision + counts
         pull = self.prior.mean_precision[:, None] * self.prior.mean
         mean = (pull + first) / precision[..., None]
-        own = _square(self.prior.mean, is_diagonal) * _column(self.prior.mean_precision, second.ndim - 1)
-        scatter = second + own - _square(mean, is_diagonal) * _column(precision, second.ndim)
+        own = form.outer(self.prior.mean) * _column(self.prior.mean_precision, second.ndim - 1)
+        scatter = second + own - form.outer(mean) * _column(precision, second.ndim)
         with np.errstate(divide="ignore"):  # a component that a draw does not have
             share = np.log(self._share(counts))
         return logsumexp(share + self._student_t(x - mean, scatter, counts, precision), axis=1)
@@ -80,21 +81,28 @@ class Labelled:
     ) -> np.ndarray:
         """(S, K) log densities at an offset from the means, each structure by its own pooling of the moments."""
         structure, d = self.prior.structure, offset.shape[-1]
-        if structure.is_round:
-            scatter = scatter.sum(2, keepdims=True)
-        if structure.is_shared:
-            scatter, counts = scatter.sum(1, keepdims=True), counts.sum(1, keepdims=True)
-        scale, ratio = self.prior.scale + scatter, precision / (precision + 1.0)
-        dof = self.prior.dof + structure.residuals_per_point(d) * counts
-        if not structure.is_diagonal:
-            solved = np.linalg.solve(np.broadcast_to(scale, (*offset.shape, d)), offset[..., None])[..., 0]
-            quadratic, log_det = (offset * solved).sum(-1), np.linalg.slogdet(scale)[1]
-            return _log_t(dof + 1.0 - d, d, ratio, log_det, quadratic)
-        if structure.is_round:
-            scale = scale[..., 0]
-            return _log_t(dof, d, ratio, d * np.log(scale), (offset**2).sum(-1) / scale)
-        columns = _log_t(dof[..., None], 1, ratio[..., None], np.log(scale), offset**2 / scale)
-        return columns.sum(-1)
+        scale, ratio = self.prior.scale + structure.pool(scatter), precision / (precision + 1.0)
+        dof = self.prior.dof + structure.residuals_per_point(d) * structure.pool_counts(counts)
+        return STUDENT[structure.columns](offset, scale, dof, ratio)
+
+
+def _of_correlated(offset: np.ndarray, scale: np.ndarray, dof: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    d = offset.shape[-1]
+    solved = np.linalg.solve(np.broadcast_to(scale, (*offset.shape, d)), offset[..., None])[..., 0]
+    quadratic, log_det = (offset * solved).sum(-1), np.linalg.slogdet(scale)[1]
+    return _log_t(dof + 1.0 - d, d, ratio, log_det, quadratic)
+
+
+def _of_alike(offset: np.ndarray, scale: np.ndarray, dof: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    d, scale = offset.shape[-1], scale[..., 0]
+    return _log_t(dof, d, ratio, d * np.log(scale), (offset**2).sum(-1) / scale)
+
+
+def _of_separate(offset: np.ndarray, scale: np.ndarray, dof: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    return _log_t(dof[..., None], 1, ratio[..., None], np.log(scale), offset**2 / scale).sum(-1)
+
+
+STUDENT = {CORRELATED: _of_correlated, SEPARATE: _of_separate, ALIKE: _of_alike}
 
 
 def _log_t(dof: np.ndarray, d: int, ratio: np.ndarray, log_det: np.ndarray, quadratic: np.ndarray) -> np.ndarray:
@@ -143,7 +151,7 @@ def _labelled(model: Model, draws: MixtureParams, X: np.ndarray, rng: np.random.
     moved = ConjugateComponents(prior.structure, prior.mean - center, prior.mean_precision, prior.dof, prior.scale)
     concentration = np.asarray(model.weights.concentration) if isinstance(model, GaussianMixture) else None
     offset = X - center
-    squares = _square(offset, prior.structure.is_diagonal)
+    squares = prior.structure.form.outer(offset)
     step = max(1, BLOCK_BYTES // (8 * X.size * draws.n_components))
     for begin in range(0, len(draws.weights), step):
         some = draws[begin : begin + step]
@@ -159,20 +167,12 @@ def _labelled(model: Model, draws: MixtureParams, X: np.ndarray, rng: np.random.
 def _draw_labels(params: MixtureParams, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(S, n, K) ones at labels drawn in proportion to the parts of each point's density."""
     offset = X[None, :, None, :] - params.means[:, None]
-    if params.is_diagonal:
-        white = offset * params.precision_chol[:, None]
-    else:
-        white = np.einsum("snkd,skde->snke", offset, params.precision_chol)
+    white = params.form.whiten(params.precision_chol[:, None], offset)
     parts = params.log_weight()[:, None] - 0.5 * (white**2).sum(-1)
     parts = np.exp(parts - parts.max(-1, keepdims=True)).cumsum(-1)
     threshold = rng.random((*parts.shape[:2], 1)) * parts[..., -1:]
     labels = (threshold >= parts[..., :-1]).sum(-1)
     return (labels[..., None] == np.arange(parts.shape[-1])).astype(float)
-
-
-def _square(values: np.ndarray, is_diagonal: bool) -> np.ndarray:
-    """Outer products of the last axis with itself, or its squares."""
-    return values**2 if is_diagonal else values[..., :, None] * values[..., None, :]
 
 
 def _column(values: np.ndarray, ndim: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayesgmm.core.forms import TRIANGULAR
 from bayesgmm.core.params import MixtureParams
 
 MOST = 200  # numbers of one component, above which correlations are left out: 20,000 draws can tell no more apart
@@ -17,11 +18,9 @@ def component_features(draws: MixtureParams) -> np.ndarray:
     """
     d = draws.n_features
     log_weight = np.log(np.maximum(draws.weights, np.finfo(float).tiny))[..., None]
-    if draws.is_diagonal:
-        return np.concatenate([log_weight, draws.means, np.log(draws.precision_chol)], axis=2)
-    diagonal = np.diagonal(draws.precision_chol, axis1=-2, axis2=-1)
+    diagonal = draws.form.diagonal(draws.precision_chol)
     parts = [log_weight, draws.means, np.log(diagonal)]
-    if 1 + 2 * d + d * (d - 1) // 2 <= MOST:
+    if draws.form is TRIANGULAR and 1 + 2 * d + d * (d - 1) // 2 <= MOST:
         rows, columns = np.triu_indices(d, 1)
         parts.append((draws.precision_chol / diagonal[..., None, :])[..., rows, columns])
     return np.concatenate(parts, axis=2)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from bayesgmm.checks import one_of, positive, real_number, store, whole_numbers
+from bayesgmm.families.family import Capability
 from bayesgmm.methods.approximation import (
     Weighing,
     failed,
@@ -66,6 +67,7 @@ class ADVI:
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
     priors: ClassVar = COMPONENTS_PRIORS
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate", "coordinates")
 
     kind: str = "mean-field"
     n_iter: int = 10_000

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import MixtureParams, invert_triangular
+from bayesgmm.core.matrices import invert_triangular
+from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.families.gaussian import CovarianceStructure
 
 LEAST_SHARE = 1e-3  # of the data's shape in a component's, so that tied points have a variance in every direction
 
@@ -40,14 +41,14 @@ def first_parameters(
     unit = structure.pool(unit[None])[:1] / per_point
     white = np.einsum("ai,kab,bi->k", whitening, own, whitening) / n_features if whitening.ndim == 2 else None
     sizes = (own / unit).mean(1) if white is None else white
-    order = 1 if structure.is_diagonal else n_features
+    order = structure.form.matrix_size(n_features)
     target = _borrowed(sizes, counts, order, k, n_features)
     share = np.clip(((order + 1.0) / np.maximum(counts * per_point, 1.0)) ** 2, LEAST_SHARE, 1.0)
     share = np.where(sizes > 0, share, 1.0)
     column = (-1, *(1,) * (own.ndim - 1))
     shape = own / np.where(sizes > 0, sizes, 1.0).reshape(column)
     compact = target.reshape(column) * ((1.0 - share).reshape(column) * shape + share.reshape(column) * unit)
-    factor = structure.expand(structure.clipped_factor(compact, whitening, floor), k, n_features)
+    factor = structure.expand(structure.form.clipped_factor(compact, whitening, floor), k, n_features)
     weights = (stats.counts + 1.0) / (stats.counts.sum() + k)
     return MixtureParams.trusted(weights, stats.means(), factor)
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import invert_triangular
+from bayesgmm.core.matrices import invert_triangular
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.result.diagnostics import Flag
@@ -94,7 +93,7 @@ def prior_remark(prior: ConjugateComponents, stats: SufficientStatistics) -> str
     structure = prior.structure
     posterior, own = prior.update(stats), structure.pool(stats.scatter())
     added = posterior.scale - own
-    ratios = [_largest_share(structure, own[k], added[k]) for k in range(len(own))]
+    ratios = [_largest_share(own[k], added[k]) for k in range(len(own))]
     found = [k for k in range(len(own)) if ratios[k][0] > OUTWEIGHS and posterior.dof[k] > 2.0 * prior.dof[k]]
     if not found:
         return ""
@@ -146,9 +145,9 @@ def _whole(whitening: np.ndarray, direction: np.ndarray) -> float:
     return float(((invert_triangular(whitening[None])[0] @ direction) ** 2).sum())
 
 
-def _largest_share(structure: CovarianceStructure, own: np.ndarray, scale: np.ndarray) -> tuple[float, np.ndarray]:
+def _largest_share(own: np.ndarray, scale: np.ndarray) -> tuple[float, np.ndarray]:
     """The largest ratio of a prior's scale to the scatter of points, and the direction that has it."""
-    if structure.is_diagonal:
+    if own.ndim == 1:
         j = int(np.argmin(own / scale))
         direction = np.zeros(len(own))
         direction[j] = 1.0

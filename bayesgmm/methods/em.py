@@ -9,10 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from bayesgmm.checks import real_number, store, whole_numbers
-from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.maximise import maximise
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.families.family import Capability, Frame
+from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import floor_remark, is_by_chance, lone_remark, prior_remark, resolvable
@@ -117,6 +117,7 @@ class MAP:
     """
 
     is_regularised: ClassVar = True  # what is maximised is not the likelihood
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate",)
 
     max_iter: int = 1000
     tol: float | None = 1e-8
@@ -156,15 +157,14 @@ class MaximumLikelihood:
 
     def admit(self, start: MixtureParams) -> MixtureParams:
         """The start, widened to the floor where it is narrower, so that no step goes down."""
-        form = self.structure
+        structure = self.structure
         white = self.chart.white_factor(start)  # no variance is below the inverse of the trace of a precision
         if (white.reshape(len(white), -1) ** 2).sum(1).max() * self.floor <= 1.0:
             return start
-        if form.narrowest(start.precision_chol, self.whitening)[0].min() >= self.floor:
+        if structure.form.narrowest(start.precision_chol, self.whitening)[0].min() >= self.floor:
             return start
-        covariances = start.precision_chol**-2.0 if start.is_diagonal else start.covariances
-        factor = form.clipped_factor(form.compact(covariances), self.whitening, self.floor)
-        return MixtureParams.trusted(start.weights, start.means, form.expand(factor, *start.means.shape))
+        factor = structure.form.clipped_factor(structure.compact(start.spread), self.whitening, self.floor)
+        return MixtureParams.trusted(start.weights, start.means, structure.expand(factor, *start.means.shape))
 
     @property
     def chart(self) -> Chart:
@@ -180,7 +180,7 @@ class MaximumLikelihood:
         return state.scores()
 
     def read(self, stats: SufficientStatistics) -> MixtureParams:
-        return maximise(stats, self.structure, self.whitening, self.floor)
+        return self.structure.maximise(stats, None, Frame(self.whitening, self.floor))
 
     def objective(self, state: MixtureParams, stats: SufficientStatistics) -> float:
         return stats.log_likelihood
@@ -189,7 +189,7 @@ class MaximumLikelihood:
         return whitened_change(old, new, self.whitening)
 
     def flags(self, state: MixtureParams, stats: SufficientStatistics) -> tuple[Flag, ...]:
-        variances, directions = self.structure.narrowest(state.precision_chol, self.whitening)
+        variances, directions = self.structure.form.narrowest(state.precision_chol, self.whitening)
         flags = []
         needed = self.structure.too_few_points(state.n_features)
         for k, n_points in enumerate(stats.counts / self.row_weight):
@@ -206,7 +206,7 @@ class MaximumLikelihood:
             return "sits at the variance floor"
         if not are_few:
             return "is narrower than so few points tell from chance"
-        return "is empty" if self.structure.is_shared else "holds too few points for a mean and a covariance of its own"
+        return self.structure.too_few_words
 
     def remark(self, state: MixtureParams, stats: SufficientStatistics) -> str:
         """What the status says about components that the floor decides."""
@@ -284,12 +284,8 @@ def climb_to_point(
 
 def whitened_change(old: MixtureParams, new: MixtureParams, whitening: np.ndarray) -> float:
     """Largest change of a weight, a whitened mean or a whitened covariance."""
-    if whitening.ndim == 1:
-        means = (new.means - old.means) * whitening
-        covariances = (new.precision_chol**-2.0 - old.precision_chol**-2.0) * whitening**2
-    else:
-        means = (new.means - old.means) @ whitening
-        covariances = whitening.T @ (new.covariances - old.covariances) @ whitening
+    means = new.form.times(new.means - old.means, whitening)
+    covariances = new.form.whitened(new.spread - old.spread, whitening)
     return float(max(np.abs(new.weights - old.weights).max(), np.abs(means).max(), np.abs(covariances).max()))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesgmm.checks import probability, real_number, store, whole_numbers
 from bayesgmm.errors import ArgumentError
+from bayesgmm.families.family import Capability
 from bayesgmm.methods.best_mode import against_best_mode
 from bayesgmm.methods.chain_starts import ChainSearches
 from bayesgmm.methods.chains import (
@@ -114,6 +115,7 @@ class Gibbs:
 
     models: ClassVar = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)
     priors: ClassVar = COMPONENTS_PRIORS
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate",)
     has_separate_chains: ClassVar = True
 
     needs_whole_weights: ClassVar[bool] = True

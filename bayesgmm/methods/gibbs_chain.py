@@ -232,9 +232,9 @@ def independent_of(model: Model) -> Independent | None:
     prior = model.prior
     if not isinstance(prior, IndependentNormalInverseWishart):
         return None
-    covariance, is_diagonal = np.asarray(prior.mean_covariance), model.covariance.is_diagonal
-    precision = 1.0 / covariance if is_diagonal else np.linalg.inv(covariance)
-    log_det = float(np.log(precision).sum() if is_diagonal else np.linalg.slogdet(precision)[1])
+    covariance, form = np.asarray(prior.mean_covariance), model.covariance.form
+    precision = form.inverse(covariance)
+    log_det = float(form.total(form.log_dets(precision)))
     if isinstance(prior.scale, HierarchicalScale):
         shape, rate = np.array([prior.scale.shape], float), np.array([prior.scale.rate], float)
     else:

@@ -32,7 +32,7 @@ def diagnosed(data: Rows, draws: Draws, thin: int, dropped: int) -> SamplerDiagn
 def bytes_per_draw(model: Model, data: Rows) -> int:
     """What one kept draw takes in memory."""
     n_features = data.values.shape[1]
-    return 8 * model.n_components * (1 + n_features + n_features ** (1 if model.covariance.is_diagonal else 2))
+    return 8 * model.n_components * (1 + n_features + n_features**model.covariance.form.n_axes)
 
 
 def trace_of(draws: Draws, params: MixtureParams, c: int, data: Rows) -> dict[str, np.ndarray]:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.methods.portfolio import Ground, Kind, Parts, in_turn
 from bayesgmm.models import Model, check_rows, check_spread, moments_of
 from bayesgmm.rows import Rows
@@ -28,7 +28,7 @@ Centers = Callable[[Rows, np.ndarray, int, np.random.Generator], np.ndarray]
 def strict_whitening(model: Model, data: Rows) -> np.ndarray:
     """As `models.whitening_of`, but a singular spread is an error: maximum likelihood has no prior to lean on."""
     check_rows(model.covariance, data)
-    _, spread = moments_of(data, model.covariance.is_diagonal)
+    _, spread = moments_of(data, model.covariance.form)
     check_spread(model.covariance, spread, data)
     return model.covariance.whitening(spread)
 
@@ -74,15 +74,13 @@ def check_given(init: MixtureParams, model: Model, n_features: int) -> MixturePa
             f"{n_features} features."
         )
     factor = init.precision_chol
-    if structure.is_diagonal and not init.is_diagonal:
-        if np.triu(factor, 1).any():
+    if init.form is not structure.form:
+        if not init.form.has_no_upper(factor):
             raise ArgumentError(f"init has correlated covariances, and covariance={structure.name!r} has none.")
-        factor = np.diagonal(factor, axis1=1, axis2=2)
-    elif init.is_diagonal and not structure.is_diagonal:
-        factor = factor[:, :, None] * np.eye(n_features)
+        factor = structure.form.of_diagonal(init.form.diagonal(factor))
     expanded = structure.expand(structure.compact(factor), k, n_features)
     if not np.allclose(factor, expanded, rtol=1e-6, atol=0):  # as equal as rounding and printing leave them
-        what = " and ".join(["components"] * structure.is_shared + ["columns"] * structure.is_round)
+        what = " and ".join(structure.alike)
         raise ArgumentError(f"init has different covariances, and covariance={structure.name!r} one for all {what}.")
     return MixtureParams.trusted(init.weights, init.means, expanded)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayesgmm.core.params import MixtureParams, invert_triangular, precision_chol_of
+from bayesgmm.core.matrices import invert_triangular, precision_chol_of
+from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.named_axes import LISTED, Axes, NamedDraws, Names, Variable, refuse
@@ -110,26 +111,26 @@ def scatter_of(draws: NamedDraws, given: dict[str, Names], shape: tuple[int, ...
 
 
 def _from_covariances(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
-    matrices, is_shared = _symmetric(found[0], axes, k, d)
-    return Scatter("tied" if is_shared else "full", _factor_of_covariances(matrices, "covariances"))
+    matrices, is_common = _symmetric(found[0], axes, k, d)
+    return Scatter("tied" if is_common else "full", _factor_of_covariances(matrices, "covariances"))
 
 
 def _from_precisions(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
     """P P^T = T with P upper triangular: the Cholesky factor of T with rows and columns in reverse, reversed again."""
-    matrices, is_shared = _symmetric(found[0], axes, k, d)
+    matrices, is_common = _symmetric(found[0], axes, k, d)
     symmetric = _checked_definite(matrices, "precision")[..., ::-1, ::-1]
-    return Scatter("tied" if is_shared else "full", np.linalg.cholesky(symmetric)[..., ::-1, ::-1])
+    return Scatter("tied" if is_common else "full", np.linalg.cholesky(symmetric)[..., ::-1, ::-1])
 
 
 def _from_cholesky(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
     """Lower triangles, square or packed row by row as PyMC's LKJCholeskyCov."""
-    lower, is_shared, order = _triangles(_unpacked(found[0], axes, k, d), axes, k, d, is_lower=True)
-    return Scatter("tied" if is_shared else "full", _reordered(_inverse_transposed(lower), order))
+    lower, is_common, order = _triangles(_unpacked(found[0], axes, k, d), axes, k, d, is_lower=True)
+    return Scatter("tied" if is_common else "full", _reordered(_inverse_transposed(lower), order))
 
 
 def _from_precision_chol(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
-    upper, is_shared, order = _triangles(found[0], axes, k, d, is_lower=False)
-    return Scatter("tied" if is_shared else "full", _reordered(upper, order))
+    upper, is_common, order = _triangles(found[0], axes, k, d, is_lower=False)
+    return Scatter("tied" if is_common else "full", _reordered(upper, order))
 
 
 def _from_deviations(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
@@ -163,27 +164,27 @@ def _deviations(sd: Variable, axes: Axes, *by_column: tuple[int, ...]) -> np.nda
 
 
 def _from_correlations(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
-    correlations, is_shared = _symmetric(found[1], axes, k, d)
-    return _with_deviations(found[0], correlations, is_shared, axes)
+    correlations, is_common = _symmetric(found[1], axes, k, d)
+    return _with_deviations(found[0], correlations, is_common, axes)
 
 
 def _from_correlation_factors(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
     """Stan's ``cholesky_factor_corr``."""
-    lower, is_shared, order = _triangles(found[1], axes, k, d, is_lower=True)
+    lower, is_common, order = _triangles(found[1], axes, k, d, is_lower=True)
     correlations = lower @ np.swapaxes(lower, -1, -2)
-    return _with_deviations(found[0], correlations[..., order, :][..., order], is_shared, axes)
+    return _with_deviations(found[0], correlations[..., order, :][..., order], is_common, axes)
 
 
-def _with_deviations(sd: Variable, correlations: np.ndarray, is_shared: bool, axes: Axes) -> Scatter:
+def _with_deviations(sd: Variable, correlations: np.ndarray, is_common: bool, axes: Axes) -> Scatter:
     k, d = correlations.shape[2:4]
     diagonal = np.diagonal(correlations, axis1=-2, axis2=-1)
     refuse(np.abs(diagonal - 1.0) > ASYMMETRY, "the diagonal of the correlations", "is not one", diagonal)
     is_by_component = len(sd.dims) == 1 and axes.role(sd, 0) == "c"
-    allowed = [(k, d), (d,)] if is_shared and not is_by_component else [(k, d)]
+    allowed = [(k, d), (d,)] if is_common and not is_by_component else [(k, d)]
     values = _deviations(sd, axes, *allowed)
     if values.shape[2:] not in allowed:
         raise ArgumentError(_wanted("sd", values.shape[2:], " or ".join(map(str, allowed))))
-    is_tied = is_shared and values.ndim == 3
+    is_tied = is_common and values.ndim == 3
     full = np.broadcast_to(values[:, :, None] if values.ndim == 3 else values, (*values.shape[:2], k, d))
     covariances = correlations * full[..., None] * full[..., None, :]
     return Scatter("tied" if is_tied else "full", _factor_of_covariances(covariances, "sd and correlations"))
@@ -199,16 +200,16 @@ READERS: dict[str, Callable[[list[Variable], Axes, int, int], Scatter]] = {
 
 def _symmetric(variable: Variable, axes: Axes, k: int, d: int) -> tuple[np.ndarray, bool]:
     """(chain, draw, K, D, D) matrices with rows and columns as X has them, and whether one was given for all."""
-    matrices, is_shared, variable = _matrices(variable, axes, k, d)
+    matrices, is_common, variable = _matrices(variable, axes, k, d)
     if d == 1:
-        return matrices, is_shared
+        return matrices, is_common
     rows, columns = (axes.columns_of(variable, axis) for axis in (-2, -1))
-    return matrices[..., rows, :][..., columns], is_shared
+    return matrices[..., rows, :][..., columns], is_common
 
 
 def _triangles(variable: Variable, axes: Axes, k: int, d: int, is_lower: bool) -> tuple[np.ndarray, bool, list[int]]:
     """(chain, draw, K, D, D) triangles in the order in which they were made, and where the columns of X stand there."""
-    matrices, is_shared, variable = _matrices(variable, axes, k, d)
+    matrices, is_common, variable = _matrices(variable, axes, k, d)
     side, meaning = ("lower", "C with Sigma = C C^T") if is_lower else ("upper", "P with inv(Sigma) = P P^T")
     other = np.triu(matrices, 1) if is_lower else np.tril(matrices, -1)
     if np.abs(other).max() > 0:
@@ -219,7 +220,7 @@ def _triangles(variable: Variable, axes: Axes, k: int, d: int, is_lower: bool) -
     diagonal = np.diagonal(matrices, axis1=-2, axis2=-1)
     refuse(diagonal <= 0, f"the diagonal of {variable.argument}", "is not positive", diagonal)
     is_square = variable.values.shape[-2:] == (d, d) and d > 1
-    return matrices, is_shared, axes.columns_of(variable, -2) if is_square else list(axes.order)
+    return matrices, is_common, axes.columns_of(variable, -2) if is_square else list(axes.order)
 
 
 def _unpacked(variable: Variable, axes: Axes, k: int, d: int) -> Variable:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.core.covariance import STRUCTURES, CovarianceStructure
-from bayesgmm.core.params import invert_triangular, precision_chol_of
+from bayesgmm.core.forms import DIAGONAL, Form, form_of
+from bayesgmm.families.gaussian import STRUCTURES, CovarianceStructure
 from bayesgmm.methods.named_draws import ASYMMETRY, Scatter
+
+AXES = {"components": 2, "columns": -1}  # of (chain, draw, K, ...) covariances
 
 
 def narrowed(scatter: Scatter, structure: CovarianceStructure) -> Scatter | None:
@@ -18,29 +20,25 @@ def narrowed(scatter: Scatter, structure: CovarianceStructure) -> Scatter | None
     k, d = scatter.factor.shape[2:4]
     if structure.n_parameters(k, d) > STRUCTURES[scatter.structure].n_parameters(k, d):
         return None
-    spread = _covariances(scatter.factor)
-    if structure.is_diagonal and spread.ndim == 5:
-        variances = np.array(np.diagonal(spread, axis1=-2, axis2=-1))
-        deviations = np.sqrt(variances)
-        beside = np.abs(spread) * ~np.eye(spread.shape[-1], dtype=bool)
-        if (beside > ASYMMETRY * deviations[..., None] * deviations[..., None, :]).any():
-            return None
-        spread = variances
-    if structure.is_round:
-        spread = _alike(spread, -1)
-    if structure.is_shared and spread is not None:
-        spread = _alike(spread, 2)
-    if spread is None or (spread.ndim == 4) != structure.is_diagonal:
+    form = form_of(scatter.factor.ndim - 3)
+    spread = _in_form(structure.form, form, form.spread(scatter.factor))
+    for what in reversed(structure.alike):
+        spread = None if spread is None else _alike(spread, AXES[what])
+    return None if spread is None else Scatter(structure.name, structure.form.factor(spread))
+
+
+def _in_form(wanted: Form, form: Form, spread: np.ndarray) -> np.ndarray | None:
+    """Covariances of one form in the other; None where they have more than their diagonals, or were given as these."""
+    if wanted is form:
+        return spread
+    if form is DIAGONAL:
         return None
-    return Scatter(structure.name, 1.0 / np.sqrt(spread) if structure.is_diagonal else precision_chol_of(spread))
-
-
-def _covariances(factor: np.ndarray) -> np.ndarray:
-    """Covariances, or variances, of all draws."""
-    if factor.ndim == 4:
-        return factor**-2.0
-    inverse = invert_triangular(factor)
-    return np.swapaxes(inverse, -1, -2) @ inverse
+    variances = np.array(form.diagonal(spread))
+    deviations = np.sqrt(variances)
+    beside = np.abs(spread) * ~np.eye(spread.shape[-1], dtype=bool)
+    if (beside > ASYMMETRY * deviations[..., None] * deviations[..., None, :]).any():
+        return None
+    return variances
 
 
 def _alike(values: np.ndarray, axis: int) -> np.ndarray | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesgmm.checks import fraction, one_of, store, whole_numbers
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.families.family import Capability
 from bayesgmm.methods.best_mode import against_best_mode
 from bayesgmm.methods.chain_starts import ChainSearches
 from bayesgmm.methods.chains import (
@@ -86,6 +87,7 @@ class NUTS:
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
     priors: ClassVar = COMPONENTS_PRIORS
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate", "coordinates")
 
     draws: int | None = None
     tune: int = 1000

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesgmm.checks import whole_numbers
+from bayesgmm.families.family import Capability
 from bayesgmm.methods.approximation import Weighing, failed, flat_draws, one_blas_thread, verdict
 from bayesgmm.methods.initialize import start
 from bayesgmm.methods.vb import prior_of
@@ -53,6 +54,7 @@ class Pathfinder:
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
     priors: ClassVar = COMPONENTS_PRIORS
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate", "coordinates")
 
     paths: int = 8
     draws: int = 1000

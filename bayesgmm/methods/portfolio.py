@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesgmm.core.agglomeration import agglomerate
-from bayesgmm.core.covariance import CovarianceStructure, Diagonal, Isotropic, Tied
-from bayesgmm.core.maximise import maximise
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign
+from bayesgmm.families.family import Frame
+from bayesgmm.families.gaussian import CovarianceStructure, shared
+from bayesgmm.methods.agglomeration import agglomerate
 from bayesgmm.rows import Rows
 from bayesgmm.rows.kmeans import kmeans, whitened_distances
 
@@ -47,12 +47,6 @@ class Ground:
 
 
 Kind = Callable[[Ground, np.random.Generator], SufficientStatistics]
-
-
-class SharedDiagonal(Diagonal):
-    """One variance per column for all components: a stage of a start, and no structure of a model."""
-
-    is_shared = True
 
 
 @dataclass(frozen=True)
@@ -86,18 +80,11 @@ class Parts:
         return stats.padded(k).scaled(ground.rows.n_obs / len(rows))
 
 
-def shared(structure: CovarianceStructure) -> CovarianceStructure:
-    """The structure of the same group with one covariance for all components."""
-    if structure.is_round:
-        return Isotropic()
-    return SharedDiagonal() if structure.is_diagonal else Tied()
-
-
 def _climbed(rows: Rows, ground: Ground, stats: SufficientStatistics) -> SufficientStatistics:
     """After EM with one covariance for all components."""
     form, previous = shared(ground.structure), -np.inf
     for _ in range(SHARED_SWEEPS):
-        stats = rows.sweep(maximise(stats, form, ground.whitening, RIDGE).scores())
+        stats = rows.sweep(form.maximise(stats, None, Frame(ground.whitening, RIDGE)).scores())
         if stats.log_likelihood - previous <= SHARED_TOL * stats.n_obs:
             break
         previous = stats.log_likelihood
@@ -106,7 +93,7 @@ def _climbed(rows: Rows, ground: Ground, stats: SufficientStatistics) -> Suffici
 
 def _metric_within(ground: Ground, stats: SufficientStatistics) -> np.ndarray:
     """Precision factor of the pooled scatter within the parts."""
-    return maximise(stats, shared(ground.structure), ground.whitening, RIDGE).precision_chol[0]
+    return shared(ground.structure).maximise(stats, None, Frame(ground.whitening, RIDGE)).precision_chol[0]
 
 
 def in_turn(kinds: tuple[Kind, ...], ground: Ground, rng: np.random.Generator) -> Iterator[SufficientStatistics]:

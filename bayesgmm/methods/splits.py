@@ -12,7 +12,8 @@ from functools import partial
 
 import numpy as np
 
-from bayesgmm.core.params import ComponentScores, is_positive_definite, precision_chol_of
+from bayesgmm.core.matrices import is_positive_definite, precision_chol_of
+from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign
 from bayesgmm.rows import Rows

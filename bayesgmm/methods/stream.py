@@ -141,7 +141,7 @@ class Reading(Generic[State]):
 
 def begun(params: MixtureParams, whitening: np.ndarray, batch_size: int) -> Position:
     """A start at given parameters, which stand for the statistics that they would have come out of."""
-    covariances = params.precision_chol**-2.0 if params.is_diagonal else params.covariances
+    covariances = params.spread
     second = params.weights.reshape(-1, *(1,) * (covariances.ndim - 1)) * covariances
     stats = SufficientStatistics(0.0, params.weights, np.zeros_like(params.means), second, params.means, 1.0)
     return Position(None, params.scores(), StreamDiagnostics(stats, 0, 0, 0, batch_size, whitening))

@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.families.family import Capability
 from bayesgmm.methods.initialize import check_given
 from bayesgmm.methods.online import check_switches
 from bayesgmm.methods.stream import Position, Streaming, begun, judge, read_stream, sample_rows
@@ -48,6 +49,7 @@ class StochasticVB(Streaming):
     """
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate",)
 
     def __post_init__(self):
         super().__post_init__()

@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.families.family import Capability
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import prior_remark
 from bayesgmm.methods.em import check_options, whitened_change
@@ -62,6 +63,7 @@ class VB:
     """
 
     models: ClassVar[tuple[type, ...]] = (GaussianMixture, DirichletProcessMixture)
+    needs: ClassVar[tuple[Capability, ...]] = ("conjugate",)
 
     max_iter: int = 1000
     tol: float | None = 1e-8

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bayesgmm.checks import whole_numbers
-from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
 from bayesgmm.data import check_enough_points
+from bayesgmm.families.gaussian import CovarianceStructure, Full, as_structure
 from bayesgmm.models.checks import check_kinds
 from bayesgmm.models.spread import resolved_prior
 from bayesgmm.priors.components import NormalInverseWishart
@@ -29,7 +29,7 @@ class GaussianMixture:
     ----------
     n_components : int
         K, at least 1.
-    covariance : {"full", "tied", "diagonal", "spherical", "isotropic"} or CovarianceStructure
+    covariance : {"full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"} or CovarianceStructure
     weights : Dirichlet
     prior : NormalInverseWishart or IndependentNormalInverseWishart
         Constants left at None are taken from the data once, when the model is fitted, and are kept by

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.density import log_joint
+from bayesgmm.core.forms import DIAGONAL, Form
 from bayesgmm.core.params import ComponentScores, as_numbers
 from bayesgmm.data import explain_few_rows, explain_singular
 from bayesgmm.errors import ArgumentError, DataError
+from bayesgmm.families.gaussian import STRUCTURES, CovarianceStructure
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.independent import ComponentsPrior, HierarchicalScale
 from bayesgmm.rows import Rows
@@ -18,9 +19,9 @@ LARGEST_SUM = 1e304  # of squares, which are added to others of their size
 SMALLEST_VARIANCE = 1e6 * np.finfo(float).tiny
 
 
-def moments_of(data: Rows, is_diagonal: bool) -> tuple[np.ndarray, np.ndarray]:
+def moments_of(data: Rows, form: Form) -> tuple[np.ndarray, np.ndarray]:
     """Means and covariance, or variances, of the data."""
-    return data.moments(is_diagonal)
+    return data.moments(form)
 
 
 def resolved_prior(
@@ -30,7 +31,7 @@ def resolved_prior(
     if prior.needs_data:
         if prior.needs_spread:
             check_rows(structure, data)
-        center, spread = moments_of(data, structure.is_diagonal)
+        center, spread = moments_of(data, structure.form)
         check_range(spread, data)
         if prior.needs_spread:
             check_spread(structure, spread, data)
@@ -48,16 +49,14 @@ def resolved_prior(
 
 def _has_ranges(structure: CovarianceStructure, n_features: int) -> bool:
     """Whether the columns' ranges move with the data under all maps of the structure's group."""
-    return n_features == 1 or (structure.is_diagonal and not structure.is_round)
+    return n_features == 1 or structure.columns.have_ranges
 
 
 def _squared_range(X: np.ndarray, structure: CovarianceStructure, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """R^2 of `IndependentNormalInverseWishart`, shaped as the spread."""
     if _has_ranges(structure, len(center)):
-        squared = (X.max(0).astype(float) - X.min(0)) ** 2
-        return squared if structure.is_diagonal else squared[:, None]
-    if structure.is_round:
-        spread = np.full_like(spread, spread.mean())
+        return structure.form.of_diagonal((X.max(0).astype(float) - X.min(0)) ** 2)
+    spread = structure.columns.alike(spread)
     half_distances = log_joint(ComponentScores(np.zeros(1), center[None], structure.whitening(spread)[None]), X)
     return -8.0 * half_distances.min() * spread
 
@@ -80,7 +79,7 @@ def resolved_shared_prior(
         if value is None or isinstance(value, HierarchicalScale):
             continue
         given = as_numbers(value, f"{type(prior).__name__}: {name}").shape
-        if given != shape and not (given == () and name == "scale" and structure.is_diagonal):
+        if given != shape and not (given == () and name == "scale" and structure.form.takes_numbers):
             raise ArgumentError(
                 f"{type(prior).__name__}({name}=...) has shape {given}; in this model components have no identity of "
                 f"their own and share one prior: it must be {shape if shape else 'one number'}, one {name} for all."
@@ -90,26 +89,18 @@ def resolved_shared_prior(
 
 def is_singular(structure: CovarianceStructure, spread: np.ndarray) -> bool:
     """Whether the data's spread has no inverse within the structure's group."""
-    if structure.is_diagonal:
-        return not (spread.mean() > 0 if structure.is_round else (spread > 0).all())
-    deviations = np.sqrt(np.diag(spread))
-    if not (deviations > 0).all():
-        return True
-    correlation = spread / deviations / deviations[:, None]
-    # Exactly dependent columns leave rounding only, some eps per column; 1e-13 is a thousand times that.
-    return bool(np.linalg.eigvalsh(correlation)[0] <= 1e-13 * len(spread))
+    return structure.columns.is_singular(spread)
 
 
 def has_enough_rows(structure: CovarianceStructure, data: Rows) -> bool:
     """Whether the number of rows alone lets the spread have an inverse."""
-    n, d = data.values.shape
-    return structure.is_diagonal or n > d
+    return structure.columns.are_enough(*data.values.shape)
 
 
 def check_rows(structure: CovarianceStructure, data: Rows) -> None:
     """Raise a `DataError` where there are too few rows for a covariance of all columns; nothing is computed for it."""
     if not has_enough_rows(structure, data):
-        raise _singular(explain_few_rows(*data.values.shape), structure, "'diagonal', 'spherical' or 'isotropic'")
+        raise _singular(explain_few_rows(*data.values.shape), structure, _others(np.ones(data.values.shape[1])))
 
 
 def check_range(spread: np.ndarray, data: Rows) -> None:
@@ -127,19 +118,17 @@ def check_range(spread: np.ndarray, data: Rows) -> None:
 def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: Rows) -> None:
     """Raise a `DataError` that names the columns to blame where the spread is singular."""
     check_range(spread, data)
-    columns = spread if structure.is_diagonal else np.diag(spread)
+    columns = structure.form.diagonal(spread)
     _check_underflow(structure, columns, data)
     if not is_singular(structure, spread):
         return
     reason = explain_singular(data.values, data.feature_names) or "The covariance of the data is singular."
-    others = "'diagonal', 'spherical' or 'isotropic'" if (columns > 0).all() else "'spherical' or 'isotropic'"
-    raise _singular(reason, structure, others if (columns > 0).any() and not structure.is_round else "")
+    raise _singular(reason, structure, _others(columns))
 
 
 def _check_underflow(structure: CovarianceStructure, variances: np.ndarray, data: Rows) -> None:
-    is_small = variances < SMALLEST_VARIANCE
-    if structure.is_round:  # one variance for all columns, which the widest ones decide
-        is_small &= variances.mean() < SMALLEST_VARIANCE
+    # One variance for all columns is what the widest ones decide.
+    is_small = (variances < SMALLEST_VARIANCE) & (structure.columns.alike(variances) < SMALLEST_VARIANCE)
     if not is_small.any():
         return
     low, high = data.values.min(0).astype(float), data.values.max(0).astype(float)
@@ -154,8 +143,15 @@ def _check_underflow(structure: CovarianceStructure, variances: np.ndarray, data
     )
 
 
-def _singular(reason: str, structure: CovarianceStructure, others: str) -> DataError:
-    other = f"choose covariance={others}, or " if others else ""
+def _others(variances: np.ndarray) -> list[str]:
+    """Structures whose covariance of data with these variances, and no correlations, has an inverse."""
+    kinds = [kind for kind in STRUCTURES.values() if kind.form is DIAGONAL]
+    return [repr(kind.name) for kind in kinds if not kind.columns.is_singular(variances)]
+
+
+def _singular(reason: str, structure: CovarianceStructure, others: list[str]) -> DataError:
+    names = " or ".join(filter(None, [", ".join(others[:-1]), *others[-1:]]))
+    other = f"choose covariance={names}, or " if others else ""
     return DataError(
         f"{reason} Otherwise {other}pass prior=NormalInverseWishart(scale=...) to a method with a prior (MAP, VB, "
         f"NUTS): the starts and the default prior of covariance={structure.name!r} come from the data's own "
@@ -173,5 +169,4 @@ def _given_location(
             f"{type(prior).__name__}(mean=...) has shape {mean.shape} and the data {n_features} columns: they must "
             "agree."
         )
-    ones = np.ones(n_features)
-    return ones, ones if structure.is_diagonal else np.diag(ones)
+    return np.ones(n_features), structure.form.identity(n_features)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bayesgmm.checks import whole_numbers
-from bayesgmm.core.covariance import CovarianceStructure, Full, as_structure
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.families.gaussian import CovarianceStructure, Full, as_structure
 from bayesgmm.models.checks import check_kinds
 from bayesgmm.models.spread import resolved_shared_prior
 from bayesgmm.priors.components import NormalInverseWishart
@@ -31,7 +31,7 @@ class MixtureOfFiniteMixtures:
     ----------
     max_components : int
         At least 1.
-    covariance : {"full", "tied", "diagonal", "spherical", "isotropic"} or CovarianceStructure
+    covariance : {"full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"} or CovarianceStructure
     weights : Dirichlet
         With one concentration for all components.
     components_prior : BetaNegativeBinomial or Uniform

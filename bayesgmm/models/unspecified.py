@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.checks import whole_numbers
-from bayesgmm.core.covariance import Full, as_structure
+from bayesgmm.families.gaussian import Full, as_structure
 from bayesgmm.models.finite import GaussianMixture
 from bayesgmm.priors.unknown import UnknownPrior
 from bayesgmm.rows import Rows
@@ -21,7 +21,7 @@ class UnspecifiedMixture(GaussianMixture):
     Parameters
     ----------
     n_components : int
-    covariance : {"full", "tied", "diagonal", "spherical", "isotropic"} or CovarianceStructure
+    covariance : {"full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"} or CovarianceStructure
     """
 
     covariance: Any = field(default_factory=Full)

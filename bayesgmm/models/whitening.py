@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayesgmm.core.forms import DIAGONAL
 from bayesgmm.models.finite import GaussianMixture
 from bayesgmm.models.process import DirichletProcessMixture
 from bayesgmm.models.spread import check_range, has_enough_rows, is_singular, moments_of
@@ -18,7 +19,7 @@ def whitening_of(model: GaussianMixture | DirichletProcessMixture | MixtureOfFin
     """
     structure, n_features = model.covariance, data.values.shape[1]
     is_enough = has_enough_rows(structure, data)
-    _, spread = moments_of(data, structure.is_diagonal or not is_enough)  # variances alone are quick
+    _, spread = moments_of(data, structure.form if is_enough else DIAGONAL)  # variances alone are quick
     check_range(spread, data)
     if not is_enough or is_singular(structure, spread):
         shape = structure.compact_shape(model.n_components, n_features)

@@ -140,8 +140,8 @@ def matched(labels: np.ndarray, reference: np.ndarray) -> np.ndarray:
     np.add.at(table, (labels, reference), 1)
     names = np.full(len(table), -1)
     own, theirs = scipy.optimize.linear_sum_assignment(-table)
-    is_shared = table[own, theirs] > 0
-    names[own[is_shared]] = theirs[is_shared]
+    have_points = table[own, theirs] > 0
+    names[own[have_points]] = theirs[have_points]
     new = np.flatnonzero(names < 0)
     names[new] = table.shape[1] + np.arange(len(new))
     return names[labels]

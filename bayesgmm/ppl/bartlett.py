@@ -11,12 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import LOG_2PI, MixtureParams, invert_triangular
+from bayesgmm.core.params import LOG_2PI, MixtureParams
+from bayesgmm.families.compact import Compact
+from bayesgmm.families.family import capability
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, moments_of, whitening_of
+from bayesgmm.ppl.bartlett_factors import FACTORS, BartlettFactors
 from bayesgmm.ppl.means import ConjugateMeans, IndependentMeans, means_of
-from bayesgmm.ppl.scale import WishartScale, scale_of
+from bayesgmm.ppl.scale import DiagonalScale, WishartScale, scale_of
 from bayesgmm.ppl.weights import SimplexWeights, StickWeights, weights_of
+from bayesgmm.priors.wisharts import WISHARTS
 from bayesgmm.rows import Rows
 
 
@@ -31,7 +34,7 @@ class Bartlett:
 
     Parameters
     ----------
-    structure : CovarianceStructure
+    structure : Compact
     center : (D,) array
         Column means of the data.
     whitening : (D, D) or (D,) array
@@ -42,7 +45,7 @@ class Bartlett:
     root : (R, D, D) or (R, C) array
         ``W^-1 C^-T``: whitened precision factors are ``root @ A``.
     means : ConjugateMeans or IndependentMeans
-    scale : WishartScale or None
+    scale : WishartScale, DiagonalScale or None
         None where the scale is known.
 
     References
@@ -50,32 +53,32 @@ class Bartlett:
     Bartlett (1933), Proceedings of the Royal Society of Edinburgh 53, 260-283, doi:10.1017/S0370164600015637.
     """
 
-    structure: CovarianceStructure
+    structure: Compact
     center: np.ndarray
     whitening: np.ndarray
     weights: SimplexWeights | StickWeights
     dof: np.ndarray
     root: np.ndarray
     means: ConjugateMeans | IndependentMeans
-    scale: WishartScale | None
+    scale: WishartScale | DiagonalScale | None
 
     @classmethod
     def of(cls, model: GaussianMixture | DirichletProcessMixture, data: Rows) -> Bartlett:
         """The coordinates of a resolved model on its data."""
-        structure, n_features = model.covariance, data.values.shape[1]
-        center, _ = moments_of(data, structure.is_diagonal)
+        structure, n_features = capability(model.covariance, "coordinates"), data.values.shape[1]
+        center, _ = moments_of(data, structure.form)
         whitening = whitening_of(model, data)
         prior = model.prior.conjugate(structure, model.n_components)
-        root = structure.factor(prior.scale)
-        if structure.is_diagonal:
-            dof = np.array(np.broadcast_to(prior.dof[:, None], prior.scale.shape))
-            root = root / whitening[: prior.scale.shape[1]]
-        else:
-            dof = prior.dof[:, None] - n_features + np.arange(1, n_features + 1)
-            root = np.triu(invert_triangular(whitening) @ root)
+        root = structure.form.whitened_factor(structure.form.factor(prior.scale), whitening)
+        dof = WISHARTS[structure.form].bartlett_dof(prior.dof, prior.scale.shape[-1])
         means = means_of(model, whitened(prior.mean, center, whitening), whitening)
         scale = scale_of(model, n_features)
         return cls(structure, center, whitening, weights_of(model), dof, root, means, scale)
+
+    @property
+    def factors(self) -> BartlettFactors:
+        """The arithmetic of the Bartlett factors."""
+        return FACTORS[self.structure.form](self.whitening, self.root)
 
     @property
     def mean(self) -> np.ndarray:
@@ -94,7 +97,9 @@ class Bartlett:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the free variables, in their order in the flat vector."""
         k, d = self.mean.shape
-        square = self.dof.shape[self.structure.is_shared : 1 if self.structure.is_round else None]
+        # A covariance, or a column, that is the only one has no axis.
+        alike = self.structure.alike
+        square = self.dof.shape["components" in alike : 1 if "columns" in alike else None]
         shapes = self.weights.shapes | ({} if self.scale is None else self.scale.shapes) | {"bartlett_square": square}
         if self.n_upper:
             shapes["bartlett_upper"] = (*square[:-1], d * (d - 1) // 2)
@@ -103,7 +108,7 @@ class Bartlett:
     @property
     def n_upper(self) -> int:
         """Entries above the diagonals of all Bartlett factors."""
-        return 0 if self.structure.is_diagonal else len(self.dof) * self.n_features * (self.n_features - 1) // 2
+        return self.factors.n_upper
 
     @property
     def n_shared(self) -> int:
@@ -118,7 +123,7 @@ class Bartlett:
     def log_normaliser(self, n_obs: float) -> float:
         """What the kernels leave out of the joint log density of coordinates and data."""
         half_dof = 0.5 * self.dof
-        diagonal = self.whitening if self.structure.is_diagonal else np.diag(self.whitening)
+        diagonal = self.structure.form.diagonal(self.whitening)
         bartlett = -np.sum(half_dof * np.log(2.0) + gammaln(half_dof)) - 0.5 * self.n_upper * LOG_2PI
         scale = 0.0 if self.scale is None else self.scale.log_normaliser(self.dof)
         prior = self.weights.log_normaliser() + scale + bartlett + self.means.log_normaliser()
@@ -130,18 +135,10 @@ class Bartlett:
         weights = self.weights.expand(flat[..., : self.weights.n_dim])
         diagonal = np.exp(0.5 * flat[..., at : at + self.dof.size]).reshape(*flat.shape[:-1], *self.dof.shape)
         standardized = flat[..., flat.shape[-1] - self.mean.size :].reshape(*flat.shape[:-1], *self.mean.shape)
-        if self.structure.is_diagonal:
-            factor = self.structure.expand(self.root * diagonal, k, self.n_features) * self.whitening
-            return MixtureParams.trusted(weights, self.center + standardized / self.whitening, factor)
         at += self.dof.size
-        bartlett = np.zeros((*flat.shape[:-1], *self.root.shape))
-        bartlett[..., *np.triu_indices(self.n_features, 1)] = flat[..., at : at + self.n_upper].reshape(
-            *flat.shape[:-1], len(self.root), self.n_upper // len(self.root)
-        )
-        index = np.arange(self.n_features)
-        bartlett[..., index, index] = diagonal
-        factor = self.structure.expand(self.whitening @ self.root @ bartlett, k, self.n_features)
-        return MixtureParams.trusted(weights, self.center + standardized @ invert_triangular(self.whitening), factor)
+        bartlett = self.factors.filled(diagonal, flat[..., at : at + self.n_upper])
+        factor = self.structure.expand(self.factors.in_data_units(bartlett), k, self.n_features)
+        return MixtureParams.trusted(weights, self.center + self.factors.points(standardized), factor)
 
     def states(self, flat: np.ndarray) -> dict[str, np.ndarray]:
         """What the coordinates hold beside the mixtures, with the leading axes of `flat` (..., n_dim)."""
@@ -149,30 +146,17 @@ class Bartlett:
         if self.scale is None:
             return states
         log_ratio = self.scale.log_det(flat[..., self.weights.n_dim : self.n_shared])
-        return states | {"scale_log_det": log_ratio - 2.0 * np.log(self.scale_root_diagonal()).sum()}
-
-    def scale_root_diagonal(self) -> np.ndarray:
-        """Diagonal of ``C^-T`` in data units, of the first component: `root` without the whitening."""
-        if self.structure.is_diagonal:
-            return self.root[0] * self.whitening[: self.root.shape[1]]
-        return np.diag(self.root[0]) * np.diag(self.whitening)
+        return states | {"scale_log_det": log_ratio - 2.0 * np.log(self.factors.scale_root_diagonal()).sum()}
 
     def variables(self, params: MixtureParams, rng: np.random.Generator | None = None) -> dict[str, np.ndarray]:
         """The values that one mixture gives to the free variables.
 
         An unknown scale is drawn given the covariances.  Without a generator it is what they make one expect.
         """
-        rows, columns = self.dof.shape
         values = self.weights.variables(params.weights)
         values["standardized_means"] = whitened(params.means, self.center, self.whitening)
-        if self.structure.is_diagonal:
-            factor = (params.precision_chol / self.whitening)[:rows, :columns]
-            bartlett = factor / self.root
-            values["bartlett_square"] = bartlett**2
-        else:
-            bartlett = invert_triangular(self.whitening @ self.root) @ params.precision_chol[:rows]
-            values["bartlett_square"] = np.diagonal(bartlett, axis1=1, axis2=2) ** 2
-            values["bartlett_upper"] = bartlett[:, *np.triu_indices(columns, 1)]
+        bartlett = self.factors.of_compact(self.structure.compact(params.precision_chol))
+        values |= self.factors.parts(bartlett)
         if self.scale is not None:
             values |= self.scale.variables(bartlett, self.dof, rng)
         return {name: values[name].reshape(shape) for name, shape in self.shapes.items()}
@@ -191,11 +175,7 @@ class Bartlett:
     def scale_at(self, flat: np.ndarray) -> np.ndarray:
         """The unknown scale in data units, of its own coordinates."""
         assert self.scale is not None
-        ratio = self.scale.factor(flat)
-        if self.structure.is_diagonal:
-            return (ratio * self.scale_root_diagonal() ** -2).reshape(() if self.scale.is_round else (-1,))
-        half = invert_triangular(self.whitening @ self.root[0]).T @ ratio
-        return half @ half.T
+        return self.factors.scale_of_ratio(self.scale.factor(flat)).reshape(self.scale.shape)
 
     def flatten(self, params: MixtureParams, rng: np.random.Generator | None = None) -> np.ndarray:
         """The (n_dim,) unconstrained vector of one mixture, as `variables`; the inverse of `expand`."""

@@ -14,7 +14,7 @@ from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfF
 from bayesgmm.models.unspecified import UnspecifiedMixture
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.distribution import MvNormalMixture
-from bayesgmm.ppl.natural_covariances import covariances_variable, precision_chol_variable
+from bayesgmm.ppl.natural_covariances import covariances_variable, precision_chol_variable, whole_matrices
 from bayesgmm.ppl.natural_means import means_variable
 from bayesgmm.ppl.natural_weights import weights_variable
 from bayesgmm.ppl.one_column import MixtureOfOneColumn
@@ -117,10 +117,8 @@ def build(c: Bartlett, data: Rows) -> pm.Model:
         covariances = covariances_variable(c)
         precision_chol = precision_chol_variable(c, covariances)
         means = means_variable(c, precision_chol)
-        if c.structure.is_diagonal:
-            precision_chol = precision_chol[:, :, None] * np.eye(c.n_features)
         precision_chol = pm.Deterministic(
-            "precision_chol", precision_chol, dims=("component", "feature", "feature_bis")
+            "precision_chol", whole_matrices(c, precision_chol), dims=("component", "feature", "feature_bis")
         )
         mixture = MvNormalMixture if is_wide else MixtureOfOneColumn
         mixture("x", weights=weights, means=means, precision_chol=precision_chol, observed=rows, dims=dims)

@@ -14,6 +14,7 @@ from numba import carray, types
 from numba.core.ccallback import CFunc
 
 from bayesgmm.core.compilation import c_function, inner
+from bayesgmm.core.forms import DIAGONAL, TRIANGULAR, Form
 from bayesgmm.ppl.flat_diagonal import diagonal
 from bayesgmm.ppl.flat_map import mapped, pulled
 from bayesgmm.ppl.flat_problem import HEADER, N_DRAWN, N_MAP
@@ -27,9 +28,9 @@ OK, NOT_FINITE = 0, 4  # a positive code is a divergence, a negative one ends th
 
 
 @cache
-def log_density_callback(is_diagonal: bool) -> CFunc:
+def log_density_callback(form: Form) -> CFunc:
     """``(n_dim, z, gradient, value, problem) -> code``."""
-    return c_function(LOG_DENSITY, _log_density_diagonal if is_diagonal else _log_density_triangular)
+    return c_function(LOG_DENSITY, LOG_DENSITIES[form])
 
 
 @cache
@@ -50,6 +51,9 @@ def _log_density_diagonal(n_dim, z, gradient, value, problem):
     end = int(whole[0])
     value[0], slope = diagonal(_flat(carray(z, (n_dim,)), whole), whole[:end])
     return _write(value[0], _back(slope, whole), gradient)
+
+
+LOG_DENSITIES = {TRIANGULAR: _log_density_triangular, DIAGONAL: _log_density_diagonal}
 
 
 def _expand(n_dim, n_expanded, z, expanded, problem):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesgmm.core.forms import DIAGONAL, TRIANGULAR
 from bayesgmm.core.merging import summed
 from bayesgmm.core.sweep import group_bounds
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
@@ -15,6 +16,7 @@ from bayesgmm.ppl.flat_problem import pack_problem, rows_of
 from bayesgmm.rows import Rows
 
 SERIAL_ROWS = 32768  # up to here an evaluation is one compiled call; beyond, parts of it are worth handing to threads
+KERNELS = {TRIANGULAR: (flat_triangular.triangular, flat_triangular), DIAGONAL: (flat_diagonal.diagonal, flat_diagonal)}
 N_PARTS = 16  # of the rows, summed one by one: enough for the threads, few enough to hand out quickly
 
 
@@ -57,10 +59,9 @@ class FlatPosterior:
             raise
 
     def _evaluate(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        is_diagonal = self.coordinates.structure.is_diagonal
+        whole, kernels = KERNELS[self.coordinates.structure.form]
         if self.is_serial:
-            return (flat_diagonal.diagonal if is_diagonal else flat_triangular.triangular)(x, self.problem)
-        kernels = flat_diagonal if is_diagonal else flat_triangular
+            return whole(x, self.problem)
         log_weights, bartlett, factors, means = kernels.unpack(x, self.problem)
         X, facts = rows_of(self.problem)
         groups = group_bounds(self.n_rows)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesgmm.core.params import LOG_2PI, invert_triangular
+from bayesgmm.core.forms import form_of
+from bayesgmm.core.params import LOG_2PI
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.components import NormalInverseWishart
 
@@ -56,11 +57,11 @@ class IndependentMeans:
     @property
     def precision(self) -> np.ndarray:
         """(D, D) or (D,), as the kernels take it."""
-        return self.factor**2 if self.factor.ndim == 1 else self.factor @ self.factor.T
+        return form_of(self.factor.ndim).precision(self.factor)
 
     def log_normaliser(self) -> float:
         """What the kernels leave out."""
-        diagonal = self.factor if self.factor.ndim == 1 else np.diag(self.factor)
+        diagonal = form_of(self.factor.ndim).diagonal(self.factor)
         return float(len(self.mean) * np.sum(np.log(diagonal) - 0.5 * LOG_2PI))
 
 
@@ -71,7 +72,5 @@ def means_of(
     prior, structure = model.prior, model.covariance
     if isinstance(prior, NormalInverseWishart):
         return ConjugateMeans(mean, prior.conjugate(structure, model.n_components).mean_precision)
-    factor = structure.factor(np.asarray(prior.mean_covariance, float)[None])[0]
-    if structure.is_diagonal:
-        return IndependentMeans(mean, factor / whitening)
-    return IndependentMeans(mean, np.triu(invert_triangular(whitening) @ factor))
+    factor = structure.form.factor(np.asarray(prior.mean_covariance, float)[None])[0]
+    return IndependentMeans(mean, structure.form.whitened_factor(factor, whitening))

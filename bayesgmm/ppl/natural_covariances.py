@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from scipy.special import gammaln
 
-from bayesgmm.core.params import LOG_2PI, invert_triangular
+from bayesgmm.core.forms import DIAGONAL, TRIANGULAR, Form
+from bayesgmm.core.matrices import invert_triangular
+from bayesgmm.core.params import LOG_2PI
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.factors import cov_of_precision_chol, precision_chol_of_chol, precision_chol_of_cov
 from bayesgmm.ppl.natural import natural
-from bayesgmm.ppl.scale import WishartScale
+from bayesgmm.ppl.scale import DiagonalScale, WishartScale
 
 LOG_2 = float(np.log(2.0))
 
 
 def covariances_variable(c: Bartlett) -> pt.TensorVariable:
     """(K, D, D) covariances, and as free variable beside them an unknown scale."""
-    ratio = () if c.scale is None else (_scale_ratio(c, c.scale),)
-    law = DiagonalCoordinates if c.structure.is_diagonal else MatrixCoordinates
+    law = LAWS[c.structure.form](c)
+    ratio = () if c.scale is None else (law.scale_ratio(c.scale),)
     shape = (c.n_components, c.n_features, c.n_features)
-    return natural("covariances", law(c), ratio, shape, ("component", "feature", "feature_bis"))
+    return natural("covariances", law, ratio, shape, ("component", "feature", "feature_bis"))
 
 
 def precision_chol_variable(c: Bartlett, covariances: pt.TensorVariable) -> pt.TensorVariable:
     """(K, D, D) precision factors, or (K, D) in diagonal structures."""
-    if c.structure.is_diagonal:
-        return 1.0 / pt.sqrt(pt.diagonal(covariances, axis1=1, axis2=2))
-    return precision_chol_of_cov(covariances)
+    return LAWS[c.structure.form](c).precision_chol(covariances)
+
+
+def whole_matrices(c: Bartlett, precision_chol: pt.TensorVariable) -> pt.TensorVariable:
+    """(K, D, D) precision factors, with their zeros."""
+    return LAWS[c.structure.form](c).whole(precision_chol)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +45,18 @@ class DiagonalCoordinates:
 
     c: Bartlett
     name = "bartlett"
+
+    def precision_chol(self, covariances):
+        return 1.0 / pt.sqrt(pt.diagonal(covariances, axis1=1, axis2=2))
+
+    def whole(self, precision_chol):
+        return precision_chol[:, :, None] * np.eye(self.c.n_features)
+
+    def scale_ratio(self, scale: DiagonalScale):
+        """(C,) ratios of the scale to its expectation; states the scale itself, too."""
+        value = natural("scale", ScaleCoordinates(self.c, scale), (), scale.shape, ("feature",)[: len(scale.shape)])
+        pm.Deterministic("scale_log_det", pt.log(value).sum())
+        return value.reshape((scale.size,)) * self.c.factors.scale_root_diagonal() ** 2
 
     def value(self, x):
         factors = self.c.root * pt.exp(0.5 * x.reshape(self.c.dof.shape)) * self.c.whitening[: self.c.dof.shape[1]]
@@ -74,6 +92,20 @@ class MatrixCoordinates:
 
     c: Bartlett
     name = "bartlett"
+
+    def precision_chol(self, covariances):
+        return precision_chol_of_cov(covariances)
+
+    def whole(self, precision_chol):
+        return precision_chol
+
+    def scale_ratio(self, scale: WishartScale):
+        """(D, D) lower factor of the scale's ratio to its expectation; states the scale itself, too."""
+        coordinates = ScaleMatrixCoordinates(self.c, scale)
+        value = natural("scale", coordinates, (), (scale.size, scale.size), ("feature", "feature_bis"))
+        chol = _chol(value)
+        pm.Deterministic("scale_log_det", 2.0 * pt.log(pt.diagonal(chol)).sum())
+        return pt.dot(coordinates.to_ratio, chol)
 
     @property
     def root(self) -> np.ndarray:
@@ -137,18 +169,7 @@ def log_chi_squared(log_square, dof, ratio):
     return (half * log_scaled - 0.5 * pt.exp(log_scaled) - half * LOG_2 - gammaln(half)).sum()
 
 
-def _scale_ratio(c: Bartlett, scale: WishartScale) -> pt.TensorVariable:
-    """(D, D) lower factor of the scale's ratio to its expectation, or (C,) ratios; states the scale itself, too."""
-    if c.structure.is_diagonal:
-        shape = () if scale.is_round else (scale.size,)
-        value = natural("scale", ScaleCoordinates(c, scale), (), shape, ("feature",)[: len(shape)])
-        pm.Deterministic("scale_log_det", pt.log(value).sum())
-        return value.reshape((scale.size,)) * c.scale_root_diagonal() ** 2
-    coordinates = ScaleMatrixCoordinates(c, scale)
-    value = natural("scale", coordinates, (), (scale.size, scale.size), ("feature", "feature_bis"))
-    chol = _chol(value)
-    pm.Deterministic("scale_log_det", 2.0 * pt.log(pt.diagonal(chol)).sum())
-    return pt.dot(coordinates.to_ratio, chol)
+LAWS: dict[Form, Any] = {TRIANGULAR: MatrixCoordinates, DIAGONAL: DiagonalCoordinates}
 
 
 def _chol(matrix):
@@ -161,17 +182,17 @@ class ScaleCoordinates:
     """Logarithms of chi-squared numbers, which are the ratios of the scale to its expectation times their number."""
 
     c: Bartlett
-    scale: WishartScale
+    scale: DiagonalScale
     name = "ratio"
 
     def value(self, x):
-        return pt.exp(x + self._log_unit()).reshape(() if self.scale.is_round else (self.scale.size,))
+        return pt.exp(x + self._log_unit()).reshape(self.scale.shape)
 
     def coordinates(self, value):
         return pt.log(value).reshape((self.scale.size,)) - self._log_unit()
 
     def _log_unit(self):
-        return -2.0 * np.log(self.c.scale_root_diagonal()) - np.log(self.scale.dof)
+        return -2.0 * np.log(self.c.factors.scale_root_diagonal()) - np.log(self.scale.dof)
 
     def log_jacobian(self, x):
         return (x + self._log_unit()).sum()

@@ -8,7 +8,9 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayesgmm.core.params import LOG_2PI, invert_triangular
+from bayesgmm.core.forms import DIAGONAL, TRIANGULAR
+from bayesgmm.core.matrices import invert_triangular
+from bayesgmm.core.params import LOG_2PI
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.factors import precision_chol_of_chol
 from bayesgmm.ppl.means import IndependentMeans
@@ -17,16 +19,12 @@ from bayesgmm.ppl.natural import natural
 
 def means_variable(c: Bartlett, precision_chol: pt.TensorVariable) -> pt.TensorVariable:
     """(K, D) means; `precision_chol` is (K, D, D), or (K, D) in diagonal structures."""
+    law = LAWS[c.structure.form](c)
     if isinstance(c.means, IndependentMeans):
         factor = pt.as_tensor(np.array(np.broadcast_to(c.means.factor, (c.n_components, *c.means.factor.shape))))
     else:
-        root = np.sqrt(c.means.mean_precision)[:, None]
-        if c.structure.is_diagonal:
-            factor = root * precision_chol / c.whitening
-        else:
-            factor = root[:, :, None] * pt.matmul(invert_triangular(c.whitening), precision_chol)
-    law = RowCoordinates if not c.structure.is_diagonal else ColumnCoordinates
-    return natural("means", law(c), (factor,), c.mean.shape, ("component", "feature"))
+        factor = law.factor(precision_chol, np.sqrt(c.means.mean_precision))
+    return natural("means", law, (factor,), c.mean.shape, ("component", "feature"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +36,10 @@ class RowCoordinates:
 
     c: Bartlett
     name = "standardized"
+
+    def factor(self, precision_chol, root):
+        """Of means given their covariances, with the roots of their precisions."""
+        return root[:, None, None] * pt.matmul(invert_triangular(self.c.whitening), precision_chol)
 
     def value(self, x):
         return self.c.center + pt.dot(x, invert_triangular(self.c.whitening))
@@ -66,6 +68,9 @@ class ColumnCoordinates:
     c: Bartlett
     name = "standardized"
 
+    def factor(self, precision_chol, root):
+        return root[:, None] * precision_chol / self.c.whitening
+
     def value(self, x):
         return self.c.center + x / self.c.whitening
 
@@ -80,3 +85,6 @@ class ColumnCoordinates:
 
     def draw(self, factor):
         return self.value(self.c.mean + pm.Normal.dist(size=self.c.mean.shape) / factor)
+
+
+LAWS = {TRIANGULAR: RowCoordinates, DIAGONAL: ColumnCoordinates}

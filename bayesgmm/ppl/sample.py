@@ -238,7 +238,7 @@ def _as_c_functions(posterior: FlatPosterior, coordinates: AffineMap | None, sta
         problem = np.concatenate([problem, packed])
         problem[N_MAP] = len(packed)
     with announced_compilation():
-        log_density = log_density_callback(posterior.coordinates.structure.is_diagonal)
+        log_density = log_density_callback(posterior.coordinates.structure.form)
         expand = expand_callback()
     values = {
         "dims": {}, "_n_dim": n_dim, "_coords": {}, "_shapes": {"flat": (n_dim,)},
@@ -306,9 +306,7 @@ def run_pymc(
         )  # fmt: skip
     progress(plan.total, plan.total, "draws")
     posterior = {name: np.asarray(trace.posterior[name].values) for name in ("weights", "means", "precision_chol")}
-    factor = posterior["precision_chol"]
-    if coordinates.structure.is_diagonal:
-        factor = np.ascontiguousarray(np.diagonal(factor, axis1=-2, axis2=-1))
+    factor = np.ascontiguousarray(coordinates.structure.form.of_whole(posterior["precision_chol"]))
     params = MixtureParams.trusted(posterior["weights"], posterior["means"], factor)
     stats = {name: np.asarray(trace.sample_stats[name].values) for name in STATS}
     for name in {"concentration", "scale_log_det"} & set(trace.posterior):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.core.covariance import CovarianceStructure
+from bayesgmm.families.family import capability
+from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.constants import Constants
 
@@ -20,8 +21,9 @@ class NormalInverseWishart:
     when the model meets its data: ``mean`` the column means, ``dof = D + 2``,
     ``scale = cov(X) / K^(2/D)`` (divisor n - 1).  In diagonal structures the variances are
     independent, ``sigma2_kj ~ IG(dof/2, scale_j/2)`` with ``dof = 3`` and the columns' variances in the
-    place of cov(X); in round ones (spherical, isotropic) there is one variance,
-    ``sigma2 ~ IG(dof/2, scale/2)`` with ``dof = D + 2`` and the mean of the columns' variances.
+    place of cov(X), in `SharedDiagonal` one such ``sigma2_j`` for all components; in round ones (spherical,
+    isotropic) there is one variance, ``sigma2 ~ IG(dof/2, scale/2)`` with ``dof = D + 2`` and the mean of the
+    columns' variances.
 
     Parameters
     ----------
@@ -80,30 +82,30 @@ class NormalInverseWishart:
         """
         n_features = len(center)
         shrink = n_components ** (-2.0 / n_features)
-        default = spread.mean(keepdims=True) if structure.is_round else spread
         checked = Constants("NormalInverseWishart", structure, n_components, n_features)
         return replace(
             self,
             mean=checked.mean(center if self.mean is None else self.mean),
             mean_precision=checked.mean_precision(self.mean_precision),
             dof=checked.dof(default_dof(structure, n_features) if self.dof is None else self.dof),
-            scale=checked.scale(default * shrink if self.scale is None else self.scale),
+            scale=checked.scale(structure.columns.typical(spread) * shrink if self.scale is None else self.scale),
         )
 
     def conjugate(self, structure: CovarianceStructure, n_components: int) -> ConjugateComponents:
         """A resolved prior as conjugate hyperparameters, one row per component."""
         mean = np.asarray(self.mean)
         n_features = mean.shape[-1]
-        rows = 1 if structure.is_shared else n_components
+        law = capability(structure, "conjugate")
+        shape = law.compact_shape(n_components, n_features)
         return ConjugateComponents(
-            structure,
+            law,
             np.array(np.broadcast_to(mean, (n_components, n_features))),
             np.array(np.broadcast_to(self.mean_precision, (n_components,)), float),
-            np.full(rows, self.dof, float),
-            np.array(np.broadcast_to(np.asarray(self.scale), structure.compact_shape(n_components, n_features)), float),
+            np.full(shape[0], self.dof, float),
+            np.array(np.broadcast_to(np.asarray(self.scale), shape), float),
         )
 
 
 def default_dof(structure: CovarianceStructure, n_features: int) -> int:
     """Fraley and Raftery's degrees of freedom; 3 is D + 2 for each column by itself."""
-    return 3 if structure.is_diagonal and not structure.is_round else n_features + 2
+    return structure.columns.n_together(n_features) + 2

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import as_numbers, is_positive_definite
+from bayesgmm.core.forms import Form
+from bayesgmm.core.params import as_numbers
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.families.gaussian import CovarianceStructure
 
 
 def real_numbers(value: ArrayLike, name: str) -> np.ndarray:
@@ -35,6 +36,10 @@ class Constants:
     n_components: int
     n_features: int
 
+    @property
+    def form(self) -> Form:
+        return self.structure.form
+
     def numbers(self, value: ArrayLike, name: str) -> np.ndarray:
         numbers = real_numbers(value, f"{self.owner}: {name}")
         if not np.isfinite(numbers).all():
@@ -42,7 +47,7 @@ class Constants:
         return numbers
 
     def dof(self, value: float) -> float:
-        dof, lowest = self.numbers(value, "dof"), 0 if self.structure.is_diagonal else self.n_features - 1
+        dof, lowest = self.numbers(value, "dof"), self.form.matrix_size(self.n_features) - 1
         if dof.ndim or dof <= lowest:
             raise ArgumentError(
                 f"{self.owner}(dof={shown(value)}): with covariance={self.structure.name!r} and {self.n_features} "
@@ -71,35 +76,30 @@ class Constants:
     def scale(self, value: ArrayLike) -> np.ndarray:
         scale, k, d = self.numbers(value, "scale"), self.n_components, self.n_features
         compact = self.structure.compact_shape(k, d)
-        allowed = [compact[1:], compact] + ([()] if self.structure.is_diagonal else [])
+        allowed = [compact[1:], compact] + ([()] if self.form.takes_numbers else [])
         if scale.shape not in allowed:
             shapes = " or ".join(str(shape) if shape else "one number" for shape in allowed)
             raise ArgumentError(
                 f"{self.owner}(scale=...) has shape {scale.shape}; with covariance={self.structure.name!r}, {k} "
                 f"components and {d} columns it must be {shapes}."
             )
-        self._check_positive(scale, "scale", self.structure.is_diagonal)
+        self._check_positive(scale, "scale")
         return scale
 
-    def matrix(self, value: ArrayLike, name: str, is_diagonal: bool, n_columns: int) -> np.ndarray:
+    def matrix(self, value: ArrayLike, name: str, n_columns: int) -> np.ndarray:
         """One (C, C) matrix, or (C,) positive numbers; for columns that are alike, or one, a number will do."""
         values = self.numbers(value, name)
-        shape = (n_columns,) if is_diagonal else (n_columns, n_columns)
-        if values.ndim == 0 and (is_diagonal or n_columns == 1):
+        shape = self.form.shape(n_columns)
+        if values.ndim == 0 and (self.form.takes_numbers or n_columns == 1):
             values = np.full(shape, float(values))
         if values.shape != shape:
             raise ArgumentError(
                 f"{self.owner}({name}=...) has shape {values.shape}; with covariance={self.structure.name!r} and "
                 f"{self.n_features} columns it must be {shape}."
             )
-        self._check_positive(values, name, is_diagonal)
+        self._check_positive(values, name)
         return values
 
-    def _check_positive(self, values: np.ndarray, name: str, is_diagonal: bool) -> None:
-        if is_diagonal:
-            if (values <= 0).any():
-                raise ArgumentError(f"{self.owner}({name}=...) must be positive.")
-            return
-        for matrix in values.reshape(-1, *values.shape[-2:]):
-            if np.abs(matrix - matrix.T).max() > 1e-8 * np.abs(matrix).max() or not is_positive_definite(matrix):
-                raise ArgumentError(f"{self.owner}({name}=...) must be symmetric and positive definite.")
+    def _check_positive(self, values: np.ndarray, name: str) -> None:
+        if fault := self.form.fault(values):
+            raise ArgumentError(f"{self.owner}({name}=...) must be {fault}.")

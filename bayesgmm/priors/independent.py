@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.checks import positive
-from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.errors import ArgumentError
+from bayesgmm.families.family import capability
+from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.priors.components import NormalInverseWishart, default_dof
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.constants import Constants
@@ -127,21 +128,21 @@ class IndependentNormalInverseWishart:
         squared_range : as `spread`
             R^2.
         """
-        d, is_diagonal = len(center), structure.is_diagonal
+        d = len(center)
         checked = Constants("IndependentNormalInverseWishart", structure, n_components, d)
-        size = 1 if is_diagonal else d
-        default = size + 3 if isinstance(self.scale, HierarchicalScale) else default_dof(structure, d)
+        is_known = not isinstance(self.scale, HierarchicalScale)
+        default = default_dof(structure, d) if is_known else structure.form.matrix_size(d) + 3
         dof = checked.dof(default if self.dof is None else self.dof)
         if isinstance(self.scale, HierarchicalScale):
             scale = _resolved_hyperprior(self.scale, checked, dof, squared_range)
         else:
-            fallback = spread.mean(keepdims=True) if structure.is_round else spread
+            fallback = structure.columns.typical(spread)
             scale = checked.scale(fallback * n_components ** (-2.0 / d) if self.scale is None else self.scale)
         covariance = squared_range if self.mean_covariance is None else self.mean_covariance
         return replace(
             self,
             mean=checked.mean(center if self.mean is None else self.mean),
-            mean_covariance=checked.matrix(covariance, "mean_covariance", is_diagonal, d),
+            mean_covariance=checked.matrix(covariance, "mean_covariance", d),
             dof=dof,
             scale=scale,
         )
@@ -153,21 +154,20 @@ class IndependentNormalInverseWishart:
         `mean_covariance`.
         """
         mean, covariance = np.asarray(self.mean), np.asarray(self.mean_covariance)
-        d, rows = mean.shape[-1], 1 if structure.is_shared else n_components
-        scale = np.array(np.broadcast_to(self.typical_scale, structure.compact_shape(n_components, d)), float)
+        d, law = mean.shape[-1], capability(structure, "conjugate")
+        scale = np.array(np.broadcast_to(self.typical_scale, law.compact_shape(n_components, d)), float)
         dof = float(self.dof or 0.0)
-        typical = structure.expand(scale, n_components, d)
-        share = typical / covariance if structure.is_diagonal else typical @ np.linalg.inv(covariance)
-        trace = share.sum(1) if structure.is_diagonal else np.trace(share, axis1=1, axis2=2)
+        trace = law.form.trace_of_ratio(law.expand(scale, n_components, d), covariance)
         means = np.array(np.broadcast_to(mean, (n_components, d)))
-        return ConjugateComponents(structure, means, trace / (d * dof), np.full(rows, dof), scale)
+        return ConjugateComponents(law, means, trace / (d * dof), np.full(len(scale), dof), scale)
 
 
 def _resolved_hyperprior(
     prior: HierarchicalScale, checked: Constants, dof: float, squared_range: np.ndarray
 ) -> HierarchicalScale:
     structure, d = checked.structure, checked.n_features
-    excess = 0.0 if structure.is_diagonal else 0.5 * (d - 1)
+    n_columns = structure.columns.n_kept(d)
+    excess = 0.5 * (structure.form.matrix_size(d) - 1)
     shape = 0.2 + excess if prior.shape is None else positive(prior.shape, "HierarchicalScale: shape")
     if shape <= excess:
         raise ArgumentError(
@@ -175,14 +175,10 @@ def _resolved_hyperprior(
             f"{excess:g}."
         )
     if prior.rate is None:
-        inverse = 1.0 / squared_range if structure.is_diagonal else np.linalg.inv(squared_range)
-        rate = 100.0 * shape / dof * (inverse[:1] if structure.is_round else inverse)
+        rate = 100.0 * shape / dof * structure.form.inverse(squared_range)[:n_columns]
     else:
         rate = prior.rate
-    n_columns = 1 if structure.is_round else d
-    return HierarchicalScale(
-        shape, checked.matrix(rate, "scale=HierarchicalScale(rate)", structure.is_diagonal, n_columns)
-    )
+    return HierarchicalScale(shape, checked.matrix(rate, "scale=HierarchicalScale(rate)", n_columns))
 
 
 ComponentsPrior = NormalInverseWishart | IndependentNormalInverseWishart

@@ -35,7 +35,7 @@ class ConjugateMixture:
         """Joint mode in (weights, means, covariances)."""
         means, covariances = self.components.mode()
         structure = self.components.structure
-        factor = structure.expand(structure.factor(covariances), *means.shape)
+        factor = structure.expand(structure.form.factor(covariances), *means.shape)
         return MixtureParams.trusted(self.weights.mode(), means, factor)
 
     def expected_scores(self) -> ComponentScores:

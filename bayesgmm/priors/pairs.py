@@ -12,6 +12,7 @@ from scipy.special import gammaln
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.mixture import ConjugateMixture
+from bayesgmm.priors.wisharts import WISHARTS
 
 
 def log_density_pairs(law: ConjugateMixture, params: MixtureParams) -> tuple[np.ndarray, np.ndarray]:
@@ -36,13 +37,9 @@ def log_density_pairs(law: ConjugateMixture, params: MixtureParams) -> tuple[np.
 
 
 def _mean_pairs(law: ConjugateComponents, params: MixtureParams) -> np.ndarray:
-    offset, factor = params.means[:, None] - law.mean[:, None], params.precision_chol
-    if params.is_diagonal:
-        squared = ((factor[:, None] * offset) ** 2).sum(-1)
-        log_det = 2.0 * np.log(factor).sum(-1)
-    else:
-        squared = (np.einsum("mkdi,mjkd->mjki", factor, offset) ** 2).sum(-1)
-        log_det = 2.0 * np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1)
+    offset, factor, form = params.means[:, None] - law.mean[:, None], params.precision_chol, params.form
+    squared = (form.whiten(factor[:, None], offset) ** 2).sum(-1)
+    log_det = 2.0 * np.log(form.diagonal(factor)).sum(-1)
     precision, d = law.mean_precision, law.n_features
     normal = 0.5 * d * (np.log(precision) - LOG_2PI)[:, None] - 0.5 * precision[:, None] * squared
     return normal + 0.5 * log_det[:, None, :]
@@ -53,12 +50,7 @@ def _covariance_pairs(law: ConjugateComponents, params: MixtureParams) -> np.nda
     rows, p = law.scale.shape[0], law.matrix_size
     dof = np.broadcast_to(law.dof, (rows,))[:, None]
     partition = law.covariance_partition()
-    if law.structure.is_diagonal:
-        entries = params.precision_chol[:, :rows, : law.scale.shape[1]]
-        log_det, partition = 2.0 * np.log(entries).sum(-1), partition.sum(1)
-        trace = np.einsum("jc,mkc->mjk", law.scale, entries**2)
-    else:
-        factor = params.precision_chol[:, :rows]
-        log_det = 2.0 * np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(-1)
-        trace = np.einsum("jab,mkab->mjk", law.scale, factor @ np.swapaxes(factor, -1, -2))
+    factor, form = law.structure.compact(params.precision_chol), params.form
+    log_det, partition = 2.0 * np.log(form.diagonal(factor)).sum(-1), form.total(partition)
+    trace = WISHARTS[form].trace_pairs(law.scale, factor)
     return 0.5 * (dof + p + 1) * log_det[:, None, :] - 0.5 * trace - partition[:, None]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy
 
 from bayesgmm.core.density import log_joint
+from bayesgmm.core.forms import form_of
 from bayesgmm.core.params import ComponentScores
+from bayesgmm.families.columns import ALIKE, CORRELATED, SEPARATE, Columns
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.mixture import ConjugateMixture
 
@@ -21,9 +25,7 @@ def log_predictive(mixture: ConjugateMixture, X: np.ndarray) -> np.ndarray:
 def log_predictive_joint(mixture: ConjugateMixture, X: np.ndarray) -> np.ndarray:
     """(n, K) log expected weight plus log Student-t density of each component."""
     components = mixture.components
-    is_product = components.structure.is_diagonal and not components.structure.is_round
-    density = _product_of_t if is_product else _multivariate_t
-    return np.log(mixture.weights.mean()) + density(components, X)
+    return np.log(mixture.weights.mean()) + STUDENT[components.structure.columns](components, X)
 
 
 def _multivariate_t(components: ConjugateComponents, X: np.ndarray) -> np.ndarray:
@@ -39,7 +41,7 @@ def _multivariate_t(components: ConjugateComponents, X: np.ndarray) -> np.ndarra
     far = ~np.isfinite(log_ratio).all(1)
     if far.any():
         log_ratio[far] = 2.0 * _log_distances(scores, X[far]) - np.log(dof)
-    diagonal = factor if factor.ndim == 2 else np.diagonal(factor, axis1=1, axis2=2)
+    diagonal = components.structure.form.diagonal(factor)
     constant = scipy.special.gammaln(0.5 * (dof + d)) - scipy.special.gammaln(0.5 * dof) - 0.5 * d * np.log(np.pi * dof)
     return constant + np.log(diagonal).sum(1) - 0.5 * (dof + d) * log_ratio
 
@@ -48,7 +50,7 @@ def _product_of_t(components: ConjugateComponents, X: np.ndarray) -> np.ndarray:
     """Independent columns: a product of univariate t, each with its variance's own dof."""
     kappa = components.mean_precision
     factor = components.expected_factor() * np.sqrt(kappa / (kappa + 1.0))[:, None]
-    dof = components.dof
+    dof = np.broadcast_to(components.dof, kappa.shape)
     constant = scipy.special.gammaln(0.5 * (dof + 1)) - scipy.special.gammaln(0.5 * dof) - 0.5 * np.log(np.pi * dof)
     total = np.empty((len(X), len(kappa)))
     for k in range(len(kappa)):  # a component at a time, so that memory stays n D
@@ -61,6 +63,13 @@ def _product_of_t(components: ConjugateComponents, X: np.ndarray) -> np.ndarray:
     return total
 
 
+STUDENT: dict[Columns, Callable[[ConjugateComponents, np.ndarray], np.ndarray]] = {
+    CORRELATED: _multivariate_t,
+    SEPARATE: _product_of_t,
+    ALIKE: _multivariate_t,
+}
+
+
 def _offsets(X: np.ndarray, mean: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """(n, D) standardised offsets; infinite beyond 1e308."""
     with np.errstate(over="ignore"):
@@ -70,10 +79,10 @@ def _offsets(X: np.ndarray, mean: np.ndarray, factor: np.ndarray) -> np.ndarray:
 def _log_distances(scores: ComponentScores, X: np.ndarray) -> np.ndarray:
     """(n, K) logarithms of the lengths of ``P_k^T (x - mean_k)``, of points so far away that their squares overflow."""
     scale = np.maximum(np.abs(X).max(1), np.abs(scores.means).max())[:, None]
-    out = np.empty((len(X), len(scores.means)))
+    out, form = np.empty((len(X), len(scores.means))), form_of(scores.precision_chol.ndim - 1)
     for k, (mean, factor) in enumerate(zip(scores.means, scores.precision_chol, strict=True)):
         offset = X / scale - mean / scale
-        white = offset * factor if factor.ndim == 1 else offset @ factor
+        white = form.times(offset, factor)
         largest = np.abs(white).max(1, keepdims=True)
         out[:, k] = np.log(scale[:, 0]) + np.log(largest[:, 0]) + np.log(np.linalg.norm(white / largest, axis=1))
     return out

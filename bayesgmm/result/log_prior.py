@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import multigammaln
 
+from bayesgmm.core.forms import DIAGONAL, TRIANGULAR
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.models import DirichletProcessMixture, MixtureOfFiniteMixtures
@@ -75,22 +76,30 @@ def _sticks(weights: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 def _covariances(model: Any, draws: MixtureParams, scale: np.ndarray | None) -> np.ndarray:
     """Inverse Wisharts, or inverse gammas for each entry of a diagonal structure."""
-    structure, d = model.covariance, draws.n_features
+    structure = model.covariance
     conjugate = model.prior.conjugate(structure, draws.n_components)
-    precision = compact_precisions(draws, structure)
-    dof, scales = conjugate.dof, conjugate.scale if scale is None else scale
-    if structure.is_diagonal:
-        if scale is not None:
-            scales = scale.reshape(*draws.draw_shape, 1, -1)
-        half, rate = 0.5 * dof[:, None], 0.5 * scales
-        entries = half * np.log(rate) - multigammaln_of(half, 1) + (half + 1.0) * np.log(precision) - rate * precision
-        return entries.sum((-2, -1))
-    scales = scales if scale is None else scale[..., None, :, :]
-    log_det = np.linalg.slogdet(precision)[1]
+    if scale is None:
+        scales = conjugate.scale
+    else:  # of every draw one for all rows
+        scales = scale.reshape(*draws.draw_shape, 1, *conjugate.scale.shape[1:])
+    return INVERSE_WISHARTS[structure.form](conjugate.dof, scales, compact_precisions(draws, structure))
+
+
+def _inverse_gammas(dof: np.ndarray, scales: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    half, rate = 0.5 * dof[:, None], 0.5 * scales
+    entries = half * np.log(rate) - multigammaln_of(half, 1) + (half + 1.0) * np.log(precision) - rate * precision
+    return entries.sum((-2, -1))
+
+
+def _inverse_wisharts(dof: np.ndarray, scales: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    log_det, d = np.linalg.slogdet(precision)[1], precision.shape[-1]
     trace = (scales * precision).sum((-2, -1))
     half = 0.5 * dof
     rows = half * (np.linalg.slogdet(scales)[1] - d * LOG_2) - multigammaln_of(half, d)
     return (rows + (half + 0.5 * (d + 1)) * log_det - 0.5 * trace).sum(-1)
+
+
+INVERSE_WISHARTS = {TRIANGULAR: _inverse_wisharts, DIAGONAL: _inverse_gammas}
 
 
 def multigammaln_of(values: np.ndarray, order: int) -> np.ndarray:
@@ -101,16 +110,14 @@ def multigammaln_of(values: np.ndarray, order: int) -> np.ndarray:
 def _means(model: Any, draws: MixtureParams) -> np.ndarray:
     prior: Any = model.prior
     conjugate = prior.conjugate(model.covariance, draws.n_components)
-    offset = draws.means - conjugate.mean
+    offset, form = draws.means - conjugate.mean, draws.form
     if not isinstance(prior, NormalInverseWishart):
-        factor = model.covariance.factor(np.asarray(prior.mean_covariance, float)[None])[0]
-        white = offset * factor if draws.is_diagonal else offset @ factor
-        diagonal = factor if draws.is_diagonal else np.diag(factor)
-        return (np.log(diagonal) - 0.5 * white**2 - 0.5 * LOG_2PI).sum((-2, -1))
+        factor = form.factor(np.asarray(prior.mean_covariance, float)[None])[0]
+        white = form.times(offset, factor)
+        return (np.log(form.diagonal(factor)) - 0.5 * white**2 - 0.5 * LOG_2PI).sum((-2, -1))
     factor, precision = draws.precision_chol, conjugate.mean_precision[:, None]
-    white = factor * offset if draws.is_diagonal else np.einsum("...ij,...i->...j", factor, offset)
-    diagonal = factor if draws.is_diagonal else np.diagonal(factor, axis1=-2, axis2=-1)
-    return (np.log(diagonal) + 0.5 * (np.log(precision) - LOG_2PI - precision * white**2)).sum((-2, -1))
+    white = form.whiten(factor, offset)
+    return (np.log(form.diagonal(factor)) + 0.5 * (np.log(precision) - LOG_2PI - precision * white**2)).sum((-2, -1))
 
 
 def _scale(law: HierarchicalScale, scale: np.ndarray) -> np.ndarray:

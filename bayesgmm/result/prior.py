@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from bayesgmm import convert
 from bayesgmm.checks import whole_number
 from bayesgmm.core import density
-from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.concentration import Gamma
@@ -73,8 +73,9 @@ class PriorDraws:
         """Groups ``prior``, ``prior_predictive`` and, where data were given, ``observed_data``, as ArviZ has them."""
         import xarray as xr
 
+        scale_shape = self.model.covariance.columns.scale_shape(self.params.n_features)
         unknowns = {
-            name: values[None, :, 0] if name == "scale" and self.model.covariance.is_round else values[None]
+            name: values[None] if name != "scale" else values.reshape(1, len(values), *scale_shape)
             for name, values in self.unknowns.items()
         }
         groups = {
@@ -189,10 +190,8 @@ def _components(
         factor = np.stack([_with_scale(likely, scale).sample(rng, 1)[1][0] for scale in unknowns["scale"]])
     else:
         factor = likely.sample(rng, draws)[1]
-    spread = np.asarray(prior.mean_covariance)
-    root = np.sqrt(spread) if structure.is_diagonal else np.linalg.cholesky(spread)
     noise = rng.standard_normal((draws, *likely.mean.shape))
-    return likely.mean + (noise * root if structure.is_diagonal else noise @ root.T), factor, unknowns
+    return likely.mean + structure.form.colored(noise, np.asarray(prior.mean_covariance)), factor, unknowns
 
 
 def _scales(prior: HierarchicalScale, draws: int, rng: np.random.Generator) -> np.ndarray:

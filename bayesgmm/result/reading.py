@@ -103,8 +103,7 @@ def _check(fit: Fit) -> None:
         return
     for params in (fit.estimate.params, fit.estimate.draws()):
         shapes = [params.weights.shape[-1:], params.means.shape[-2:], params.precision_chol.shape]
-        is_diagonal = params.precision_chol.ndim == params.means.ndim
-        square = (n_components, n_features) if is_diagonal else (n_components, n_features, n_features)
+        square = (n_components, *params.form.shape(n_features))
         if shapes[:2] != [(n_components,), square[:2]] or shapes[2] != (*params.draw_shape, *square):
             raise ValueError("weights, means and covariances have other shapes than the model")
         if params.means.shape[:-2] != params.draw_shape or not np.allclose(params.weights.sum(-1), 1.0, atol=1e-6):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesgmm.checks import truth
+from bayesgmm.core.forms import DIAGONAL
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.alignment import Alignment
@@ -113,7 +114,7 @@ def component_values(draws: MixtureParams, names: tuple[str, ...]) -> dict[tuple
             values[k, f"mean[{k}, {name}]"] = draws.means[..., k, i]
         for i, name in enumerate(names):
             values[k, f"sd[{k}, {name}]"] = sd[..., k, i]
-        if draws.is_diagonal:
+        if draws.form is DIAGONAL:
             continue
         for i, first in enumerate(names):
             for j, second in enumerate(names[:i]):

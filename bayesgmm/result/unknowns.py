@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.independent import HierarchicalScale
@@ -53,14 +53,15 @@ def _scales(fit: Fit, scale: HierarchicalScale, draws: MixtureParams) -> np.ndar
     prior: Any = fit.model.prior
     stats = fit.estimate.sample_stats if isinstance(fit.estimate, Draws) else {}
     rate, shape = np.asarray(scale.rate), float(scale.shape or 0.0)
+    scale_shape = structure.columns.scale_shape(draws.n_features)
     if rate.size == 1 and "scale_log_det" in stats:  # which then is all of it
-        return np.exp(stats["scale_log_det"]).reshape(draws.draw_shape + (() if structure.is_round else rate.shape))
+        return np.exp(stats["scale_log_det"]).reshape(draws.draw_shape + scale_shape)
     precision = compact_precisions(draws, structure)
     power = shape + 0.5 * float(prior.dof) * precision.shape[2]
     total, rng = rate + 0.5 * precision.sum(2), np.random.default_rng(fit.seed)
     if rate.ndim == 1:
         found = rng.gamma(power, 1.0 / total)
-        return found[..., 0] if structure.is_round else found
+        return found.reshape(draws.draw_shape + scale_shape)
     return _wisharts(2.0 * power, 2.0 * total, rng)
 
 
@@ -76,8 +77,4 @@ def _wisharts(dof: float, inverse: np.ndarray, rng: np.random.Generator) -> np.n
 
 def compact_precisions(draws: MixtureParams, structure: CovarianceStructure) -> Any:
     """(..., R, C) or (..., R, D, D) precisions, each covariance once."""
-    rows = 1 if structure.is_shared else draws.n_components
-    factor = draws.precision_chol[..., :rows, :] if draws.is_diagonal else draws.precision_chol[..., :rows, :, :]
-    if draws.is_diagonal:
-        return factor[..., : 1 if structure.is_round else None] ** 2
-    return factor @ np.swapaxes(factor, -1, -2)
+    return draws.form.precision(structure.compact(draws.precision_chol))

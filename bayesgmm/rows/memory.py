@@ -11,8 +11,9 @@ import numpy as np
 
 from bayesgmm.core import density
 from bayesgmm.core.facts import NO_FACTS, RowFacts, of_weights
-from bayesgmm.core.maximise import moments
+from bayesgmm.core.forms import DIAGONAL, TRIANGULAR, Form
 from bayesgmm.core.params import ComponentScores
+from bayesgmm.core.spread import moments
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.data import DataMatrix, as_matrix, data_hash
@@ -64,21 +65,21 @@ class Rows(DataMatrix):
         weights = self.facts.weights
         return float(values @ weights) if len(weights) else float(values.sum())
 
-    def moments(self, is_diagonal: bool) -> tuple[np.ndarray, np.ndarray]:
+    def moments(self, form: Form) -> tuple[np.ndarray, np.ndarray]:
         """Column means (D,) and covariance (D, D), or variances (D,); measured once.
 
         The divisor is that of the points less one, or less the weight of one row where rows weigh less than a point.
         """
-        center, spread = self._variances if is_diagonal else self._covariance
+        center, spread = self._variances if form is DIAGONAL else self._covariance
         return center.copy(), spread.copy()
 
     @cached_property
     def _variances(self) -> tuple[np.ndarray, np.ndarray]:
-        return moments(self.values, True, self._weights_alone)
+        return moments(self.values, DIAGONAL, self._weights_alone)
 
     @cached_property
     def _covariance(self) -> tuple[np.ndarray, np.ndarray]:
-        return moments(self.values, False, self._weights_alone)
+        return moments(self.values, TRIANGULAR, self._weights_alone)
 
     @property
     def _weights_alone(self) -> RowFacts:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesgmm.core import density
-from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.facts import NO_FACTS, RowFacts, of_weights
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.errors import NotApplicableError
+from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.labels.matching import best_orders
 from bayesgmm.methods.dominance import is_by_chance, resolvable
 from bayesgmm.methods.em import EM
@@ -120,7 +120,7 @@ def soundness(structure: CovarianceStructure, whitening: np.ndarray, floor: floa
     def is_sound(params: MixtureParams, n: int) -> bool:
         if n * params.weights.min() <= structure.too_few_points(params.n_features):
             return False
-        variances, _ = structure.narrowest(params.precision_chol, whitening)
+        variances, _ = structure.form.narrowest(params.precision_chol, whitening)
         points = zip(variances, n * params.weights, strict=True)
         is_narrow = any(is_by_chance(variance, held, params.n_features) for variance, held in points)
         return bool(variances.min() > lowest) and not is_narrow

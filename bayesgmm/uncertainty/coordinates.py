@@ -8,9 +8,10 @@ import numpy as np
 import scipy
 
 from bayesgmm.core.conjugacy import Conjugate
-from bayesgmm.core.covariance import CovarianceStructure
-from bayesgmm.core.params import MixtureParams, invert_triangular
+from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.families.gaussian import CovarianceStructure
+from bayesgmm.uncertainty.factor_coordinates import FACTORS
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +44,9 @@ class Coordinates:
         last = np.zeros((*x.shape[:-1], 1))
         weights = scipy.special.softmax(np.log(self.center.weights) + np.concatenate([ratios, last], -1), axis=-1)
         shifts = shifts.reshape(*x.shape[:-1], k, d)
-        compact = self.structure.compact(self.center.precision_chol)
-        if self.structure.is_diagonal:
-            means = self.center.means + shifts / self.center.precision_chol
-            factor = compact * np.exp(factors.reshape(*x.shape[:-1], *compact.shape))
-        else:
-            means = self.center.means + np.einsum("kji,...kj->...ki", self._inverse(), shifts)
-            factor = compact @ self._triangles(factors.reshape(*x.shape[:-1], len(compact), -1))
+        base, of_factors = self.center.precision_chol, FACTORS[self.structure.form]
+        means = self.center.means + of_factors.shifted(base, shifts)
+        factor = of_factors.at(self.structure.compact(base), factors)
         return MixtureParams.trusted(weights, means, self.structure.expand(factor, k, d))
 
     def gradient(self, x: np.ndarray, params: MixtureParams, stats: SufficientStatistics, excess: Conjugate):
@@ -59,32 +56,10 @@ class Coordinates:
         pull = excess.mean_precision[:, None] * offset
         first, precision = stats.first + pull, params.precision_chol
         points = self.structure.pool_counts(stats.counts) * self.structure.residuals_per_point(d) + excess.dof
-        if self.structure.is_diagonal:
-            by_mean = precision**2 * first / self.center.precision_chol
-            scatter = self.structure.pool(stats.second + pull * offset) + excess.scale
-            by_factor = points[:, None] - scatter * self.structure.compact(precision) ** 2
-        else:
-            by_mean = np.einsum("kij,kjl,kml,km->ki", self._inverse(), precision, precision, first)
-            scatter = self.structure.pool(stats.second + pull[:, :, None] * offset[:, None, :]) + excess.scale
-            factor = self.structure.compact(precision)
-            base = self.structure.compact(self.center.precision_chol)
-            by_factor = self._by_triangle(x, -np.swapaxes(base, 1, 2) @ scatter @ factor, points)
+        base, of_factors = self.center.precision_chol, FACTORS[self.structure.form]
+        by_mean = of_factors.by_shift(base, precision, first)
+        scatter = self.structure.pool(stats.second + of_factors.cross(pull, offset)) + excess.scale
+        compact, own = self.structure.compact(base), self.structure.compact(precision)
+        by_factor = of_factors.by_entry(compact, own, scatter, points, x[k - 1 + k * d :])
         by_ratio = (counts - counts.sum() * params.weights)[:-1]
-        return np.concatenate([by_ratio, by_mean.ravel(), by_factor.ravel()])
-
-    def _inverse(self) -> np.ndarray:
-        return invert_triangular(self.center.precision_chol)
-
-    def _triangles(self, entries: np.ndarray) -> np.ndarray:
-        """(..., R, D, D) triangular matrices of (..., R, D (D + 1) / 2) entries, exponentials on their diagonals."""
-        d = self.center.n_features
-        i, j = np.triu_indices(d)
-        triangles = np.zeros((*entries.shape[:-1], d, d))
-        triangles[..., i, j] = np.where(i == j, np.exp(entries), entries)
-        return triangles
-
-    def _by_triangle(self, x: np.ndarray, by_entry: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Gradient in the entries of `_triangles`; `by_entry` lacks the log determinant."""
-        i, j = np.triu_indices(self.center.n_features)
-        scale = np.where(i == j, np.exp(x[-len(by_entry) * len(i) :].reshape(len(by_entry), -1)), 1.0)
-        return by_entry[:, i, j] * scale + np.where(i == j, points[:, None], 0.0)
+        return np.concatenate([by_ratio, by_mean.ravel(), by_factor])

@@ -9,10 +9,10 @@ import numpy as np
 from bayesgmm.core import climb
 from bayesgmm.core.compilation import announced_compilation
 from bayesgmm.core.conjugacy import Conjugate, Parameters
-from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.facts import NO_FACTS, RowFacts
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.errors import NotApplicableError
+from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.models import GaussianMixture
 from bayesgmm.priors.mixture import ConjugateMixture

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from bayesgmm.core.forms import DIAGONAL
 from bayesgmm.core.params import MixtureParams
 
 Scale = tuple[Callable, Callable, Callable]  # a transform, its derivative, its inverse
@@ -51,7 +52,7 @@ class Row:
 
 def families_of(params: MixtureParams) -> tuple[str, ...]:
     """The families of parameters that a mixture has."""
-    return OF_DIAGONAL if params.is_diagonal or params.n_features == 1 else tuple(SCALES)
+    return OF_DIAGONAL if params.form is DIAGONAL or params.n_features == 1 else tuple(SCALES)
 
 
 def quantities_of(params: MixtureParams, names: tuple[str, ...]) -> list[Quantity]:

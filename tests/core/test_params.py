@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from testbed.cases import random_spd
 
-from bayesgmm.core.params import MixtureParams, invert_triangular, precision_chol_of
+from bayesgmm.core.matrices import invert_triangular, precision_chol_of
+from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError
 
 HALF, ZEROS, EYES = [0.5, 0.5], np.zeros((2, 3)), np.stack([np.eye(3)] * 2)

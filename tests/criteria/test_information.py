@@ -9,10 +9,12 @@ import bayesgmm as bg
 from bayesgmm.criteria.information import aic, aicc, bic, icl
 from bayesgmm.result.status import Outcome
 
-STRUCTURES = {"EII": "isotropic", "VII": "spherical", "EEE": "tied", "VVI": "diagonal", "VVV": "full", "E": "tied"}
+STRUCTURES = {"EII": "isotropic", "VII": "spherical", "EEE": "tied", "EEI": "shared_diagonal", "VVI": "diagonal"}
+STRUCTURES |= {"VVV": "full", "E": "tied"}
 CELLS = [
     ("faithful", "VVV", 1), ("faithful", "VVV", 2), ("faithful", "EEE", 2), ("faithful", "VII", 2),
-    ("faithful", "EII", 2), ("diabetes", "VVI", 3), ("diabetes", "EEE", 2), ("galaxies", "E", 3), ("acidity", "E", 2),
+    ("faithful", "EII", 2), ("diabetes", "VVI", 3), ("diabetes", "EEE", 2), ("diabetes", "EEI", 2),
+    ("galaxies", "E", 3), ("acidity", "E", 2),
 ]  # fmt: skip
 
 

@@ -5,8 +5,8 @@ import pytest
 from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
-from bayesgmm.core.covariance import STRUCTURES as OBJECTS
 from bayesgmm.core.sweep import sweep
+from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
 from bayesgmm.methods.acceleration import QuasiNewton
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.em import MaximumLikelihood

@@ -5,11 +5,11 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 import bayesgmm as bg
-from bayesgmm.core.covariance import STRUCTURES as OBJECTS
+from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
 from bayesgmm.result.diagnostics import Flag
 
 
-@pytest.mark.parametrize("structure", ["diagonal", "spherical", "isotropic"])
+@pytest.mark.parametrize("structure", ["diagonal", "shared_diagonal", "spherical", "isotropic"])
 @pytest.mark.parametrize("seed", range(3))
 def test_clear_clusters_of_fewer_points_than_columns_are_sound(structure, seed):
     rng = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ import pytest
 from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
-from bayesgmm.core.covariance import STRUCTURES as OBJECTS
+from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
 from bayesgmm.methods.initialize import CENTERS, start
 from bayesgmm.rows import as_rows
 
@@ -64,7 +64,7 @@ def test_kmeans_finds_clusters_that_are_far_apart():
     assert np.allclose(np.sort(found[:, 0]), truth, atol=0.5)
 
 
-@pytest.mark.parametrize("structure", ["tied", "spherical", "isotropic", "diagonal"])
+@pytest.mark.parametrize("structure", ["tied", "shared_diagonal", "spherical", "isotropic", "diagonal"])
 def test_a_given_start_must_have_the_models_structure(structure):
     X = blobs()
     wrong = [np.eye(2), [[2.0, 0.0], [0.0, 3.0]], np.eye(2)]

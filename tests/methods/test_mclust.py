@@ -6,14 +6,28 @@ import pytest
 
 import bayesgmm as bg
 
-STRUCTURE = {"EII": "isotropic", "VII": "spherical", "EEE": "tied", "VVI": "diagonal", "VVV": "full"}
+STRUCTURE = {
+    "EII": "isotropic",
+    "VII": "spherical",
+    "EEE": "tied",
+    "EEI": "shared_diagonal",
+    "VVI": "diagonal",
+    "VVV": "full",
+}
 STRUCTURE |= {"E": "tied", "V": "full"}  # in one dimension
-QUICK = {("faithful", "VVV"), ("diabetes", "EEE"), ("galaxies", "E"), ("galaxies", "V"), ("acidity", "V")}
+QUICK = {
+    ("faithful", "VVV"),
+    ("diabetes", "EEE"),
+    ("diabetes", "EEI"),
+    ("galaxies", "E"),
+    ("galaxies", "V"),
+    ("acidity", "V"),
+}
 
 
 def cells():
-    for name, models in (("faithful", 5), ("diabetes", 5), ("galaxies", 2), ("acidity", 2)):
-        for model in list(STRUCTURE)[:5] if models == 5 else list(STRUCTURE)[5:]:
+    for name, models in (("faithful", 6), ("diabetes", 6), ("galaxies", 2), ("acidity", 2)):
+        for model in list(STRUCTURE)[:6] if models == 6 else list(STRUCTURE)[6:]:
             for k in (1, 2, 3, 4):
                 is_quick = (name, model) in QUICK and k in (2, 3)
                 yield pytest.param(name, model, k, marks=[] if is_quick else [pytest.mark.slow])

@@ -5,8 +5,8 @@ import pytest
 from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
-from bayesgmm.core.covariance import STRUCTURES as OBJECTS
 from bayesgmm.core.sweep import Assign, sweep
+from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
 from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.dominance import is_by_chance
 from bayesgmm.methods.saddle import SLOW, largest

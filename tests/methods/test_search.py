@@ -106,7 +106,10 @@ def _moved(optimum, log_evidence):
 
 
 ANY_MODEL = [
-    *(bg.GaussianMixture(3, covariance=name) for name in ("full", "tied", "diagonal", "spherical", "isotropic")),
+    *(
+        bg.GaussianMixture(3, covariance=name)
+        for name in ("full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic")
+    ),
     bg.GaussianMixture(1),
     bg.GaussianMixture(8, weights=bg.Dirichlet(0.01)),
     bg.GaussianMixture(3, prior=bg.IndependentNormalInverseWishart()),

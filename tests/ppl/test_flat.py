@@ -127,6 +127,7 @@ LOWER = np.diag([1e3, 1e-6, 1e6]) @ SHEAR
 MAPS = {
     "full": [1e6 * np.eye(3), 1e-6 * np.eye(3), np.diag([1e-6, 1.0, 1e6]), LOWER],
     "tied": [1e6 * np.eye(3), 1e-6 * np.eye(3), np.diag([1e-6, 1.0, 1e6]), LOWER],
+    "shared_diagonal": [1e6 * np.eye(3), np.diag([1e-6, 1.0, 1e6])],
     "diagonal": [1e6 * np.eye(3), 1e-6 * np.eye(3), np.diag([1e-6, 1.0, 1e6])],
     "spherical": [1e6 * np.eye(3), 1e-6 * np.eye(3), 1e-3 * ortho_group(3, seed=1).rvs()],
     "isotropic": [1e6 * np.eye(3), 1e-6 * np.eye(3), 1e-3 * ortho_group(3, seed=1).rvs()],

@@ -166,7 +166,7 @@ def test_flatten_inverts_expand(structure):
     assert (np.abs(scores.mean(0)) < Z_LIMIT * scores.std(0) / np.sqrt(1000)).all()
 
 
-@pytest.mark.parametrize("structure", ["full", "tied", "diagonal", "isotropic"])
+@pytest.mark.parametrize("structure", ["full", "tied", "diagonal", "shared_diagonal", "isotropic"])
 def test_prior_draws_are_of_the_prior(structure):
     """PyMC's own draws, and SciPy's."""
     X, model, _ = made(structure, 2, 2, False)
@@ -176,7 +176,7 @@ def test_prior_draws_are_of_the_prior(structure):
     drawn = dict(zip(names, draws, strict=True))
     prior, rng, n = model.prior, np.random.default_rng(4), 4000
     shape, rate = prior.scale.shape, np.asarray(prior.scale.rate)
-    rows = 1 if structure in ("tied", "isotropic") else 2
+    rows = 1 if structure in oracle.SHARED else 2
     if structure in ("full", "tied"):
         scales = wishart(2 * shape, np.linalg.inv(2 * rate)).rvs(n, random_state=rng)
         covariances = np.array([invwishart(prior.dof, scale).rvs(rows, random_state=rng) for scale in scales])

@@ -217,7 +217,7 @@ def test_log_partition_is_the_absolute_normaliser(structure, k, d):
         for covariance in covariances[:1] if structure in oracle.SHARED else covariances:
             if structure in ("full", "tied"):
                 blocks = [(covariance, constants.scale)]
-            elif structure == "diagonal":
+            elif structure in ("diagonal", "shared_diagonal"):
                 blocks = [(covariance[[i]][:, [i]], constants.scale[[i]][:, None]) for i in range(d)]
             else:
                 blocks = [(covariance[:1, :1], np.reshape(constants.scale, (1, 1)))]

@@ -20,9 +20,11 @@ def near(values, expected):
     assert (np.abs(values.mean(0) - expected) <= Z_LIMIT * error + 1e-12).all()
 
 
-@pytest.mark.parametrize("structure", ["full", "tied", "diagonal", "spherical", "isotropic"])
+@pytest.mark.parametrize("structure", ["full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"])
 def test_moments_of_a_finite_mixture(structure):
-    scale = {"diagonal": np.diag(PSI), "spherical": 2.0, "isotropic": 2.0}.get(structure, PSI)
+    scale = {"diagonal": np.diag(PSI), "shared_diagonal": np.diag(PSI), "spherical": 2.0, "isotropic": 2.0}.get(
+        structure, PSI
+    )
     prior = bg.NormalInverseWishart(mean=NIW.mean, mean_precision=0.5, dof=12.0, scale=scale)
     model = bg.GaussianMixture(2, structure, bg.Dirichlet([2.0, 6.0]), prior)
     found = bg.sample_prior(model, (5, 2), N_DRAWS, rng=1)
@@ -35,7 +37,7 @@ def test_moments_of_a_finite_mixture(structure):
     near(offset[..., :, None] * offset[..., None, :], expected / 0.5)
     assert found.X.shape == (N_DRAWS, 5, 2) and found.observed is None
     near((found.labels == 1).mean(1), 0.75)
-    if structure in ("tied", "isotropic"):
+    if structure in ("tied", "shared_diagonal", "isotropic"):
         np.testing.assert_allclose(found.params.covariances[:, 0], found.params.covariances[:, 1])
 
 
@@ -71,7 +73,7 @@ def test_an_unknown_number_of_components():
     assert (found.n_occupied <= counts).all()
 
 
-@pytest.mark.parametrize("structure", ["full", "tied", "diagonal", "isotropic"])
+@pytest.mark.parametrize("structure", ["full", "tied", "diagonal", "shared_diagonal", "isotropic"])
 def test_an_unknown_scale(structure):
     is_matrix = structure in ("full", "tied")
     rate = np.linalg.inv(PSI) if is_matrix else 0.5

@@ -9,7 +9,8 @@ from scipy.stats import chi2, norm, wishart
 
 import bayesgmm as bg
 from bayesgmm.core.density import log_density, responsibilities, sample
-from bayesgmm.core.params import LOG_2PI, MixtureParams, precision_chol_of
+from bayesgmm.core.matrices import precision_chol_of
+from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.methods.gibbs_chain import GibbsChain, independent_of, mixing_of
 from bayesgmm.ppl.sample import Plan, run_nutpie
 from bayesgmm.priors.concentration import Gamma

@@ -27,7 +27,7 @@ def informative(structure, k, d, seed=1):
     """Constants that differ between the components wherever they may, and are far from the defaults."""
     rng = np.random.default_rng([seed, k, d])
     scale = {"full": random_spd(rng, d), "diagonal": rng.uniform(0.5, 2.0, d), "spherical": np.float64(1.7)}
-    scale |= {"tied": scale["full"], "isotropic": scale["spherical"]}
+    scale |= {"tied": scale["full"], "shared_diagonal": scale["diagonal"], "isotropic": scale["spherical"]}
     return Constants(
         structure,
         rng.uniform(0.6, 3.0, k),

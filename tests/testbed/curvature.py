@@ -8,11 +8,11 @@ DIFFERENCE = 1e-5  # of central differences of an exact gradient
 
 def free_matrix(structure, k, d):
     """Covariances (K, D, D) as a linear map of their free entries: (K, D, D, free)."""
-    rows = 1 if structure in ("tied", "isotropic") else k
+    rows = 1 if structure in ("tied", "shared_diagonal", "isotropic") else k
     if structure in ("full", "tied"):
         patterns = [np.eye(d)[[i]].T @ np.eye(d)[[j]] for i in range(d) for j in range(i + 1)]
         patterns = [np.maximum(p, p.T) for p in patterns]
-    elif structure == "diagonal":
+    elif structure in ("diagonal", "shared_diagonal"):
         patterns = [np.diag(np.eye(d)[i]) for i in range(d)]
     else:
         patterns = [np.eye(d)]
@@ -58,7 +58,7 @@ def log_prior(theta, model, k, d, design):
     for c in range(k):
         inverse, offset = np.linalg.inv(covariances[c]), means[c] - center[c]
         value += -0.5 * np.log(np.linalg.det(covariances[c])) - 0.5 * kappa[c] * (offset @ inverse @ offset)
-    for c in range(1 if structure in ("tied", "isotropic") else k):
+    for c in range(1 if structure in ("tied", "shared_diagonal", "isotropic") else k):
         if structure in ("full", "tied"):
             value += -0.5 * (prior.dof + d + 1) * np.log(np.linalg.det(covariances[c]))
             value += -0.5 * np.trace(np.asarray(prior.scale).reshape(-1, d, d)[0] @ np.linalg.inv(covariances[c]))

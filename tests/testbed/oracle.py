@@ -7,7 +7,7 @@ conjugate updates.  Given the labels z and one covariance Sigma for a set of row
     X - m_z ~ MN(0, A, Sigma),   A_ij = [i = j] + [z_i = z_j] / kappa_z,
 
 and Sigma ~ IW(nu, Psi) integrates to Gupta and Nagar (2000), Matrix Variate Distributions, chapter 4.
-The five structures differ only in which rows and columns share a Sigma.
+The structures differ only in which rows and columns share a Sigma.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from itertools import product
 import numpy as np
 from scipy.special import gammaln, logsumexp, multigammaln
 
-SHARED = {"tied", "isotropic"}
-STRUCTURES = ("full", "tied", "diagonal", "spherical", "isotropic")
+STRUCTURES = ("full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic")
+SHARED = {"tied", "shared_diagonal", "isotropic"}
+MATRICES, SEPARATE, ROUND = {"full", "tied"}, {"diagonal", "shared_diagonal"}, {"spherical", "isotropic"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Constants:
     mean: np.ndarray
     mean_precision: np.ndarray
     dof: float
-    scale: np.ndarray  # (D, D) full and tied, (D,) diagonal, () spherical and isotropic
+    scale: np.ndarray  # (D, D) full and tied, (D,) diagonal and shared_diagonal, () spherical and isotropic
 
 
 def default_constants(structure: str, X: np.ndarray, n_components: int) -> Constants:
@@ -40,13 +41,13 @@ def default_constants(structure: str, X: np.ndarray, n_components: int) -> Const
     n_features = X.shape[1]
     shrink = n_components ** (2.0 / n_features)
     cov = np.atleast_2d(np.cov(X.T))
-    scale = {"diagonal": np.diag(cov), "spherical": np.diag(cov).mean(), "isotropic": np.diag(cov).mean()}
+    scale = dict.fromkeys(SEPARATE, np.diag(cov)) | dict.fromkeys(ROUND, np.diag(cov).mean())
     return Constants(
         structure,
         np.ones(n_components),
         np.tile(X.mean(0), (n_components, 1)),
         np.full(n_components, 0.01),
-        3.0 if structure == "diagonal" else n_features + 2.0,
+        3.0 if structure in SEPARATE else n_features + 2.0,
         np.asarray(scale.get(structure, cov)) / shrink,
     )
 
@@ -70,9 +71,9 @@ def log_points(X: np.ndarray, z: np.ndarray, prior: Constants) -> np.ndarray:
     n, d = X.shape
     R = X - prior.mean[z]
     A = np.eye(n) + (z[..., :, None] == z[..., None, :]) / prior.mean_precision[z][..., None]
-    if prior.structure in ("full", "tied"):
+    if prior.structure in MATRICES:
         return log_matrix_t(R, A, prior.dof, prior.scale)
-    if prior.structure == "diagonal":
+    if prior.structure in SEPARATE:
         columns = [log_matrix_t(R[..., [j]], A, prior.dof, prior.scale[[j]][:, None]) for j in range(d)]
         return np.sum(columns, axis=0)
     # One variance for all columns: the entries are n d rows of one column, whose covariance is A for each column.
@@ -98,11 +99,11 @@ def log_evidence_by_chain(X: np.ndarray, prior: Constants) -> float:
     psi, total, d = np.array(prior.scale, float), 0.0, X.shape[1]
     for x in X:
         spread = (kappa + 1) / kappa
-        if prior.structure in ("full", "tied"):
+        if prior.structure in MATRICES:
             total += multivariate_t(mean, psi * spread / (nu - d + 1), nu - d + 1).logpdf(x)
             psi = psi + np.outer(x - mean, x - mean) / spread
             nu += 1
-        elif prior.structure == "diagonal":
+        elif prior.structure in SEPARATE:
             total += t(nu, mean, np.sqrt(psi * spread / nu)).logpdf(x).sum()
             psi, nu = psi + (x - mean) ** 2 / spread, nu + 1
         else:
@@ -199,9 +200,9 @@ def log_prior(weights, means, covariances, prior: Constants) -> float:
     for mean, m0, kappa, covariance in zip(means, prior.mean, prior.mean_precision, covariances, strict=True):
         total += multivariate_normal(m0, covariance / kappa).logpdf(mean)
     for covariance in covariances[:1] if prior.structure in SHARED else covariances:
-        if prior.structure in ("full", "tied"):
+        if prior.structure in MATRICES:
             total += invwishart(prior.dof, prior.scale).logpdf(covariance)
-        elif prior.structure == "diagonal":
+        elif prior.structure in SEPARATE:
             total += invgamma(prior.dof / 2, scale=prior.scale / 2).logpdf(np.diag(covariance)).sum()
         else:
             total += invgamma(prior.dof / 2, scale=float(prior.scale) / 2).logpdf(covariance[0, 0])

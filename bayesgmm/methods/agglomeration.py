@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.core.covariance import CovarianceStructure
 from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.families.gaussian import CovarianceStructure
 
 HELD = 1e-6  # a part that holds less is empty
 
@@ -54,7 +54,7 @@ def agglomerate(
     def price(stats: SufficientStatistics, i: int) -> np.ndarray:
         if structure.is_shared:
             return _pooled_price(stats, i, metric)
-        return _own_price(stats, i, metric, structure.is_round)
+        return _own_price(stats, i, metric, structure)
 
     costs = np.full((len(held),) * 2, np.inf)
     for i in range(len(held)):
@@ -77,8 +77,7 @@ def _set_row(costs: np.ndarray, i: int, prices: np.ndarray) -> None:
 def _between(stats: SufficientStatistics, i: int, metric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(K,) weights and (K, D) differences: what joining with i adds to the scatter is ``weight d d^T``."""
     counts, means = stats.counts, stats.means()
-    difference = means - means[i]
-    difference = difference * metric if metric.ndim == 1 else difference @ metric
+    difference = stats.form.times(means - means[i], metric)
     total = counts + counts[i]
     return counts * counts[i] / np.where(total > 0, total, 1.0), difference
 
@@ -89,18 +88,12 @@ def _pooled_price(stats: SufficientStatistics, i: int, metric: np.ndarray) -> np
     return 0.5 * weight * (difference**2).sum(1)
 
 
-def _own_price(stats: SufficientStatistics, i: int, metric: np.ndarray, is_round: bool) -> np.ndarray:
+def _own_price(stats: SufficientStatistics, i: int, metric: np.ndarray, structure: CovarianceStructure) -> np.ndarray:
     """What joining with component i loses of the classification likelihood."""
     weight, difference = _between(stats, i, metric)
-    counts, scatter = stats.counts, stats.scatter()
-    if scatter.ndim == 2:
-        scatter = scatter * metric**2
-        both = scatter + scatter[i] + weight[:, None] * difference**2
-        if is_round:
-            scatter, both = (np.broadcast_to(s.mean(1, keepdims=True), s.shape) for s in (scatter, both))
-    else:
-        scatter = metric.T @ scatter @ metric
-        both = scatter + scatter[i] + weight[:, None, None] * difference[:, :, None] * difference[:, None, :]
+    counts, scatter = stats.counts, stats.form.whitened(stats.scatter(), metric)
+    both = stats.form.add_outer(scatter + scatter[i], weight, difference)
+    scatter, both = structure.columns.alike(scatter), structure.columns.alike(both)
     single = _spread_bits(scatter, counts)
     total = counts + counts[i]
     return _spread_bits(both, total) - single - single[i] - (_entropy(total) - _entropy(counts) - _entropy(counts[i]))

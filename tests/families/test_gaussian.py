@@ -8,10 +8,10 @@ import pytest
 import scipy.optimize
 from testbed.cases import random_spd
 
-from bayesgmm.core import params
-from bayesgmm.core.covariance import STRUCTURES, as_structure
-from bayesgmm.core.params import precision_chol_of
+from bayesgmm.core import matrices
+from bayesgmm.core.matrices import precision_chol_of
 from bayesgmm.errors import ArgumentError
+from bayesgmm.families.gaussian import STRUCTURES, as_structure
 
 NAMES = pytest.mark.parametrize("name", STRUCTURES)
 K, D = 3, 4
@@ -57,7 +57,7 @@ def test_expanding_and_factoring_commute(name):
     if structure.is_diagonal:
         covariances = covariances[:, :, None] * np.eye(D)
     assert covariances.shape == (K, D, D)
-    assert np.allclose(dense(structure, structure.factor(compact)), covariances, rtol=1e-10, atol=1e-12)
+    assert np.allclose(dense(structure, structure.form.factor(compact)), covariances, rtol=1e-10, atol=1e-12)
     assert structure.n_parameters(K, D) == structure.compact_shape(K, D)[0] * (
         D * (D + 1) // 2 if not structure.is_diagonal else structure.compact_shape(K, D)[1]
     )
@@ -74,7 +74,7 @@ def test_pooling_is_the_maximum_likelihood_estimate(name):
     points = structure.pool_counts(counts) * structure.residuals_per_point(D)
     pooled = structure.pool(moments)
     compact = pooled / points.reshape(-1, *(1,) * (pooled.ndim - 1))
-    best = log_likelihood(structure, structure.factor(compact), counts, scatter)
+    best = log_likelihood(structure, structure.form.factor(compact), counts, scatter)
     direction = rng.normal(size=compact.shape)
     for step in (0.05, -0.05, 0.01, -0.01):
         if structure.is_diagonal:
@@ -82,7 +82,7 @@ def test_pooling_is_the_maximum_likelihood_estimate(name):
         else:
             root = np.linalg.cholesky(compact) @ (np.eye(D) + step * direction)
             other = root @ root.swapaxes(1, 2)
-        assert log_likelihood(structure, structure.factor(other), counts, scatter) < best
+        assert log_likelihood(structure, structure.form.factor(other), counts, scatter) < best
 
 
 def log_likelihood(structure, factor, counts, scatter):
@@ -96,11 +96,11 @@ def test_a_floor_that_is_not_reached_changes_nothing(name):
     structure = STRUCTURES[name]
     compact = compact_of(structure)
     whitening = whitening_of(structure, random_spd(np.random.default_rng(5), D))
-    clipped = dense(structure, structure.clipped_factor(compact, whitening, 1e-8))
-    assert np.allclose(clipped, dense(structure, structure.factor(compact)), rtol=1e-10, atol=1e-12)
+    clipped = dense(structure, structure.form.clipped_factor(compact, whitening, 1e-8))
+    assert np.allclose(clipped, dense(structure, structure.form.factor(compact)), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["full", "tied", "diagonal", "spherical", "isotropic"])
+@pytest.mark.parametrize("name", ["full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"])
 def test_clipping_is_the_constrained_maximum(name):
     """Against a numerical search in the eigenvalues above the floor and in rotations, or in the variances."""
     structure, rng = STRUCTURES[name], np.random.default_rng(3)
@@ -108,8 +108,8 @@ def test_clipping_is_the_constrained_maximum(name):
     whitening = whitening_of(structure, spread)
     compact = compact_of(structure, seed=4)
     compact = compact * (0.15 * np.diag(spread).mean() / compact.mean())  # part of the eigenvalues are below
-    found = dense(structure, structure.clipped_factor(compact, whitening, floor))
-    scatter, counts = dense(structure, structure.factor(compact)), np.ones(K)
+    found = dense(structure, structure.form.clipped_factor(compact, whitening, floor))
+    scatter, counts = dense(structure, structure.form.factor(compact)), np.ones(K)
     roots = np.linalg.inv(np.diag(whitening) if structure.is_diagonal else whitening)
     white = roots.T  # covariances are white @ W @ white.T with W's eigenvalues at least the floor
 
@@ -151,10 +151,10 @@ def test_narrowest_finds_the_planted_direction():
     # Relative to the data's, the variance of direction^T x is 1e-4, and that of what is uncorrelated with it is 1.
     image = spread @ direction
     thin = spread - (1 - 1e-4) * np.outer(image, image) / (direction @ image)
-    variances, directions = STRUCTURES["full"].narrowest(precision_chol_of(np.stack([spread, thin])), whitening)
+    variances, directions = STRUCTURES["full"].form.narrowest(precision_chol_of(np.stack([spread, thin])), whitening)
     assert variances == pytest.approx([1.0, 1e-4], rel=1e-6)
     assert abs(directions[1] @ direction) == pytest.approx(1.0, rel=1e-9)
-    variances, directions = STRUCTURES["diagonal"].narrowest(np.array([[1.0, 10.0, 2.0, 1.0]]), np.ones(4))
+    variances, directions = STRUCTURES["diagonal"].form.narrowest(np.array([[1.0, 10.0, 2.0, 1.0]]), np.ones(4))
     assert variances == pytest.approx([0.01]) and np.array_equal(directions, np.eye(4)[[1]])
 
 
@@ -166,7 +166,7 @@ def test_short_names():
             as_structure(wrong)
 
 
-@pytest.mark.parametrize("name", ["diagonal", "spherical", "isotropic"])
+@pytest.mark.parametrize("name", ["diagonal", "shared_diagonal", "spherical", "isotropic"])
 def test_diagonal_structures_need_no_matrix_of_all_columns(name):
     """The identity of 20,000 columns would take 3 GiB."""
     k, d, rng = 5, 20_000, np.random.default_rng(0)
@@ -174,7 +174,7 @@ def test_diagonal_structures_need_no_matrix_of_all_columns(name):
     whitening = form.whitening(rng.uniform(1.0, 2.0, d))
     tracemalloc.start()
     try:
-        ratios, directions = form.narrowest(factors, whitening)
+        ratios, directions = form.form.narrowest(factors, whitening)
         assert tracemalloc.get_traced_memory()[1] < 8 * factors.nbytes
     finally:
         tracemalloc.stop()
@@ -184,13 +184,22 @@ def test_diagonal_structures_need_no_matrix_of_all_columns(name):
 
 
 def test_matrices_factored_a_few_at_a_time_are_the_same(monkeypatch):
-    form, compact = as_structure("full"), compact_of(as_structure("full"))
+    structure, compact = as_structure("full"), compact_of(as_structure("full"))
+    form = structure.form
     compact[1] *= 1e-4
-    whitening = form.whitening(compact.mean(0))
-    whole = form.factor(compact), form.clipped_factor(compact, whitening, 1e-9), *form.narrowest(compact, whitening)
+    whitening = structure.whitening(compact.mean(0))
+    whole = (
+        form.factor(compact),
+        form.clipped_factor(compact, whitening, 1e-9),
+        *form.narrowest(compact, whitening),
+    )
     clipped = form.clipped_factor(compact, whitening, 0.01)
-    monkeypatch.setattr(params, "STACK_BYTES", 1)
-    parts = form.factor(compact), form.clipped_factor(compact, whitening, 1e-9), *form.narrowest(compact, whitening)
+    monkeypatch.setattr(matrices, "STACK_BYTES", 1)
+    parts = (
+        form.factor(compact),
+        form.clipped_factor(compact, whitening, 1e-9),
+        *form.narrowest(compact, whitening),
+    )
     assert all(np.array_equal(one, other) for one, other in zip(whole, parts, strict=True))
     # Where one is clipped, its whole stack goes through eigenvalues and back: the same but for rounding.
     assert np.allclose(form.clipped_factor(compact, whitening, 0.01), clipped, rtol=1e-12)
