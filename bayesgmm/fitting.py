@@ -212,15 +212,7 @@ def _data_for(method: Method, X: ArrayLike, sample_weight: ArrayLike | None) -> 
     data = as_matrix(X)
     if sample_weight is None:
         return Rows.of(data)
-    rows = Rows.of(data, of_weights(checked_weights(sample_weight, len(data.values))))
-    if not rows.is_whole and getattr(method, "needs_whole_weights", False):
-        first = int(np.flatnonzero(rows.facts.weights != np.round(rows.facts.weights))[0])
-        raise NotApplicableError(
-            f"{type(method).__name__} draws a label for each copy of a row, so that weights must be whole numbers, and "
-            f"sample_weight is {rows.facts.weights[first]:g} in row {first} (counted from 0): use VB or NUTS, which "
-            "take any weights, or whole numbers."
-        )
-    return rows
+    return Rows.of(data, of_weights(checked_weights(sample_weight, len(data.values))))
 
 
 def _streamed(source: DataSource, sample_weight: ArrayLike | None) -> StreamedRows:

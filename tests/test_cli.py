@@ -478,3 +478,49 @@ def test_the_demo(tmp_path):
     assert len(list((tmp_path / "fits").glob("*.nc"))) == 12
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Old Faithful" in text and "Azzalini" in text and len(text) < 5e6
+
+
+# ---- weights of rows ----
+
+
+def test_a_column_of_weights_stands_for_repeated_rows(table, tmp_path):
+    """Labels are of the rows; scores are those of the rows written as often as their weight says."""
+    weights = np.random.default_rng(1).integers(1, 4, len(table))
+    table.assign(times=weights).to_csv(tmp_path / "weighted.csv", index=False)
+    table.loc[np.repeat(table.index, weights)].to_csv(tmp_path / "repeated.csv", index=False)
+    options = ("--components", "2", "--methods", "em", "--label-column", "kind", "--folds", 0)
+    ends = {
+        name: run("compare", tmp_path / f"{name}.csv", *options, *more, "--out", tmp_path / name)
+        for name, more in {"weighted": ("--weights-column", "times"), "repeated": ()}.items()
+    }
+    assert all(end.exit_code == 0 for end in ends.values()), ends["weighted"].output
+    one, other = (pd.read_csv(tmp_path / name / "comparison.csv").set_index("fit").loc["em-K2"] for name in ends)
+    for name in ("aic", "bic", "icl", "ari"):
+        assert one[name] == pytest.approx(other[name], rel=1e-6)
+    kept = bg.load(tmp_path / "weighted" / "fits" / "em-K2.nc")
+    assert kept.feature_names == ("length", "width") and kept.n_obs == weights.sum()
+    again = run(
+        "compare", tmp_path / "weighted.csv", *options, "--weights-column", "times", "--out", tmp_path / "weighted"
+    )
+    assert "em-K2" in again.output and again.exit_code == 0
+
+
+def test_a_cell_that_cannot_take_weights_says_so(table, tmp_path):
+    table.assign(part=0.5).drop(columns="kind").to_csv(tmp_path / "w.csv", index=False)
+    options = ("--components", "1", "--methods", "em,gibbs", "--weights-column", "part", "--folds", 0)
+    ended = run("compare", tmp_path / "w.csv", *options, "--out", tmp_path / "out")
+    assert ended.exit_code == 0 and "draws a label for each copy" in " ".join(ended.output.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--weights-column", "group"], "no column 'group'"),
+        (["--weights-column", "kind", "--label-column", "kind"], "cannot hold both"),
+        (["--weights-column", "length"], "sample_weight is -"),
+    ],
+)
+def test_bad_weights_columns_are_refused(table, tmp_path, options, words):
+    table.to_csv(tmp_path / "t.csv", index=False)
+    ended = run("compare", tmp_path / "t.csv", "--columns", "length,width", *options, "--out", tmp_path / "out")
+    assert ended.exit_code == 2 and words in " ".join(ended.output.split())

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 from bayesgmm import __version__
@@ -17,7 +18,10 @@ from bayesgmm.cli.study import Study, run_study
 from bayesgmm.data import read_table
 from bayesgmm.data.writing import printable
 from bayesgmm.datasets import load_dataset
-from bayesgmm.errors import BayesGMMError
+from bayesgmm.errors import ArgumentError, BayesGMMError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BAD_INPUT = 2  # the exit code; 1 is for a run that ended without any result
 
@@ -107,6 +111,9 @@ def compare(
     label_column: Annotated[
         str | None, typer.Option(help="A column of known groups: shown and compared, never fitted.")
     ] = None,
+    weights_column: Annotated[
+        str | None, typer.Option(help="A column of weights: a row of weight 2 is the row twice.")
+    ] = None,
     out: Out = Path("bayesgmm-output"),
     seed: Seed = 0,
     folds: Folds = 5,
@@ -125,10 +132,15 @@ def compare(
     with plain_errors():
         wanted = None if columns is None else [name.strip() for name in columns.split(",")]
         sizes, names = parse_components(components), parse_methods(methods)
+        if weights_column is not None and weights_column == label_column:
+            raise ArgumentError(f"column {weights_column!r} cannot hold both the weights and the labels.")
+        if wanted is not None and weights_column is not None and weights_column not in wanted:
+            wanted.append(weights_column)
         table, labels = read_table(data, wanted, label_column)
+        weights = None if weights_column is None else _taken_out(table, weights_column, data.name)
         study = Study(
-            table, labels, data.name, sizes, names, parse_models(models), truncation, covariance, folds, seed, draws,
-            tune, out, _command(),
+            table, labels, weights, data.name, sizes, names, parse_models(models), truncation, covariance, folds, seed,
+            draws, tune, out, _command(),
         )  # fmt: skip
         code = run_study(study)
     raise typer.Exit(code)
@@ -143,11 +155,20 @@ def demo(out: Out = Path("demo-output"), seed: Seed = 0) -> None:
         data = load_dataset("faithful")
         table = pd.DataFrame(data.X, columns=list(data.feature_names))
         study = Study(
-            table, None, "Old Faithful", (1, 2, 3, 4), ("em", "vb", "nuts"), ("finite",), 20, "full", 5, seed, None,
-            500, out, _command(),
+            table, None, None, "Old Faithful", (1, 2, 3, 4), ("em", "vb", "nuts"), ("finite",), 20, "full", 5, seed,
+            None, 500, out, _command(),
         )  # fmt: skip
         code = run_study(study, source=data.source)
     raise typer.Exit(code)
+
+
+def _taken_out(table: pd.DataFrame, column: str, name: str) -> np.ndarray:
+    """A column of the table, which no longer has it."""
+    if column not in table:
+        raise ArgumentError(f"{name} has no column {column!r}; there are {', '.join(map(repr, table.columns))}.")
+    if len(table.columns) == 1:
+        raise ArgumentError(f"{name} has no column besides that of the weights, {column!r}, to be fitted.")
+    return table.pop(column).to_numpy(float)
 
 
 def _command() -> str:

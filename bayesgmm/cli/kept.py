@@ -12,7 +12,6 @@ import numpy as np
 from bayesgmm import convert
 from bayesgmm.comparison import Comparison, Row
 from bayesgmm.criteria.score import Score
-from bayesgmm.data import data_hash
 from bayesgmm.data.writing import write_text
 from bayesgmm.errors import BayesGMMError, DataError
 from bayesgmm.fitting import load
@@ -64,7 +63,7 @@ class Kept:
             and fit.seed == self.seed
             and fit.feature_names == self.data.feature_names
             and fit.X is not None
-            and fit.provenance["data_sha256"] == data_hash(self.data.values)
+            and fit.provenance["data_sha256"] == self.data.digest()
             and all(fit.provenance.get(name) == version for name, version in versions().items())
         )
         return fit if is_same and fit.status.outcome not in (Outcome.INTERRUPTED, Outcome.FAILED) else None

@@ -15,13 +15,14 @@ from bayesgmm.cli.options import method_of, models_of
 from bayesgmm.cli.output import prepare_folder, write_results
 from bayesgmm.cli.progress import GridProgress
 from bayesgmm.cli.terminal import print_results
+from bayesgmm.core.facts import of_weights
 from bayesgmm.criteria.predictive import make_folds
 from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.fitting import check_applicable
 from bayesgmm.models import Model
 from bayesgmm.result.method import Method
-from bayesgmm.rows import Rows
+from bayesgmm.rows import Rows, checked_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,7 @@ class Study:
 
     table: pd.DataFrame
     labels: np.ndarray | None
+    weights: np.ndarray | None
     name: str
     sizes: tuple[int, ...]
     methods: tuple[str, ...]
@@ -100,12 +102,19 @@ def run_study(study: Study, source: str | None = None) -> int:
     return 0 if is_written and results.fits else NO_RESULT
 
 
+def _rows(study: Study) -> Rows:
+    data = as_matrix(study.table, n_min=2)
+    if study.weights is None:
+        return Rows.of(data)
+    return Rows.of(data, of_weights(checked_weights(study.weights, len(data.values))))
+
+
 def _check(study: Study) -> tuple[Rows, list[Cell], list[str]]:
     """Everything that can be known to be wrong before the first fit."""
-    data, (cells, left_out) = Rows.of(as_matrix(study.table, n_min=2)), study.cells()
+    data, (cells, left_out) = _rows(study), study.cells()
     cells[0].model.resolve(data)  # larger models may fail for want of points, which is a matter of their own cells
     if study.folds:
-        make_folds(len(data.values), study.folds, study.seed)
+        make_folds(int(data.n_obs), study.folds, study.seed)
     prepare_folder(study.out)
     return data, cells, left_out
 

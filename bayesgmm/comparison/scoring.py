@@ -15,16 +15,16 @@ from bayesgmm.comparison.progress import watched
 from bayesgmm.comparison.row import BASELINE, Row
 from bayesgmm.comparison.table import Comparison
 from bayesgmm.criteria.baseline import N_STARTS, baseline_scores, kmeans_baseline
-from bayesgmm.criteria.clustering import ari, known_groups, rand_index
+from bayesgmm.criteria.clustering import ari, groups_of, rand_index
 from bayesgmm.criteria.evidence import elbo, elbo_orders, log_evidence, reconciled
-from bayesgmm.criteria.information import aic, aicc, bic, icl
+from bayesgmm.criteria.information import POWER, aic, aicc, bic, icl, of_a_power
 from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elpd_waic, make_folds
 from bayesgmm.criteria.score import COLUMNS, Score
 from bayesgmm.data import are_counted, matching_columns
 from bayesgmm.errors import ArgumentError
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.estimates import NoEstimate
-from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.fit import FRACTIONS, Fit, as_seed
 from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status
 
@@ -82,13 +82,15 @@ def compare(
     DataError
         X_new cannot be used.
     """
-    X = _common_data(fits)
+    owner = _owner(fits)
+    X = owner.points if owner.rows.is_whole else owner.rows.values
     workers = whole_number(workers, "workers")
     seed = as_seed(rng)
     shared = Shared(
+        owner,
         X,
         None if X_new is None else _new_points(X_new, fits),
-        None if labels is None else known_groups(labels, len(X)),
+        None if labels is None else groups_of(labels, owner),
         make_folds(len(X), folds, seed),
         seed,
         workers,
@@ -106,7 +108,7 @@ def _compared(fits: Mapping[str, Fit], shared: Shared, progress: Progress) -> Co
         steps.next(f"{name}: scores")
         on_refit = steps.refits(name)
         scores[name] = _scores(fit, shared, steps.named(name, len(shared.held_out)), on_refit)
-    for k in sizes:
+    for k in sizes if shared.owner.rows.is_whole else ():
         name = f"kmeans K={k}"
         steps.next(name)
         rows[name], scores[name] = _baseline(shared, k)
@@ -116,8 +118,9 @@ def _compared(fits: Mapping[str, Fit], shared: Shared, progress: Progress) -> Co
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """What all fits are scored with: the data, new points, known groups and the folds."""
+    """What all fits are scored with: a fit that has the data, its points, new points, known groups and the folds."""
 
+    owner: Fit
     X: np.ndarray
     new: np.ndarray | None
     groups: np.ndarray | None
@@ -169,7 +172,11 @@ def _scores(
         reason = f"this fit has no usable result: {fit.estimate.reason}"
         return {kind: Score.missing(kind, reason) for kind in shared.columns}
     if fit.X is None:
-        fit = replace(fit, X=shared.X)  # so that its scores share what is computed of these points
+        fit = replace(
+            fit, X=shared.owner.X, facts=shared.owner.facts
+        )  # so that its scores share what is computed of these points
+    if not fit.rows.is_whole:
+        return _scores_of_a_power(fit, shared)
     functions: dict[str, Callable[[Fit], Score]] = {
         kind: partial(function, X=shared.X) for kind, function in IN_SAMPLE.items()
     }
@@ -185,6 +192,19 @@ def _scores(
     pair = "log_evidence_bridge", "log_evidence_chib"
     scores |= zip(pair, reconciled(*(scores[kind] for kind in pair)), strict=True)
     return scores | {"inertia": Score.missing("inertia", NO_INERTIA)}
+
+
+def _scores_of_a_power(fit: Fit, shared: Shared) -> dict[str, Score]:
+    """What fractional weights have a meaning for."""
+    functions: dict[str, Callable[[], Score]] = {
+        "aic": lambda: of_a_power(fit)["aic"],
+        "bic": lambda: of_a_power(fit)["bic"],
+        "elbo": lambda: elbo(fit, shared.X).noted(POWER),
+    }
+    if shared.new is not None:
+        functions["elpd_holdout"] = partial(elpd_holdout, fit, X_new=shared.new)
+    missing = {kind: Score.missing(kind, FRACTIONS) for kind in shared.columns}
+    return missing | {kind: _attempt(kind, function) for kind, function in functions.items()}
 
 
 def _attempt(kind: str, function: Callable[[], Score]) -> Score:
@@ -221,7 +241,8 @@ def row_of(fit: Fit) -> Row:
     )  # fmt: skip
 
 
-def _common_data(fits: Mapping[str, Fit]) -> np.ndarray:
+def _owner(fits: Mapping[str, Fit]) -> Fit:
+    """A fit that has the data, which are those of all."""
     if not isinstance(fits, Mapping) or not fits or not all(isinstance(fit, Fit) for fit in fits.values()):
         raise ArgumentError("compare needs a dict of named fits, such as compare({'em': fit(...), 'vb': fit(...)}).")
     for name, fit in fits.items():
@@ -233,7 +254,7 @@ def _common_data(fits: Mapping[str, Fit]) -> np.ndarray:
     for fit in fits.values():
         if fit.X is not None:
             fit.check_data()
-            return fit.points
+            return fit
     raise ArgumentError(
         "the fits are without their data (they were not in memory, or the fits were saved without them), which most "
         "scores need: refit one of the fits on an array of them."

@@ -29,6 +29,12 @@ def ari(fit: Fit, X: np.ndarray, labels: np.ndarray) -> Score:
     return Score("ari", float(values.mean()), float(values.std()))
 
 
+def groups_of(labels: ArrayLike, fit: Fit) -> np.ndarray:
+    """As `known_groups`, of the rows of a fit's data; where rows have weights, as often as these say."""
+    assert fit.X is not None
+    return fit.per_point(known_groups(labels, len(fit.X)))
+
+
 def known_groups(labels: ArrayLike, n_obs: int) -> np.ndarray:
     """Given labels of any kind as (n,) integers from 0 on.
 

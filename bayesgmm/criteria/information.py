@@ -16,6 +16,11 @@ AT_MODE = (
     "Fraley and Raftery 2007), so that it depends on the prior, and is below that of EM"
 )
 
+POWER = (
+    "the weights of the rows are no whole numbers: the likelihood is raised to a power row by row, and the number of "
+    "points is the sum of the weights"
+)
+
 
 def aic(fit: Fit, X: np.ndarray) -> Score:
     """-AIC/2, the log likelihood at the point estimate less its number of parameters.
@@ -99,3 +104,11 @@ def _guarded(fit: Fit, score: Score) -> Score:
     if fit.status.outcome is not Outcome.COLLAPSED:
         return score
     return score.barred(COLLAPSED + fit.status.sentence)
+
+
+def of_a_power(fit: Fit) -> dict[str, Score]:
+    """AIC and BIC of a fit to fractional weights, whose likelihood is one of powers; the notes say so."""
+    _need_point(fit, "aic")
+    p, n = fit.n_parameters, fit.n_obs
+    values = {"aic": fit.log_likelihood - p, "bic": fit.log_likelihood - 0.5 * p * float(np.log(n))}
+    return {kind: _guarded(fit, Score(kind, value, 0.0).noted(POWER)) for kind, value in values.items()}

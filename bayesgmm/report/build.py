@@ -23,6 +23,7 @@ from bayesgmm.report.choice import Choice, choose
 from bayesgmm.report.content import Fold, Picture, Section, Table
 from bayesgmm.report.intervals import interval_section, prior_sentences
 from bayesgmm.report.probabilities import probabilities_table
+from bayesgmm.result.fit import FRACTIONS
 
 if TYPE_CHECKING:
     from bayesgmm.comparison import Comparison
@@ -62,9 +63,9 @@ def write_report(
     usable = {name: fit for name, fit in fits.items() if fit.kind not in ("none", "stacked")}
     if not usable:
         raise ArgumentError("a report needs at least one fit with a usable result.")
-    groups = None if labels is None else np.asarray(labels)
-    sections = _sections(comparison, usable, groups, dict(facts or {}))
     first = next(iter(usable.values()))
+    groups = None if labels is None else first.per_point(np.asarray(labels))
+    sections = _sections(comparison, usable, groups, dict(facts or {}))
     page = _template().render(
         title=title, sections=sections, n_obs=first.n_obs, feature_names=first.feature_names,
         methods=list(dict.fromkeys(row.method for row in comparison.rows.values())),
@@ -147,10 +148,12 @@ def _density(choice: Choice) -> Section:
 def _calibration(choice: Choice) -> Section:
     found = choice.of_kind("draws") or choice.of_kind("variational")
     fit = next(iter((found or choice.fits).values()))
+    if not fit.rows.is_whole:
+        return Section("calibration", "Calibration", (f"There is none to be seen, since {FRACTIONS}",), ())
     sentence = f"For {name_of(fit)}: are its predictions of left-out points and of whole data sets like the data?"
     parts, said = [lambda: pictures.predictive_check(fit)], ()
     if found:
-        pit = loo_pit(fit, even_rows(fit.n_obs, PIT_POINTS))
+        pit = loo_pit(fit, even_rows(len(fit.points), PIT_POINTS))
         if len(pit.values) < fit.n_obs:
             sentence += f" Of the {fit.n_obs} points an even subsample of {len(pit.values)} is left out."
         if pit.n_unreliable:
@@ -180,8 +183,9 @@ def _partition(choice: Choice, labels: np.ndarray | None) -> Section:
         )
         parts = _drawn([lambda: pictures.co_clustering(fit, labels)])
     else:
-        rows = even_rows(fit.n_obs, PARTITION_POINTS)
-        shown = partition(fit, X=points_of(fit, None)[rows])
+        points = points_of(fit, None)
+        rows = even_rows(len(points), PARTITION_POINTS)
+        shown = partition(fit, X=points[rows])
         groups = None if labels is None else labels[rows]
         sentences = _partition_sentences(fit, shown, len(rows))
         parts = _drawn([lambda: pictures.partition(shown, groups), lambda: pictures.credible_ball(shown)])

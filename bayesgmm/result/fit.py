@@ -131,6 +131,13 @@ class Fit:
             raise NotApplicableError(FRACTIONS)
         return self.rows.copies().values
 
+    def per_point(self, values: np.ndarray) -> np.ndarray:
+        """One value for each row of X, as often as the row's weight says; of fractions, for each row that has any."""
+        weights = self.sample_weight
+        if weights is None:
+            return values
+        return np.repeat(values, weights.astype(int), axis=0) if self.rows.is_whole else values[weights > 0]
+
     @property
     def n_parameters(self) -> int:
         """Number of free parameters of the likelihood."""
@@ -455,6 +462,7 @@ def fit_once(
     checkpoint: Checkpoint | None = None,
 ) -> Fit:
     """Run `method` on checked data with a resolved model; with a checkpoint it must be a `Sampler`."""
+    _check_weights(method, data)
     begin, held = time.perf_counter(), data.held()
     rng = np.random.default_rng(seed)
     if checkpoint is None:
@@ -473,3 +481,16 @@ def fit_once(
     fit = occupancy.with_remarks(fit)
     note = "" if checkpoint is None else checkpoint.note()
     return replace(fit, status=Status(fit.status.outcome, f"{fit.status.sentence} {note}")) if note else fit
+
+
+def _check_weights(method: Method, data: Rows | StreamedRows) -> None:
+    """Raise a NotApplicableError where a method that draws a label for each copy of a row is given parts of copies."""
+    weights = data.facts.weights
+    fractions = np.flatnonzero(weights != np.round(weights))
+    if len(fractions) and getattr(method, "needs_whole_weights", False):
+        first = int(fractions[0])
+        raise NotApplicableError(
+            f"{type(method).__name__} draws a label for each copy of a row, so that weights must be whole numbers, and "
+            f"sample_weight is {weights[first]:g} in row {first} (counted from 0): use VB or NUTS, which take any "
+            "weights, or whole numbers."
+        )
