@@ -68,7 +68,7 @@ class Bartlett:
         structure, n_features = capability(model.covariance, "coordinates"), data.values.shape[1]
         center, _ = moments_of(data, structure.form)
         whitening = whitening_of(model, data)
-        prior = model.prior.conjugate(structure, model.n_components)
+        prior = model.prior.conjugate(model.covariance, model.n_components)
         root = structure.form.whitened_factor(structure.form.factor(prior.scale), whitening)
         dof = WISHARTS[structure.form].bartlett_dof(prior.dof, prior.scale.shape[-1])
         means = means_of(model, whitened(prior.mean, center, whitening), whitening)

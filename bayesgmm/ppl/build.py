@@ -69,23 +69,23 @@ def pymc_model(
     ----------
     Bartlett (1933), Proceedings of the Royal Society of Edinburgh 53, 260-283, doi:10.1017/S0370164600015637.
     """
-    model, data = _of_fit(model, X) if isinstance(model, Fit) else (model, None if X is None else as_rows(X))
-    if isinstance(model, MixtureOfFiniteMixtures):
+    stated, data = _of_fit(model, X) if isinstance(model, Fit) else (model, None if X is None else as_rows(X))
+    if isinstance(stated, MixtureOfFiniteMixtures):
         raise NotApplicableError(
             "a pm.Model has a fixed number of variables, and a MixtureOfFiniteMixtures has not: take "
             "GaussianMixture(k) for each number of components."
         )
-    if isinstance(model, UnspecifiedMixture):
+    if isinstance(stated, UnspecifiedMixture):
         raise NotApplicableError(f"{UNKNOWN}: there is nothing that a pm.Model could state.")
-    if not isinstance(model, (GaussianMixture, DirichletProcessMixture)):
+    if not isinstance(stated, (GaussianMixture, DirichletProcessMixture)):
         raise ArgumentError(
-            f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2) or "
+            f"model={shown(stated)} must be a model object such as GaussianMixture(n_components=2) or "
             "DirichletProcessMixture(truncation=10), or a fit of one."
         )
     if data is None:
         raise ArgumentError("pymc_model needs the data as X= beside a model; a fit brings its own.")
     rows = data.values if observed is None else _observed(observed, data.feature_names)
-    return build(Bartlett.of(model.resolve(data), data), replace(data, values=rows))
+    return build(Bartlett.of(stated.resolve(data), data), replace(data, values=rows))
 
 
 def _observed(observed: ArrayLike, feature_names: tuple[str, ...]) -> np.ndarray:

@@ -8,7 +8,9 @@ two Ops, one for the parameters and one for the rows: where the rows are data, P
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -167,6 +169,7 @@ class CompiledOp(Op):
     """An Op whose Python and Numba forms are one compiled function, `function`; without a derivative."""
 
     __props__ = ()
+    function: Callable[..., Any]
 
     def perform(self, node, inputs, output_storage):
         results = self.function(*inputs)
@@ -176,7 +179,7 @@ class CompiledOp(Op):
     def pullback(self, inputs, outputs, cotangents):
         raise NotImplementedError("MvNormalMixture has no second derivatives: its gradient cannot be differentiated.")
 
-    L_op = pullback  # the name before PyTensor 3
+    L_op = pullback  # pyright: ignore[reportAssignmentType] - the name before PyTensor 3, as are those of its arguments
 
 
 def register_for_numba(op_type):
@@ -217,7 +220,8 @@ class MixtureLogDensity(CompiledOp):
         if isinstance(cotangents[0].type, DisconnectedType):
             return [DisconnectedType()() for _ in inputs]
         fixed = (x, means, precision_chol, outputs[1], cotangents[0])
-        counts, d_means, d_factors = mixture_params_pullback(*fixed)
+        gradients: Any = mixture_params_pullback(*fixed)  # which are several, as PyTensor's types do not say
+        counts, d_means, d_factors = gradients
         d_weights = self.weights_pullback(x, weights, means, precision_chol, outputs[0], counts, cotangents[0])
         return [mixture_rows_pullback(*fixed), d_weights, d_means, d_factors]
 

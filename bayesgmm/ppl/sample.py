@@ -19,7 +19,7 @@ import numpy as np
 from bayesgmm.core.compilation import announced_compilation
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads
-from bayesgmm.models import Model
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, Model
 from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.ppl.flat_problem import N_DRAWN, N_MAP
@@ -99,6 +99,7 @@ def run_nutpie(
     if not missing:
         return [chains[c] for c in sorted(chains)], False
     assert make_start is not None
+    assert isinstance(model, (GaussianMixture, DirichletProcessMixture))  # NUTS refuses others
     posterior = FlatPosterior.of(model, data)
     begin, counts, divergences = {}, [], Divergences()
     for c in missing:
@@ -180,7 +181,7 @@ def _run_side_by_side(
     Returns whether an interrupt came first.
     """
     running: dict[int, Any] = {}
-    waiting = list(reversed(begin))
+    waiting = sorted(begin, reverse=True)
     try:
         while waiting or running:
             while waiting and len(running) < n_threads():
@@ -288,6 +289,7 @@ def run_pymc(
 
     from bayesgmm.ppl.build import build
 
+    assert isinstance(model, (GaussianMixture, DirichletProcessMixture))  # NUTS refuses others
     coordinates = Bartlett.of(model, data)
     generators = [np.random.default_rng([plan.seed, c]) for c in range(plan.chains)]
     starts = [coordinates.natural(make_start(c, rng), rng) for c, rng in enumerate(generators)]

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -80,8 +81,8 @@ def run_advi(
     n_dim, total = len(center), {}
     rate = pytensor.shared(np.float64(learning_rate), "learning_rate")
     with pm.Model() as model:
-        u = pm.Flat("u", shape=n_dim)
-        pm.Potential("log_posterior", Scaled(posterior, center, scale)(u)[0])
+        outputs: Any = Scaled(posterior, center, scale)(pm.Flat("u", shape=n_dim))
+        pm.Potential("log_posterior", outputs[0])
     inference = KINDS[kind](model=model, random_seed=seed)
     params = {value.name: value for value in inference.approx.params}
     for name, value in _standard_normal(kind, n_dim).items():
@@ -154,7 +155,7 @@ class Scaled(Op):
     def pullback(self, inputs, outputs, cotangents):
         return [cotangents[0] * outputs[1]]
 
-    L_op = pullback  # the name before PyTensor 3
+    L_op = pullback  # pyright: ignore[reportAssignmentType] - the name before PyTensor 3, as are those of its arguments
 
 
 @contextmanager

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from testbed import oracle
 from testbed.calibration import MODELS, is_uniform, joint_scores, proper_model, simulated_ranks
-from testbed.planted import planted
+from testbed.planted import faulty, planted
 
 import bayesgmm as bg
+from bayesgmm.core.conjugacy import Conjugate
 from bayesgmm.methods import gibbs_chain
 
 Z_LIMIT = 5.0  # 60 comparisons at a family-wise level of 1e-4 need 4.8
@@ -14,14 +15,49 @@ N_CYCLES, N_REPLICATES = 40_000, 300
 CASES = [("finite", structure) for structure in oracle.STRUCTURES] + [(m, "full") for m in MODELS[1:]]
 CASES += [("DP", "diagonal"), ("MFM", "isotropic")]
 
+
+def always_accepted(right):
+    """Delayed acceptance, forgotten."""
+
+    @faulty
+    def log_prior_ratio(prior, independent, precision, k, means, factors):
+        return 0.0
+
+    return log_prior_ratio
+
+
+def about_the_wrong_mean(right):
+    @faulty
+    def add_residuals(moments, scatter, means, dof, scale):
+        right(moments, scatter, 0.5 * (moments.means + means), dof, scale)
+
+    return add_residuals
+
+
+def one_degree_less(right):
+    """The scale is drawn as if each covariance had one degree of freedom less."""
+
+    @faulty
+    def draw_scale(rng, prior, scale, independent, counts, factors, root):
+        fewer = Conjugate(prior.concentration, prior.mean, prior.mean_precision, prior.dof - 1.0, prior.scale)
+        right(rng, fewer, scale, independent, counts, factors, root)
+
+    return draw_scale
+
+
+def half_of_their_prior(right):
+    @faulty
+    def draw_means(rng, center, precision, moments, means, factors, root):
+        right(rng, center, 0.5 * precision, moments, means, factors, root)
+
+    return draw_means
+
+
 FAULTS = {
-    "delayed acceptance forgotten": ("if math.log(rng.random()) >= log_ratio:", "if False:"),
-    "residuals about the wrong mean": (
-        "offset[d] = moments.means[k, d] - means[k, d]",
-        "offset[d] = 0.5 * (moments.means[k, d] - means[k, d])",
-    ),
-    "scale blind to one degree of freedom": ("dof[0] += prior.dof[row]", "dof[0] += prior.dof[row] - 1.0"),
-    "means without their prior": ("total[i, j] += precision[i, j]", "total[i, j] += 0.5 * precision[i, j]"),
+    "delayed acceptance forgotten": ("independent._log_prior_ratio", always_accepted),
+    "residuals about the wrong mean": ("independent._add_residuals", about_the_wrong_mean),
+    "scale blind to one degree of freedom": ("independent._draw_scale", one_degree_less),
+    "means without their prior": ("independent._draw_means", half_of_their_prior),
 }
 
 
@@ -53,5 +89,5 @@ def test_ranks_of_the_truth_are_uniform(name, structure):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_seen(name, monkeypatch):
-    monkeypatch.setattr(gibbs_chain, "chain", planted("chain", ("independent", *FAULTS[name])))
+    monkeypatch.setattr(gibbs_chain, "chain", planted("chain", dict([FAULTS[name]])))
     assert abs(joint_scores(model_of("finite", "full"), N_CYCLES)[0]).max() > Z_LIMIT

@@ -1,70 +1,72 @@
 """Faults planted in the shipped compiled code, to see the tests of a sampler turn red.
 
-A fault is a change of a line of a module of `bayesgmm.core`.  The module and those that call it are compiled again
-from their source, with the change and without Numba's cache, under other names; everything else is the package's own.
+A fault is a function in the place of one of a module of `bayesgmm.core`: "module.function" names the right one, and
+what makes the faulty one is given it, so that a fault can be the right function with one thing wrong.  The functions
+that call it, and those that call these, are compiled again, without Numba's cache, from the code that they have and
+with the faulty one among their globals.  Everything else is the package's own, and nobody reads its source.
 """
 
-import re
-import sys
 from importlib import import_module
-from itertools import count
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from numba import njit
+from numba.core.dispatcher import Dispatcher
 
 from bayesgmm.core.compilation import OPTIONS
 
 CORE = "bayesgmm.core."
-_numbers = count()
-
-# The package's decorator without the cache, which has no place for functions that are in no file.
-uncached_jit = njit(**OPTIONS)
-DECORATORS = ("jit", "inner", "inline")
+faulty = njit(**OPTIONS)  # the package's decorator without the cache, which is no place for faults
 
 
-def planted(wanted, *changes):
-    """The module `wanted` of the core with changes: (module, text of its source, what stands there instead)."""
-    sources = {}
-    for name, right, wrong in changes:
-        source = sources.get(name, _source(name))
-        assert source.count(right) == 1, f"{right!r} stands {source.count(right)} times in core/{name}.py"
-        sources[name] = source.replace(right, wrong)
-    return _compiled_again(wanted, sources, f"planted{next(_numbers)}_")
+def planted(wanted, faults):
+    """The module `wanted` of the core with faults: by "module.function", what makes the faulty one of the right one."""
+    by_module = {}
+    for name, make in faults.items():
+        module, function = name.split(".")
+        assert isinstance(vars(import_module(CORE + module)).get(function), Dispatcher), f"there is no {name}"
+        by_module.setdefault(CORE + module, {})[function] = make
+    made = {}
+    found = _anew(import_module(CORE + wanted), by_module, made)
+    lost = [name for name in by_module if made.get(name) in (None, import_module(name))]
+    assert not lost, f"{wanted} does not call {lost}"
+    return found
 
 
-def _compiled_again(name, changed, prefix):
-    """The module with changed sources below it, or the package's own where nothing below it has changed."""
-    if prefix + name in sys.modules:
-        return sys.modules[prefix + name]
-    source = changed.get(name, _source(name))
-    below = [_compiled_again(other, changed, prefix) for other in _imports(source)]
-    anew = [module.__name__.removeprefix(prefix) for module in below if module.__name__.startswith(prefix)]
-    if name not in changed and not anew:
-        return import_module(CORE + name)
-    for other in anew:
-        source = source.replace(f"from {CORE}{other} import", f"from {prefix}{other} import")
-        source = source.replace(f"from bayesgmm.core import {other}\n", f"import {prefix}{other} as {other}\n")
-    source = re.sub(
-        r"\n@(?=jit|inner|inline)", "\nfrom testbed.planted import uncached_jit as jit\n\n@", source, count=1
-    )
-    module = ModuleType(prefix + name)
-    sys.modules[module.__name__] = module
-    exec(compile(source, f"{module.__name__}.py", "exec"), module.__dict__)
-    # One class for one record: another of the same name would be another type, for which the package's own functions
-    # would be compiled once more, and into its cache.
-    shipped = vars(import_module(CORE + name))
-    module.__dict__.update({key: value for key, value in shipped.items() if isinstance(value, type)})
-    return module
+def _anew(module, faults, made):
+    """The module with the faults in it and below it, or itself where there are none."""
+    if module.__name__ not in made:
+        below = {key: _anew_value(key, value, module, faults, made) for key, value in vars(module).items()}
+        changed = {key: value for key, value in below.items() if value is not vars(module)[key]}
+        own = faults.get(module.__name__, {})
+        made[module.__name__] = _copy(module, changed, own) if changed or own else module
+    return made[module.__name__]
 
 
-def _source(name):
-    with open(import_module(CORE + name).__file__, encoding="utf-8") as file:
-        return file.read()
+def _anew_value(key, value, module, faults, made):
+    """What a name of a module stands for, where that is in another module of the core."""
+    if isinstance(value, ModuleType) and value.__name__.startswith(CORE):
+        return _anew(value, faults, made)
+    home = value.py_func.__module__ if isinstance(value, Dispatcher) else ""
+    if home.startswith(CORE) and home != module.__name__:
+        name = value.py_func.__name__
+        there = vars(_anew(import_module(home), faults, made))
+        return there.get(name, value)
+    return value
 
 
-def _imports(source):
-    """Names of the core's modules of compiled functions that a module imports."""
-    named = re.findall(rf"^from {re.escape(CORE)}(\w+) import", source, re.MULTILINE)
-    whole = re.findall(r"^from bayesgmm\.core import (\w+)$", source, re.MULTILINE)
-    modules = {name: vars(import_module(CORE + name)) for name in named + whole if name != "compilation"}
-    return [name for name, content in modules.items() if any(word in content for word in DECORATORS)]
+def _copy(module, changed, faults):
+    new = ModuleType(module.__name__)
+    content = vars(new)
+    content.update(vars(module) | changed)
+    for name, value in vars(module).items():
+        if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
+            content[name] = _with_globals(value, content)
+    for name, make in faults.items():
+        content[name] = make(content[name])
+    return new
+
+
+def _with_globals(kernel, content):
+    right = kernel.py_func
+    function = FunctionType(right.__code__, content, right.__name__, right.__defaults__, right.__closure__)
+    return type(kernel)(function, targetoptions=kernel.targetoptions)
