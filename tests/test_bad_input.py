@@ -76,9 +76,9 @@ def test_refit_on_too_few_points():
 
 
 # Which columns each structure can live with: the others get an error that names them.
-FULL = ("full", "tied")
+FULL, SEPARATE = ("full", "tied"), ("diagonal", "shared_diagonal")
 SINGULAR = {
-    "constant": (CONSTANT, (*FULL, "diagonal"), "Column 'x2' is constant"),
+    "constant": (CONSTANT, (*FULL, *SEPARATE), "Column 'x2' is constant"),
     "twin": (TWIN, FULL, "Columns 'x0' and 'x2' are equal"),
     "dependent": (DEPENDENT, FULL, "Columns 'x0', 'x1', 'x2' are linearly dependent"),
     "all constant": (np.tile([3.0, 4.0], (9, 1)), STRUCTURES, "Columns 'x0', 'x1' are constant"),
@@ -95,7 +95,7 @@ def test_singular_data_by_structure(structure, kind, method):
     if structure in refusing:
         text = refused(bg.DataError, message, data, method, covariance=structure)
         assert "prior=NormalInverseWishart(scale=...)" in text
-        is_helpful = kind != "all constant" and structure in (*FULL, "diagonal")
+        is_helpful = kind != "all constant" and structure in (*FULL, *SEPARATE)
         assert ("choose covariance=" in text) == is_helpful
     else:
         fit = bg.fit(bg.GaussianMixture(2, structure), data, method, rng=0)

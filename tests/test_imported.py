@@ -323,8 +323,11 @@ def test_axes_that_stay_ambiguous_are_refused(theirs):
         wrong = named_dataset(arrays, COLUMNS)
         bg.from_datatree(wrong.assign(mu=wrong["mu"].rename(group="feature_bis")), frame, **given)
     per_column = named_dataset(arrays, COLUMNS).assign(stds=lambda d: d["stds"].isel(group=0, drop=True))
-    with pytest.raises(ArgumentError, match="sd has one number for each column and none for each component"):
-        bg.from_datatree(per_column, frame, **NAMES, sd="stds")
+    shared = bg.from_datatree(per_column, frame, **NAMES, sd="stds")
+    assert shared.model.covariance == bg.SharedDiagonal()
+    repeated = named_dataset(arrays | {"stds": np.repeat(arrays["stds"][:, :, :1], 2, axis=2)}, COLUMNS)
+    expected = bg.from_datatree(repeated, frame, **NAMES, sd="stds").log_density_draws(frame)
+    np.testing.assert_allclose(shared.log_density_draws(frame), expected, rtol=1e-12)
     bg.from_datatree(as_dataset(arrays), frame, **given)  # a library's own names of axes, in the order of the docs
 
 

@@ -96,6 +96,7 @@ def test_a_tree_of_ours_is_read_under_the_model_that_it_came_from(structure):
     [
         ("full", "tied"),
         ("full", "diagonal"),
+        ("diagonal", "shared_diagonal"),
         ("diagonal", "spherical"),
         ("spherical", "isotropic"),
         ("tied", "full"),

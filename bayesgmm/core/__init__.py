@@ -1,1 +1,1 @@
-"""Numbers only (NumPy, SciPy, Numba): parameters, covariance structures, the sweep and densities."""
+"""Numbers only (NumPy, SciPy, Numba): the forms of matrices, parameters, the sweep and densities."""

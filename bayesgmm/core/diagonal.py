@@ -56,9 +56,6 @@ class Diagonal:
     def inverse(self, matrix: np.ndarray) -> np.ndarray:
         return 1.0 / matrix
 
-    def inverse_factor(self, factor: np.ndarray) -> np.ndarray:
-        return 1.0 / factor
-
     def whitened_factor(self, factor: np.ndarray, whitening: np.ndarray) -> np.ndarray:
         return factor / whitening[: factor.shape[-1]]
 

@@ -81,10 +81,6 @@ class Form(Protocol):
         """Inverse of a symmetric matrix."""
         ...
 
-    def inverse_factor(self, factor: np.ndarray) -> np.ndarray:
-        """Inverse of a factor."""
-        ...
-
     def whitened_factor(self, factor: np.ndarray, whitening: np.ndarray) -> np.ndarray:
         """``W^-1 P``: precision factors in whitened coordinates."""
         ...

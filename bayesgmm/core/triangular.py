@@ -62,9 +62,6 @@ class Triangular:
     def inverse(self, matrix: np.ndarray) -> np.ndarray:
         return np.linalg.inv(matrix)
 
-    def inverse_factor(self, factor: np.ndarray) -> np.ndarray:
-        return invert_triangular(factor)
-
     def whitened_factor(self, factor: np.ndarray, whitening: np.ndarray) -> np.ndarray:
         return np.triu(invert_triangular(whitening) @ factor)
 

@@ -51,7 +51,7 @@ class Columns(Protocol):
         """The one entry of a compact array that says the spread of the data."""
         ...
 
-    def alike(self, spread: np.ndarray) -> np.ndarray:
+    def within_group(self, spread: np.ndarray) -> np.ndarray:
         """The spread that is nearest to one of the data within the group."""
         ...
 
@@ -88,7 +88,7 @@ class Correlated:
     def typical(self, spread: np.ndarray) -> np.ndarray:
         return spread
 
-    def alike(self, spread: np.ndarray) -> np.ndarray:
+    def within_group(self, spread: np.ndarray) -> np.ndarray:
         return spread
 
     def is_singular(self, spread: np.ndarray) -> bool:
@@ -123,7 +123,7 @@ class Separate:
     def typical(self, spread: np.ndarray) -> np.ndarray:
         return spread
 
-    def alike(self, spread: np.ndarray) -> np.ndarray:
+    def within_group(self, spread: np.ndarray) -> np.ndarray:
         return spread
 
     def is_singular(self, spread: np.ndarray) -> bool:
@@ -157,7 +157,7 @@ class Alike:
     def typical(self, spread: np.ndarray) -> np.ndarray:
         return spread.mean(-1, keepdims=True)
 
-    def alike(self, spread: np.ndarray) -> np.ndarray:
+    def within_group(self, spread: np.ndarray) -> np.ndarray:
         return np.broadcast_to(spread.mean(-1, keepdims=True), spread.shape)
 
     def is_singular(self, spread: np.ndarray) -> bool:

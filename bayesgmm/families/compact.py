@@ -38,7 +38,7 @@ class Compact:
         return self.columns.form
 
     @property
-    def alike(self) -> tuple[str, ...]:
+    def equal_among(self) -> tuple[str, ...]:
         """What have one variance between them: components, columns, both or neither."""
         return ("components",) * self.is_shared + ("columns",) * (self.columns is ALIKE)
 

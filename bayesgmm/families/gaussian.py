@@ -1,15 +1,15 @@
 """The Gaussian families: covariance structures, each stored as compactly as it is.
 
-================  ===================  =======================  ======================
+================  ==================  ======================  ======================
 structure         compact shape       residuals per point     transformation group
-================  ===================  =======================  ======================
+================  ==================  ======================  ======================
 `Full`            (K, D, D)           1 vector                affine
 `Tied`            (1, D, D)           1 vector                affine
 `Diagonal`        (K, D)              1 per column            scale, shift per column
 `SharedDiagonal`  (1, D)              1 per column            scale, shift per column
 `Spherical`       (K, 1)              D                       one scale, rotation, shift
 `Isotropic`       (1, 1)              D                       one scale, rotation, shift
-================  ===================  =======================  ======================
+================  ==================  ======================  ======================
 
 Everything else (maximum likelihood, conjugate updates, densities, NUTS) is written once, on the primitives of `Compact`
 and of the structure's `Form`.
@@ -57,7 +57,7 @@ class CovarianceStructure(Compact):
     @property
     def is_round(self) -> bool:
         """Whether all columns have one variance."""
-        return "columns" in self.alike
+        return "columns" in self.equal_among
 
     @property
     def conjugate(self) -> Compact | None:
@@ -98,7 +98,7 @@ class CovarianceStructure(Compact):
         In the coordinates ``P^T x`` every transformation of the group has become a rotation and a
         shift, so whatever is measured there is equivariant.
         """
-        return self.form.factor(self.columns.alike(spread))
+        return self.form.factor(self.columns.within_group(spread))
 
     def maximise(self, stats: SufficientStatistics, old: MixtureParams | None, frame: Frame) -> MixtureParams:
         """The M step: maximum likelihood under whitened covariance eigenvalues of at least the floor."""

@@ -93,7 +93,7 @@ def _own_price(stats: SufficientStatistics, i: int, metric: np.ndarray, structur
     weight, difference = _between(stats, i, metric)
     counts, scatter = stats.counts, stats.form.whitened(stats.scatter(), metric)
     both = stats.form.add_outer(scatter + scatter[i], weight, difference)
-    scatter, both = structure.columns.alike(scatter), structure.columns.alike(both)
+    scatter, both = structure.columns.within_group(scatter), structure.columns.within_group(both)
     single = _spread_bits(scatter, counts)
     total = counts + counts[i]
     return _spread_bits(both, total) - single - single[i] - (_entropy(total) - _entropy(counts) - _entropy(counts[i]))

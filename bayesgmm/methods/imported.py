@@ -85,7 +85,8 @@ def from_datatree(
     covariances, chol, precision, precision_chol, sd : str
         Exactly one: (K, D, D) covariances, or lower triangles C with ``Sigma = C C^T`` (also packed, as PyMC's
         LKJCholeskyCov), or precision matrices, or upper triangles P with ``inv(Sigma) = P P^T``; (D, D) is one for
-        all components, and for one column (K,) will do.  Standard deviations are (K, D), (K,), or one number in all.
+        all components, and for one column (K,) will do.  Standard deviations are (K, D), (K,), (D,) along an axis of
+        the columns, or one number in all.
         A list of names has one for each component.
     corr, corr_chol : str, optional
         Correlations (K, D, D) or (D, D), or their lower Cholesky factors (Stan's ``cholesky_factor_corr``), with the

@@ -80,7 +80,7 @@ def check_given(init: MixtureParams, model: Model, n_features: int) -> MixturePa
         factor = structure.form.of_diagonal(init.form.diagonal(factor))
     expanded = structure.expand(structure.compact(factor), k, n_features)
     if not np.allclose(factor, expanded, rtol=1e-6, atol=0):  # as equal as rounding and printing leave them
-        what = " and ".join(structure.alike)
+        what = " and ".join(structure.equal_among)
         raise ArgumentError(f"init has different covariances, and covariance={structure.name!r} one for all {what}.")
     return MixtureParams.trusted(init.weights, init.means, expanded)
 

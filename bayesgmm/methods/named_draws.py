@@ -134,9 +134,9 @@ def _from_precision_chol(found: list[Variable], axes: Axes, k: int, d: int) -> S
 
 
 def _from_deviations(found: list[Variable], axes: Axes, k: int, d: int) -> Scatter:
-    """(K, D), one per component, or one in all."""
+    """(K, D), one per component, one per column, or one in all."""
     is_by_column = len(found[0].dims) == 1 and axes.role(found[0], 0) == "f"
-    sd = _deviations(found[0], axes, (k, d))
+    sd = _deviations(found[0], axes, (k, d), *[(d,)] * is_by_column)
     event = sd.shape[2:]
     if event == (k, d) and not is_by_column:
         structure = "diagonal" if d > 1 else "full"
@@ -144,12 +144,10 @@ def _from_deviations(found: list[Variable], axes: Axes, k: int, d: int) -> Scatt
         sd, structure = sd[..., None], "spherical" if d > 1 else "full"
     elif event == ():
         sd, structure = sd[..., None, None], "isotropic" if d > 1 else "tied"
-    elif is_by_column:
-        raise ArgumentError(
-            "sd has one number for each column and none for each component: repeat it along an axis of the components."
-        )
+    elif event == (d,) and is_by_column:
+        sd, structure = sd[..., None, :], "shared_diagonal" if d > 1 else "tied"
     else:
-        raise ArgumentError(_wanted("sd", event, f"({k}, {d}), ({k},) or ()"))
+        raise ArgumentError(_wanted("sd", event, f"({k}, {d}), ({k},), ({d},) of columns or ()"))
     factor = np.array(np.broadcast_to(1.0 / sd, (*sd.shape[:2], k, d)))
     return Scatter(structure, factor if d > 1 else factor[..., None])
 

@@ -22,7 +22,7 @@ def narrowed(scatter: Scatter, structure: CovarianceStructure) -> Scatter | None
         return None
     form = form_of(scatter.factor.ndim - 3)
     spread = _in_form(structure.form, form, form.spread(scatter.factor))
-    for what in reversed(structure.alike):
+    for what in reversed(structure.equal_among):
         spread = None if spread is None else _alike(spread, AXES[what])
     return None if spread is None else Scatter(structure.name, structure.form.factor(spread))
 

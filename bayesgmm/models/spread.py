@@ -56,7 +56,7 @@ def _squared_range(X: np.ndarray, structure: CovarianceStructure, center: np.nda
     """R^2 of `IndependentNormalInverseWishart`, shaped as the spread."""
     if _has_ranges(structure, len(center)):
         return structure.form.of_diagonal((X.max(0).astype(float) - X.min(0)) ** 2)
-    spread = structure.columns.alike(spread)
+    spread = structure.columns.within_group(spread)
     half_distances = log_joint(ComponentScores(np.zeros(1), center[None], structure.whitening(spread)[None]), X)
     return -8.0 * half_distances.min() * spread
 
@@ -128,7 +128,7 @@ def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: Rows)
 
 def _check_underflow(structure: CovarianceStructure, variances: np.ndarray, data: Rows) -> None:
     # One variance for all columns is what the widest ones decide.
-    is_small = (variances < SMALLEST_VARIANCE) & (structure.columns.alike(variances) < SMALLEST_VARIANCE)
+    is_small = (variances < SMALLEST_VARIANCE) & (structure.columns.within_group(variances) < SMALLEST_VARIANCE)
     if not is_small.any():
         return
     low, high = data.values.min(0).astype(float), data.values.max(0).astype(float)

@@ -98,8 +98,8 @@ class Bartlett:
         """Shapes of the free variables, in their order in the flat vector."""
         k, d = self.mean.shape
         # A covariance, or a column, that is the only one has no axis.
-        alike = self.structure.alike
-        square = self.dof.shape["components" in alike : 1 if "columns" in alike else None]
+        equal = self.structure.equal_among
+        square = self.dof.shape["components" in equal : 1 if "columns" in equal else None]
         shapes = self.weights.shapes | ({} if self.scale is None else self.scale.shapes) | {"bartlett_square": square}
         if self.n_upper:
             shapes["bartlett_upper"] = (*square[:-1], d * (d - 1) // 2)

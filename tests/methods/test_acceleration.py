@@ -123,7 +123,7 @@ def test_the_floor_holds_for_proposals_too():
     readout = MaximumLikelihood(form, form.whitening(np.cov(X.T)), 0.3)
     params = bg.MixtureParams([0.5, 0.5], X[:2], [np.cov(X.T), 1e-4 * np.cov(X.T)])
     admitted = readout.at(params, params)
-    assert form.narrowest(admitted.precision_chol, readout.whitening)[0].min() >= 0.3 * (1 - 1e-9)
+    assert form.form.narrowest(admitted.precision_chol, readout.whitening)[0].min() >= 0.3 * (1 - 1e-9)
     assert np.isfinite(sweep(X, admitted.scores()).log_likelihood)
 
 
