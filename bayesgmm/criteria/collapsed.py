@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, logsumexp
 
+from bayesgmm.core.density import allocate, responsibilities
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.families.columns import ALIKE, CORRELATED, SEPARATE
 from bayesgmm.models import GaussianMixture, Model
@@ -166,13 +167,10 @@ def _labelled(model: Model, draws: MixtureParams, X: np.ndarray, rng: np.random.
 
 def _draw_labels(params: MixtureParams, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(S, n, K) ones at labels drawn in proportion to the parts of each point's density."""
-    offset = X[None, :, None, :] - params.means[:, None]
-    white = params.form.whiten(params.precision_chol[:, None], offset)
-    parts = params.log_weight()[:, None] - 0.5 * (white**2).sum(-1)
-    parts = np.exp(parts - parts.max(-1, keepdims=True)).cumsum(-1)
-    threshold = rng.random((*parts.shape[:2], 1)) * parts[..., -1:]
-    labels = (threshold >= parts[..., :-1]).sum(-1)
-    return (labels[..., None] == np.arange(parts.shape[-1])).astype(float)
+    ones = np.zeros((len(params.weights), len(X), params.n_components))
+    for s in range(len(ones)):
+        ones[s, np.arange(len(X)), allocate(responsibilities(params[s].scores(), X), rng)] = 1.0
+    return ones
 
 
 def _column(values: np.ndarray, ndim: int) -> np.ndarray:
