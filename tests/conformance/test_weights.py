@@ -31,7 +31,6 @@ ENGINES = {
     "Pathfinder": bg.Pathfinder(paths=2),
 }
 every_structure = pytest.mark.parametrize("structure", STRUCTURES)
-every_engine = pytest.mark.parametrize("engine", ENGINES)
 pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
 
 
@@ -83,20 +82,6 @@ def test_the_flat_posterior_and_its_gradient_are_those_of_the_repeated_rows(stru
         expected, slope = other(x)
         assert value == pytest.approx(expected, rel=EXACT)
         np.testing.assert_allclose(gradient, slope, rtol=1e-8, atol=1e-8 * np.abs(slope).max())  # of sums that cancel
-
-
-@every_structure
-@every_engine
-def test_a_row_of_weight_zero_is_absent(engine, structure):
-    """Starts and all: the same seed gives the same bits, as if the rows had never been there."""
-    if engine in ("ADVI", "Pathfinder", "NUTS") and structure not in ("full", "spherical"):
-        pytest.skip("one structure of each form is enough where each costs seconds")
-    weights = WHOLE_WITH_ZEROS if engine == "Gibbs" else WITH_ZEROS
-    there = weights > 0
-    one = fit(engine, X, structure, sample_weight=weights)
-    other = fit(engine, X[there], structure, sample_weight=weights[there])
-    assert are_equal(one, other) and one.n_obs == other.n_obs
-    assert len(one.X) == len(X) and one.sample_weight is not None
 
 
 @every_structure

@@ -1,0 +1,63 @@
+"""Every engine with every family and model: what can be fitted, and the table of it for the docs.
+
+``python -m conformance.cells``, from the folder of the tests, prints the page ``docs/conformance.md``.
+"""
+
+import bayesgmm as bg
+from bayesgmm.errors import NotApplicableError
+from bayesgmm.families.gaussian import STRUCTURES
+from bayesgmm.fitting import check_applicable
+
+ENGINES = {
+    "EM": bg.EM(n_init=2, moves=2),
+    "MAP": bg.MAP(n_init=2, moves=2),
+    "VB": bg.VB(n_init=2, moves=2),
+    "OnlineEM": bg.OnlineEM(20),
+    "StochasticVB": bg.StochasticVB(20),
+    "Gibbs": bg.Gibbs(draws=20, tune=20, chains=2),
+    "NUTS": bg.NUTS(draws=20, tune=40, chains=1),
+    "ADVI": bg.ADVI(n_iter=1000),
+    "Pathfinder": bg.Pathfinder(paths=2),
+}
+MODELS = {
+    "finite": lambda family: bg.GaussianMixture(2, family),
+    "Dirichlet process": lambda family: bg.DirichletProcessMixture(4, family),
+    "unknown number": lambda family: bg.MixtureOfFiniteMixtures(4, family),
+}
+KINDS = ("plain", "weighted", "float32")
+CELLS = [(engine, family, model) for engine in ENGINES for family in STRUCTURES for model in MODELS]
+HEAD = """# What can be fitted with what
+
+Each engine with each model and kind of rows; the six covariance structures make no difference. Every cell is run by
+`tests/conformance`: rows of weight zero must be as if they were not there, and float32 must give what its values give as
+float64.  Where it says no, `bg.fit` raises NotApplicableError before any work.
+
+"""
+
+
+def is_applicable(engine, family, model):
+    """Whether `bg.fit` takes the combination."""
+    try:
+        check_applicable(MODELS[model](family), ENGINES[engine])
+    except NotApplicableError:
+        return False
+    return True
+
+
+def page():
+    """The page of the docs."""
+    columns = ["engine", *MODELS, "weights of rows"]
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    for engine, method in ENGINES.items():
+        marks = []
+        for model in MODELS:
+            taken = {is_applicable(engine, family, model) for family in STRUCTURES}
+            assert len(taken) == 1, "the table must have a column for each family"
+            marks.append("yes" if taken == {True} else "no")
+        whole = getattr(method, "needs_whole_weights", False)
+        lines.append(f"| {engine} | " + " | ".join(marks) + f" | {'whole numbers' if whole else 'any'} |")
+    return HEAD + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
