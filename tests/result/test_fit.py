@@ -120,7 +120,9 @@ def test_a_sample_lies_where_the_density_says(fit):
 
 
 def test_n_parameters_is_mclusts(fit):
-    expected = {"full": 9, "tied": 3, "diagonal": 6, "spherical": 3, "isotropic": 1}[fit.model.covariance.name]
+    expected = {"full": 9, "tied": 3, "diagonal": 6, "shared_diagonal": 2, "spherical": 3, "isotropic": 1}[
+        fit.model.covariance.name
+    ]
     assert fit.n_parameters == 2 + 3 * 2 + expected
 
 
