@@ -29,8 +29,8 @@ CELLS = [(engine, family, model) for engine in ENGINES for family in STRUCTURES 
 HEAD = """# What can be fitted with what
 
 Each engine with each model and kind of rows; the six covariance structures make no difference. Every cell is run by
-`tests/conformance`: rows of weight zero must be as if they were not there, and float32 must give what its values give as
-float64.  Where it says no, `bg.fit` raises NotApplicableError before any work.
+`tests/conformance`: rows of weight zero must be as if they were not there, and float32 must give what its values
+give as float64.  Where it says no, `bg.fit` raises NotApplicableError before any work.
 
 """
 
