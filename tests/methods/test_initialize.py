@@ -34,7 +34,7 @@ def test_a_start_is_a_partition_by_whitened_distance(structure, init):
 def test_seeds_are_different_points_of_the_data(init):
     X = np.repeat(blobs(n=6), 20, axis=0)
     for seed in range(10):
-        centers = CENTERS[init](X, np.eye(2), 5, np.random.default_rng(seed))
+        centers = CENTERS[init](as_rows(X), np.eye(2), 5, np.random.default_rng(seed))
         assert len(np.unique(centers, axis=0)) == 5
         assert all((X == center).all(1).any() for center in centers)
 
@@ -42,7 +42,7 @@ def test_seeds_are_different_points_of_the_data(init):
 @pytest.mark.parametrize("init", INITS)
 def test_fewer_different_points_than_components(init):
     X = np.repeat([[0.0, 1.0], [2.0, 0.0]], 5, axis=0)
-    assert CENTERS[init](X, np.eye(2), 4, np.random.default_rng(0)).shape == (4, 2)
+    assert CENTERS[init](as_rows(X), np.eye(2), 4, np.random.default_rng(0)).shape == (4, 2)
 
 
 def test_kmeans_never_ends_above_its_seeds():
@@ -52,15 +52,15 @@ def test_kmeans_never_ends_above_its_seeds():
         return ((X[:, None] - centers) ** 2).sum(-1).min(1).sum()
 
     for seed in range(5):
-        seeds = CENTERS["kmeans++"](X, np.eye(2), 5, np.random.default_rng(seed))
-        assert inertia(CENTERS["kmeans"](X, np.eye(2), 5, np.random.default_rng(seed))) <= inertia(seeds)
+        seeds = CENTERS["kmeans++"](as_rows(X), np.eye(2), 5, np.random.default_rng(seed))
+        assert inertia(CENTERS["kmeans"](as_rows(X), np.eye(2), 5, np.random.default_rng(seed))) <= inertia(seeds)
 
 
 def test_kmeans_finds_clusters_that_are_far_apart():
     rng = np.random.default_rng(2)
     truth = np.arange(4) % 4 * 100.0
     X = (truth[rng.integers(4, size=200)] + rng.normal(size=200))[:, None]
-    found = CENTERS["kmeans"](X, np.ones((1, 1)), 4, np.random.default_rng(0))
+    found = CENTERS["kmeans"](as_rows(X), np.ones((1, 1)), 4, np.random.default_rng(0))
     assert np.allclose(np.sort(found[:, 0]), truth, atol=0.5)
 
 
@@ -89,7 +89,7 @@ def test_random_seeds_among_many_equal_rows_are_those_of_the_definition(k):
     """More rows than are compared at a time; with eight components there are fewer different rows than seeds."""
     X = np.repeat([[0.0, 1.0], [2.0, 3.0], [5.0, 4.0]], 3000, axis=0)
     X[-1] = [7.0, 7.0]
-    found = CENTERS["random"](X, np.eye(2), k, np.random.default_rng(1))
+    found = CENTERS["random"](as_rows(X), np.eye(2), k, np.random.default_rng(1))
     assert np.array_equal(found, one_by_one(X, k, np.random.default_rng(1)))
 
 
