@@ -12,6 +12,7 @@ from bayesgmm.methods.loop import Climb, Stopping
 from bayesgmm.methods.restarts import AGREED, FIRST, ROUNDS, climb_all
 from bayesgmm.result.diagnostics import Flag
 from bayesgmm.result.method import silent
+from bayesgmm.rows import as_rows
 
 STOPPING = Stopping(1000, 1e-8, None)
 STATS = SufficientStatistics(0.0, np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)), np.zeros((1, 1)), 100.0)
@@ -44,7 +45,9 @@ def searched(monkeypatch):
     monkeypatch.setattr(restarts, "climb", climbed)
 
     def search(hills, n_starts=10):
-        found, status, diagnostics = climb_all(np.zeros((100, 1)), None, iter(hills), n_starts, STOPPING, silent)
+        found, status, diagnostics = climb_all(
+            as_rows(np.zeros((100, 1))), None, iter(hills), n_starts, STOPPING, silent
+        )
         return found, status, diagnostics, ended
 
     return search

@@ -9,6 +9,7 @@ from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
 from bayesgmm.core.density import responsibilities, sample
+from bayesgmm.core.facts import of_weights
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.result.status import Outcome
 from bayesgmm.uncertainty.objective import Objective
@@ -26,7 +27,7 @@ def fitted(structure="full", d=2, method=None, n=90, k=2, apart=2.0, seed=5):
 def test_a_replicate_is_the_fit_of_its_points(structure, method):
     fit = fitted(structure, method=method)
     counts = np.random.default_rng(3).multinomial(90, np.full(90, 1 / 90))
-    found, value, is_settled = Objective.of(fit).climbed(fit.X, fit.params, counts.astype(float))
+    found, value, is_settled = Objective.of(fit).climbed(fit.X, fit.params, of_weights(counts))
     again = replace(fit, method=replace(method, init=fit.params)).refit(np.repeat(fit.X, counts, 0))
     assert is_settled
     # Both stop within 1e-12 nats a point of the optimum, so parameters agree to about its root.
