@@ -78,7 +78,7 @@ class Chain:
 def ours(model: bg.GaussianMixture, X: np.ndarray, draws: int, seed: int, crossing: float) -> Chain:
     """One chain of this package, from a random partition."""
     data, rng = as_rows(X), np.random.default_rng(seed)
-    partition = start(X, model.covariance, whitening_of(model, data), model.n_components, "random", rng)
+    partition = start(data, model.covariance, whitening_of(model, data), model.n_components, "random", rng)
     first = model.conjugate().update(partition).sample(rng, 1)[0]
     begin = time.process_time()
     chain = GibbsChain.of(model, data, rng, first, draws, TUNE, 1, crossing)

@@ -69,7 +69,7 @@ def as_before() -> Iterator[None]:
 
     def first_draw(searches: ChainSearches, chain: int, rng: np.random.Generator) -> bg.MixtureParams:
         model, data = searches.model, searches.data
-        stats = start(data.values, model.covariance, whitening_of(model, data), model.n_components, "random", rng)
+        stats = start(data, model.covariance, whitening_of(model, data), model.n_components, "random", rng)
         return model.conjugate().update(stats).sample(rng, 1)[0]
 
     with ExitStack() as stack:

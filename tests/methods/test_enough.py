@@ -149,7 +149,7 @@ def test_a_limit_has_no_place_beside_a_number_of_draws():
             bg.Gibbs(draws=100, **options)
     for options, words in (
         ({"max_sweeps": 999}, "tune=500"),
-        ({"max_seconds": 0}, "positive"),
+        ({"max_seconds": 0}, "above 0"),
         ({"draws": 3}, "draws=3"),
     ):
         with pytest.raises(ArgumentError, match=words):
