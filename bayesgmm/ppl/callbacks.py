@@ -15,10 +15,10 @@ from numba.core.ccallback import CFunc
 
 from bayesgmm.core.compilation import c_function, inner
 from bayesgmm.core.forms import DIAGONAL, TRIANGULAR, Form
-from bayesgmm.ppl.flat_diagonal import diagonal
+from bayesgmm.ppl.flat_diagonal import evaluate as diagonal
 from bayesgmm.ppl.flat_map import mapped, pulled
 from bayesgmm.ppl.flat_problem import HEADER, N_DRAWN, N_MAP
-from bayesgmm.ppl.flat_triangular import triangular
+from bayesgmm.ppl.flat_triangular import evaluate as triangular
 
 DOUBLES = types.CPointer(types.double)
 LOG_DENSITY = types.int64(types.uint64, DOUBLES, DOUBLES, DOUBLES, types.voidptr)

@@ -16,7 +16,7 @@ from bayesgmm.ppl.flat_problem import pack_problem, rows_of
 from bayesgmm.rows import Rows
 
 SERIAL_ROWS = 32768  # up to here an evaluation is one compiled call; beyond, parts of it are worth handing to threads
-KERNELS = {TRIANGULAR: (flat_triangular.triangular, flat_triangular), DIAGONAL: (flat_diagonal.diagonal, flat_diagonal)}
+KERNELS = {TRIANGULAR: flat_triangular, DIAGONAL: flat_diagonal}
 N_PARTS = 16  # of the rows, summed one by one: enough for the threads, few enough to hand out quickly
 
 
@@ -59,9 +59,9 @@ class FlatPosterior:
             raise
 
     def _evaluate(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        whole, kernels = KERNELS[self.coordinates.structure.form]
+        kernels = KERNELS[self.coordinates.structure.form]
         if self.is_serial:
-            return whole(x, self.problem)
+            return kernels.evaluate(x, self.problem)
         log_weights, bartlett, factors, means = kernels.unpack(x, self.problem)
         X, facts = rows_of(self.problem)
         groups = group_bounds(self.n_rows)

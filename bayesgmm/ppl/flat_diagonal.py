@@ -101,7 +101,7 @@ def add_entries(x, p, bartlett, gradient):
 
 
 @jit
-def diagonal(x, problem):
+def evaluate(x, problem):
     """Log posterior and gradient at x."""
     log_weights, bartlett, factors, means = unpack(x, problem)
     X, facts = rows_of(problem)

@@ -133,7 +133,7 @@ def pull_back(count, first, second, factor, root, d_mean, d_bartlett):
 
 
 @jit
-def triangular(x, problem):
+def evaluate(x, problem):
     """Log posterior and gradient at x."""
     log_weights, bartlett, factors, means = unpack(x, problem)
     X, facts = rows_of(problem)
