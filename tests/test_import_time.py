@@ -44,6 +44,6 @@ def test_every_public_name_is_there():
 
 def test_loading_a_data_set_and_checking_it_loads_no_heavy_library():
     loaded = loaded_after(
-        "import bayesgmm as bg\nfrom bayesgmm.data import as_rows\nas_matrix(bg.load_dataset('iris').X)"
+        "import bayesgmm as bg\nfrom bayesgmm.data import as_matrix\nas_matrix(bg.load_dataset('iris').X)"
     )
     assert loaded.isdisjoint(HEAVY), sorted(loaded.intersection(HEAVY))

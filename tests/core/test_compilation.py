@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bayesgmm.core import compilation, passes
+from bayesgmm.core.facts import FACTS_TYPE, NO_FACTS
 
 SWEEP = """
 import numpy as np
@@ -60,13 +61,13 @@ def test_a_compiled_kernel_compiles_nothing_more():
     vector, matrix = compilation.array_type(float, 1), compilation.array_type(float, 2)
     out = compilation.array_type(float, 2, is_output=True)
     index = compilation.array_type(np.int64, 1).dtype
-    kernel = compilation.compiled(passes.log_joint_rows, matrix, index, index, vector, matrix, matrix, out)
+    kernel = compilation.compiled(passes.log_joint_rows, matrix, FACTS_TYPE, index, index, vector, matrix, matrix, out)
     X, result = np.ones((3, 2)), np.empty((3, 1))
     arguments = (np.zeros(1), np.zeros((1, 2)), np.ones((1, 2)))
-    kernel(X, 0, 3, *arguments, result)
+    kernel(X, NO_FACTS, 0, 3, *arguments, result)
     assert np.array_equal(result, np.full((3, 1), -1.0))
     X.flags.writeable = False
-    kernel(X, 0, 3, *arguments, result)
+    kernel(X, NO_FACTS, 0, 3, *arguments, result)
     with pytest.raises(TypeError):
-        kernel(X.astype(np.float32), 0, 3, *arguments, result)
+        kernel(X.astype(np.float32), NO_FACTS, 0, 3, *arguments, result)
     assert len(kernel.signatures) == 1
