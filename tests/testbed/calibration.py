@@ -181,7 +181,8 @@ def joint_scores(model, n_cycles, n_obs=8, seed=11):
             seen[name][cycle] = getattr(present, name)
         unknown[cycle] = chain.mixing.state[0]
         total = present.weights.sum()  # one, or the fault that is looked for
-        chain.rows.values[:] = sample(bg.MixtureParams.trusted(present.weights / total, *chain.params[2:]), n_obs, rng)[0]
+        mixture = bg.MixtureParams.trusted(present.weights / total, *chain.params[2:])
+        chain.rows.values[:] = sample(mixture, n_obs, rng)[0]
         chain.advance(1)
     ours = invariants(MixtureParams.trusted(*(seen[name] for name in names)), unknown)
     return *scores_against_prior(model, ours, rng), chain.counters
