@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.core.compilation import array_type, inner, tuple_type
+from bayesgmm.core.compilation import array_type, inline, inner, tuple_type
 
 
 class RowFacts(NamedTuple):
@@ -43,7 +43,7 @@ def no_facts():
     return RowFacts(np.empty(0), np.empty(0, np.int64), np.empty((0, 0)), np.empty((0, 0)))
 
 
-@inner
+@inline
 def restrict_block(facts, start, stop, scores):
     """Add to the scores of the rows start:stop their offsets, and what their classes allow."""
     if len(facts.offsets) > 0:
@@ -58,7 +58,7 @@ def restrict_block(facts, start, stop, scores):
                     scores[k, i] += facts.allowed[c, k]
 
 
-@inner
+@inline
 def load_weights(facts, start, stop, weights):
     """The weights of the rows start:stop, where rows have any; elsewhere they stay what they are, ones."""
     if len(facts.weights) > 0:

@@ -99,7 +99,7 @@ def load_and_score(X, start, stop, log_weight, means, factors, packed, block, wo
     return True
 
 
-@inner
+@inline
 def score_rows(X, start, stop, components, factors, facts, room):
     """Scores of the rows start:stop, with what is known of each; whether the room holds all of their columns."""
     is_whole = load_and_score(
@@ -110,7 +110,7 @@ def score_rows(X, start, stop, components, factors, facts, room):
     return is_whole
 
 
-@inner
+@inline
 def assign_rows(X, start, stop, components, factors, facts, assign, room):
     """Score the rows start:stop and assign them; whether the room holds all of their columns.
 

@@ -87,7 +87,8 @@ def contiguous_rows(X: np.ndarray) -> np.ndarray:
 
 def as_contiguous(scores: ComponentScores) -> list[np.ndarray]:
     """The arrays of `scores` as the kernels read them."""
-    return [np.require(a, float, ["C", "W"]) for a in (scores.log_weight, scores.means, scores.precision_chol)]
+    arrays = (np.ascontiguousarray(a, float) for a in (scores.log_weight, scores.means, scores.precision_chol))
+    return [array if array.flags.writeable else array.copy() for array in arrays]
 
 
 @lru_cache(maxsize=64)
