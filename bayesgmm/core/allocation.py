@@ -11,7 +11,7 @@ from bayesgmm.core.blocks import BLOCK, gather_block, make_columns, make_rows
 from bayesgmm.core.compilation import inner
 from bayesgmm.core.lanes import WIDTH, lanes, load, total
 from bayesgmm.core.moments import accumulate_component
-from bayesgmm.core.passes import assign_rows, make_components, make_room
+from bayesgmm.core.passes import assign_rows, make_components, room_around
 
 TINY = 1e-300  # counts may be zero, and then so are the sums
 
@@ -33,7 +33,8 @@ def sample_labels(rng, X, facts, params, labels, moments):
     Returns the log likelihood of the parameters, without its constant ``-1/2 n D log(2 pi)``.
     """
     n_components, n_features = params.means.shape
-    queues, room = make_queues(n_components, n_features), make_room(params.factors)
+    queues = make_queues(n_components, n_features)
+    room = room_around(queues.block, queues.workspace, n_components)  # the two are never in use at once
     components = make_components(params.log_weight, params.means, params.factors)
     begin_moments(moments, moments.scatter)
     log_likelihood = lanes(0.0)

@@ -80,9 +80,13 @@ def array_type(dtype, ndim: int, is_output: bool = False) -> types.Array:
     return types.Array(from_dtype(np.dtype(dtype)), ndim, "C", readonly=not is_output)
 
 
-def tuple_type(kind: type, *members: types.Array) -> types.NamedTuple:
-    """Numba's type of a NamedTuple of arrays, which all must be writable: inside a tuple Numba converts nothing."""
-    return types.NamedTuple(tuple(array.copy(readonly=False) for array in members), kind)
+def tuple_type(*members: types.Array) -> types.Tuple:
+    """Numba's type of a tuple of arrays, which all must be writable: inside a tuple Numba converts nothing.
+
+    Kernels that Python calls take plain tuples, and name their parts inside: it takes Numba six times as long to tell
+    the type of a NamedTuple, which is felt in a sweep over few rows.
+    """
+    return types.Tuple(tuple(array.copy(readonly=False) for array in members))
 
 
 def _say() -> None:

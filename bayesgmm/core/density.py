@@ -43,7 +43,7 @@ def log_likelihoods(params: MixtureParams, X: np.ndarray, weights: np.ndarray = 
     """Log likelihood of every draw, with the leading axes of `params`; rows may have weights, (n,)."""
     total = np.zeros(int(np.prod(params.draw_shape)))
     for rows, block in log_density_blocks(params, X):
-        total += block @ weights[rows] if len(weights) else block.sum(1)
+        total += (block * weights[rows] if len(weights) else block).sum(1)  # not by BLAS, whose bits depend on threads
     return total.reshape(params.draw_shape)
 
 
@@ -119,10 +119,10 @@ def _set_impossible(out: np.ndarray, X: np.ndarray) -> None:
 def _fill(
     kernel: Callable, rows: np.ndarray, facts: RowFacts, arrays: list[np.ndarray], work: int, out: np.ndarray
 ) -> None:
-    bounds = group_bounds(len(rows))
+    bounds, known = group_bounds(len(rows)), tuple(facts)
 
     def run(groups: tuple[int, int]) -> None:
-        kernel(rows, facts, bounds[groups[0]], bounds[groups[1]], *arrays, out)
+        kernel(rows, known, bounds[groups[0]], bounds[groups[1]], *arrays, out)
 
     run_in_threads(run, portions(len(bounds) - 1, len(rows) * work))
 

@@ -23,7 +23,7 @@ class RowFacts(NamedTuple):
 
 
 NO_FACTS = RowFacts(np.empty(0), np.empty(0, np.int64), np.empty((0, 0)), np.empty((0, 0)))
-FACTS_TYPE = tuple_type(RowFacts, array_type(float, 1), array_type(np.int64, 1), *[array_type(float, 2)] * 2)
+FACTS_TYPE = tuple_type(array_type(float, 1), array_type(np.int64, 1), *[array_type(float, 2)] * 2)
 
 
 def of_weights(weights: np.ndarray) -> RowFacts:

@@ -22,7 +22,7 @@ from bayesgmm.core.assignment import (
 )
 from bayesgmm.core.blocks import BLOCK, load_block, make_columns, make_rows, pack_factors, score_block
 from bayesgmm.core.compilation import inline, inner, jit
-from bayesgmm.core.facts import load_weights, restrict_block
+from bayesgmm.core.facts import RowFacts, load_weights, restrict_block
 from bayesgmm.core.lanes import WIDTH, lanes, load, total, where_greater
 from bayesgmm.core.moments import accumulate_block, mirror
 from bayesgmm.core.wide import TILE, accumulate_wide, score_wide
@@ -74,8 +74,14 @@ def make_components(log_weight, means, factors):
 def make_room(factors):
     """Room for blocks of rows of weight one."""
     block, workspace = make_blocks(factors)
+    return room_around(block, workspace, len(factors))
+
+
+@inner
+def room_around(block, workspace, n_components):
+    """The same with a block and a workspace that are there."""
     return Room(
-        block, workspace, make_rows(len(factors)), np.ones(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+        block, workspace, make_rows(n_components), np.ones(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     )
 
 
@@ -134,8 +140,10 @@ def assign_rows(X, start, stop, components, factors, facts, assign, room):
 def sweep_groups(X, facts, chances, bounds, begin, end, offset, scores, assign, sums):
     """Add the statistics of the rows bounds[g]:bounds[g + 1] to entry g - offset of the sums, for g in begin:end.
 
-    `chances` has a uniform number for each row where labels are drawn, and is empty elsewhere.
+    `facts`, `scores` and `sums` are `RowFacts`, `Scores` and `Sums` as plain tuples.  `chances` has a uniform number
+    for each row where labels are drawn, and is empty elsewhere.
     """
+    facts, scores, sums = RowFacts(*facts), Scores(*scores), Sums(*sums)
     room, components = make_room(scores.factors), make_components(*scores)
     for g in range(begin, end):
         sums.values[g - offset] += sweep_blocks(
@@ -195,7 +203,8 @@ def weighted_total(m, weights, log_sums):
 
 @jit
 def log_density_rows(X, facts, start, stop, log_weight, means, factors, out):
-    """out[s, start:stop] = log density of the rows under draw s of the parameters."""
+    """out[s, start:stop] = log density of the rows under draw s of the parameters; `facts` is a plain tuple."""
+    facts = RowFacts(*facts)
     n_draws, n_components, n_features = means.shape
     (block, workspace), scores = make_blocks(factors[0]), make_rows(n_components)
     totals, log_sums = np.empty(BLOCK), np.empty(BLOCK)
@@ -220,7 +229,8 @@ def log_density_rows(X, facts, start, stop, log_weight, means, factors, out):
 
 @jit
 def log_joint_rows(X, facts, start, stop, log_weight, means, factors, out):
-    """out[start:stop, k] = score of the rows by component k."""
+    """out[start:stop, k] = score of the rows by component k; `facts` is a plain tuple."""
+    facts = RowFacts(*facts)
     room, components = make_room(factors), make_components(log_weight, means, factors)
     for begin in range(start, stop, BLOCK):
         end = min(begin + BLOCK, stop)

@@ -66,13 +66,13 @@ def sweep(
     """
     assert (assign is Assign.SAMPLED) == (rng is not None)
     rows, (log_weight, means, factors) = contiguous_rows(X), as_contiguous(scores)
-    inputs, chances = passes.Scores(log_weight, means, factors), NO_CHANCES if rng is None else rng.random(len(rows))
+    chances = NO_CHANCES if rng is None else rng.random(len(rows))
+    known, inputs = tuple(facts), (log_weight, means, factors)
     sweep_groups = _kernel(rows.dtype, factors.ndim)
     bounds = group_bounds(len(rows))
 
     def add(begin: int, end: int, offset: int, outputs: list[np.ndarray]) -> None:
-        sums = passes.Sums(*outputs)
-        sweep_groups(rows, facts, chances, bounds, begin, end, offset, inputs, assign.value, sums)
+        sweep_groups(rows, known, chances, bounds, begin, end, offset, inputs, assign.value, tuple(outputs))
 
     shapes = [(), log_weight.shape, means.shape, factors.shape]
     value, counts, first, second = summed(add, portions(len(bounds) - 1, len(rows) * work_per_row(factors)), shapes)
@@ -115,8 +115,8 @@ def work_per_row(factors: np.ndarray) -> int:
 @cache
 def _kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
     vector, index, integer = array_type(float, 1), array_type(np.int64, 1), types.int64
-    scores = tuple_type(passes.Scores, *(array_type(float, ndim) for ndim in (1, 2, factor_ndim)))
-    sums = tuple_type(passes.Sums, *(array_type(float, ndim) for ndim in (1, 2, 3, factor_ndim + 1)))
+    scores = tuple_type(*(array_type(float, ndim) for ndim in (1, 2, factor_ndim)))
+    sums = tuple_type(*(array_type(float, ndim) for ndim in (1, 2, 3, factor_ndim + 1)))
     return compiled(
         passes.sweep_groups, array_type(dtype, 2), FACTS_TYPE, vector, index, integer, integer, integer, scores,
         integer, sums,

@@ -18,6 +18,9 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.data import DataMatrix, as_matrix, data_hash
 from bayesgmm.data.matrix import hash_of
+from bayesgmm.errors import NotApplicableError
+
+LARGEST_COPIES = 2**33  # bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,7 @@ class Rows(DataMatrix):
     def total(self, values: np.ndarray) -> float:
         """The sum over points of one value a row."""
         weights = self.facts.weights
-        return float(values @ weights) if len(weights) else float(values.sum())
+        return float((values * weights if len(weights) else values).sum())  # not by BLAS, whose bits depend on threads
 
     def moments(self, form: Form) -> tuple[np.ndarray, np.ndarray]:
         """Column means (D,) and covariance (D, D), or variances (D,); measured once.
@@ -126,10 +129,22 @@ class Rows(DataMatrix):
         return self.subset(np.flatnonzero(weights)) if len(weights) and not weights.all() else self
 
     def copies(self) -> Rows:
-        """Every row as often as its weight says, which must be a whole number."""
+        """Every row as often as its weight says, which must be a whole number.
+
+        Raises
+        ------
+        NotApplicableError
+            There would be more than `LARGEST_COPIES` bytes of them.
+        """
         weights = self.facts.weights
         if not len(weights):
             return self
+        n_bytes = self.n_obs * self.values.shape[1] * self.values.itemsize
+        if n_bytes > LARGEST_COPIES:
+            raise NotApplicableError(
+                f"the weights of the rows stand for {self.n_obs:.3g} points, each of which has to be looked at here, "
+                f"and they would take {n_bytes / 2**30:.0f} GiB: use EM, MAP, VB or NUTS, with AIC, BIC or the ELBO."
+            )
         repeated = self.subset(np.repeat(np.arange(len(self)), weights.astype(int)))
         return replace(repeated, facts=repeated.facts._replace(weights=NO_FACTS.weights))
 

@@ -218,6 +218,12 @@ def test_bad_weights_are_refused_before_any_work(weights, words):
         fit("EM", X, sample_weight=weights)
 
 
+def test_too_many_copies_are_refused_before_they_are_made():
+    with pytest.raises(bg.NotApplicableError, match="stand for 6e\\+12 points"):
+        fit("Gibbs", X, sample_weight=np.full(len(X), 1e11))
+    assert fit("EM", X, sample_weight=np.full(len(X), 1e11)).n_obs == 6e12
+
+
 def test_rows_know_their_own_parts():
     rows = as_rows(X, of_weights(TWICE))
     assert isinstance(rows, Rows) and rows.n_obs == TWICE.sum() and rows.is_whole

@@ -64,10 +64,10 @@ def test_a_compiled_kernel_compiles_nothing_more():
     kernel = compilation.compiled(passes.log_joint_rows, matrix, FACTS_TYPE, index, index, vector, matrix, matrix, out)
     X, result = np.ones((3, 2)), np.empty((3, 1))
     arguments = (np.zeros(1), np.zeros((1, 2)), np.ones((1, 2)))
-    kernel(X, NO_FACTS, 0, 3, *arguments, result)
+    kernel(X, tuple(NO_FACTS), 0, 3, *arguments, result)
     assert np.array_equal(result, np.full((3, 1), -1.0))
     X.flags.writeable = False
-    kernel(X, NO_FACTS, 0, 3, *arguments, result)
+    kernel(X, tuple(NO_FACTS), 0, 3, *arguments, result)
     with pytest.raises(TypeError):
-        kernel(X.astype(np.float32), NO_FACTS, 0, 3, *arguments, result)
+        kernel(X.astype(np.float32), tuple(NO_FACTS), 0, 3, *arguments, result)
     assert len(kernel.signatures) == 1
