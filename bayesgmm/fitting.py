@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm import convert
 from bayesgmm.checks import truth
-from bayesgmm.core.facts import of_weights
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataSource, as_matrix, data_source, is_stream
 from bayesgmm.data.paths import checked_path
@@ -44,7 +45,7 @@ from bayesgmm.result.fit import Fit, as_seed, fit_once, warned
 from bayesgmm.result.method import Method, Progress, Sampler, silent
 from bayesgmm.result.provenance import versions
 from bayesgmm.result.stacking import StackedModel, Stacking
-from bayesgmm.rows import Rows, StreamedRows, checked_weights
+from bayesgmm.rows import Known, Rows, StreamedRows
 
 METHODS = (EM, MAP, VB, NUTS, Gibbs, ADVI, Pathfinder, OnlineEM, StochasticVB)
 MODELS = (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)
@@ -95,6 +96,9 @@ def fit(
     progress: Progress = silent,
     checkpoint: str | Path | None = None,
     sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    components_of: Mapping[Any, int] | None = None,
+    offsets: ArrayLike | None = None,
 ) -> Fit:
     """Fit a mixture model to data.
 
@@ -123,6 +127,18 @@ def fit(
         Weights of the rows: a weight of 2 is the row twice, of 0 as if it were not there.  Other numbers raise the
         row's likelihood to that power, so that a posterior is that of so much information; whether it is, only you can
         know.  `Gibbs` draws a label for each copy, and so takes whole numbers alone.
+    labels : (n,) array, or (n, C) array, optional
+        Known classes of the rows, of any type; -1, NaN or None where a class is unknown.  A labelled row enters by
+        log p(x, class), another one by log p(x).  The classes are sorted, and have the first components in this order;
+        further components are of no class, and labelled rows are never theirs.  With (n, C) numbers, the
+        probabilities q of the classes in each row (NaN where nothing is known): it enters by
+        ``log sum_c q_c p(x, class c)``.  Of a `GaussianMixture` alone.
+    components_of : dict, optional
+        The number of components of a class, where that is not 1: ``{"ill": 2}``.
+    offsets : (n, K) array, optional
+        Numbers that are added to the log weights row by row: the density of row i becomes
+        ``sum_k weights[k] exp(offsets[i, k]) N(x_i | k)``, as it stands, not normalised anew.  -inf makes a component
+        impossible for a row.  Of a `GaussianMixture` alone.
 
     Returns
     -------
@@ -151,7 +167,8 @@ def fit(
     throw = truth(throw, "throw")
     check_applicable(model, method)
     folder = None if checkpoint is None else _checkpoint_folder(method, checkpoint)
-    data = _data_for(method, X, sample_weight)
+    known = Known(sample_weight, labels, components_of, offsets)
+    data = _data_for(method, X, known, model.n_components)
     resolved = model.resolve(_first_rows(method, data))
     if folder is None:
         result = fit_once(resolved, data, method, as_seed(rng), progress)
@@ -197,12 +214,14 @@ def _open_checkpoint(folder: Path, model: Model, data: Rows | StreamedRows, meth
         "model": convert.to_json(model), "method": convert.to_json(method), "seed": str(seed),
         "data": data.digest(),
     }  # fmt: skip
+    if data.classes is not None:
+        identity["components of classes"] = str(data.classes.owner)
     return Checkpoint(folder, method, identity, versions())
 
 
-def _data_for(method: Method, X: ArrayLike, sample_weight: ArrayLike | None) -> Rows | StreamedRows:
+def _data_for(method: Method, X: ArrayLike, known: Known, n_components: int) -> Rows | StreamedRows:
     if isinstance(method, Streaming):
-        return _streamed(data_source(X), sample_weight)
+        return _streamed(data_source(X), known, n_components)
     if is_stream(X):
         able = " and ".join(kind.__name__ for kind in METHODS if issubclass(kind, Streaming))
         raise DataError(
@@ -210,20 +229,18 @@ def _data_for(method: Method, X: ArrayLike, sample_weight: ArrayLike | None) -> 
             f"file, pandas.read_csv), or use {able}, which read files and iterators a stretch at a time."
         )
     data = as_matrix(X)
-    if sample_weight is None:
-        return Rows.of(data)
-    return Rows.of(data, of_weights(checked_weights(sample_weight, len(data.values))))
+    return Rows.of(data) if known.is_nothing else Rows.of(data, *known.checked(len(data.values), n_components))
 
 
-def _streamed(source: DataSource, sample_weight: ArrayLike | None) -> StreamedRows:
-    if sample_weight is None:
+def _streamed(source: DataSource, known: Known, n_components: int) -> StreamedRows:
+    if known.is_nothing:
         return StreamedRows(source)
     if source.n_obs is None:
         raise DataError(
-            f"sample_weight needs data whose number of rows is known, and that of {source.name} is not: give an array "
-            "or files."
+            f"sample_weight, labels and offsets need data whose number of rows is known, and that of {source.name} is "
+            "not: give an array or files."
         )
-    return StreamedRows(source, of_weights(checked_weights(sample_weight, source.n_obs)))
+    return StreamedRows(source, *known.checked(source.n_obs, n_components))
 
 
 def check_applicable(model: Model, method: Method) -> None:

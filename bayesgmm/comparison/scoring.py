@@ -17,8 +17,16 @@ from bayesgmm.comparison.table import Comparison
 from bayesgmm.criteria.baseline import N_STARTS, baseline_scores, kmeans_baseline
 from bayesgmm.criteria.clustering import ari, groups_of, rand_index
 from bayesgmm.criteria.evidence import elbo, elbo_orders, log_evidence, reconciled
-from bayesgmm.criteria.information import POWER, aic, aicc, bic, icl, of_a_power
-from bayesgmm.criteria.predictive import elpd_holdout, elpd_kfold, elpd_loo, elpd_waic, make_folds
+from bayesgmm.criteria.information import POWER, aic, aicc, bic, icl, of_a_power, of_known_rows
+from bayesgmm.criteria.predictive import (
+    elpd_holdout,
+    elpd_kfold,
+    elpd_loo,
+    elpd_waic,
+    loo_of_known_rows,
+    make_folds,
+    waic_of_known_rows,
+)
 from bayesgmm.criteria.score import COLUMNS, Score
 from bayesgmm.data import are_counted, matching_columns
 from bayesgmm.errors import ArgumentError
@@ -26,6 +34,7 @@ from bayesgmm.models import GaussianMixture
 from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.fit import FRACTIONS, Fit, as_seed
 from bayesgmm.result.method import Progress
+from bayesgmm.result.own_data import KNOWN
 from bayesgmm.result.status import Outcome, Status
 
 IN_SAMPLE = {
@@ -173,10 +182,12 @@ def _scores(
         return {kind: Score.missing(kind, reason) for kind in shared.columns}
     if fit.X is None:
         fit = replace(
-            fit, X=shared.owner.X, facts=shared.owner.facts
+            fit, X=shared.owner.X, facts=shared.owner.facts, classes=shared.owner.classes
         )  # so that its scores share what is computed of these points
     if not fit.rows.is_whole:
         return _scores_of_a_power(fit, shared)
+    if fit.rows.is_restricted:
+        return _scores_of_known_rows(fit, shared)
     functions: dict[str, Callable[[Fit], Score]] = {
         kind: partial(function, X=shared.X) for kind, function in IN_SAMPLE.items()
     }
@@ -205,6 +216,26 @@ def _scores_of_a_power(fit: Fit, shared: Shared) -> dict[str, Score]:
         functions["elpd_holdout"] = partial(elpd_holdout, fit, X_new=shared.new)
     missing = {kind: Score.missing(kind, FRACTIONS) for kind in shared.columns}
     return missing | {kind: _attempt(kind, function) for kind, function in functions.items()}
+
+
+def _scores_of_known_rows(fit: Fit, shared: Shared) -> dict[str, Score]:
+    """What asks for the likelihood with its labels and offsets, and for nothing of the values alone."""
+    functions: dict[str, Callable[[], Score]] = {
+        "aic": lambda: of_known_rows(fit)["aic"],
+        "bic": lambda: of_known_rows(fit)["bic"],
+        "elpd_loo": partial(loo_of_known_rows, fit),
+        "elpd_waic": partial(waic_of_known_rows, fit),
+        "elbo": partial(elbo, fit, shared.X),
+        "elbo_orders": partial(elbo_orders, fit, shared.X),
+        "log_evidence_bridge": partial(IN_SAMPLE["log_evidence_bridge"], fit, X=shared.X),
+        "log_evidence_chib": partial(IN_SAMPLE["log_evidence_chib"], fit, X=shared.X),
+    }
+    if shared.new is not None:
+        functions["elpd_holdout"] = partial(elpd_holdout, fit, X_new=shared.new)
+    missing = {kind: Score.missing(kind, KNOWN) for kind in shared.columns}
+    scores = missing | {kind: _attempt(kind, function) for kind, function in functions.items()}
+    pair = "log_evidence_bridge", "log_evidence_chib"
+    return scores | dict(zip(pair, reconciled(*(scores[kind] for kind in pair)), strict=True))
 
 
 def _attempt(kind: str, function: Callable[[], Score]) -> Score:

@@ -53,10 +53,10 @@ def run(rng, X, facts, prior, independent, mixing, params, labels, trace, start,
                 kind = int(rng.random() * crossing.N_KINDS)
                 counters[kind, 0] += 1
                 if independent is None:
-                    counters[kind, 1] += crossing.cross(rng, kind, X, labels, prior, mixing, moments)
+                    counters[kind, 1] += crossing.cross(rng, kind, X, facts, labels, prior, mixing, moments)
                 else:
                     counters[kind, 1] += cross_independent(
-                        rng, kind, X, labels, prior, mixing, moments, independent, params, root
+                        rng, kind, X, facts, labels, prior, mixing, moments, independent, params, root
                     )
             if mixing.kind == STICKS:
                 order = reorder(rng, mixing.state[0], labels, moments)

@@ -20,6 +20,7 @@ import numpy as np
 from bayesgmm.core.allocation import add_rows, add_waiting, clear, finish_moments, make_queues
 from bayesgmm.core.compilation import inner, jit
 from bayesgmm.core.conjugacy import Moments, copy_to, empty_conjugate, log_partition, make_root, update
+from bayesgmm.core.facts import are_alike
 from bayesgmm.core.launch import launch, log_probability, pair_prior, propose
 from bayesgmm.core.mixing import STICKS, log_factor
 
@@ -28,11 +29,17 @@ N_KINDS = 3
 
 
 @jit
-def cross(rng, kind, X, labels, prior, mixing, moments):
-    """Try one move of a kind; labels and moments change where it is accepted, which is returned."""
+def cross(rng, kind, X, facts, labels, prior, mixing, moments):
+    """Try one move of a kind; labels and moments change where it is accepted, which is returned.
+
+    Components that what is known of the rows tells apart, such as those of two classes, exchange no points: the way
+    back would be refused as well.
+    """
     counts, is_exchange = moments.counts, kind == EXCHANGE
     i, j, k, log_ratio = choose(rng, kind, counts, mixing.kind == STICKS)
     if i < 0 or counts[i] + counts[j] < 2 or (is_exchange and counts[k] < 2):
+        return False
+    if not are_alike(facts, i, j) or (is_exchange and not are_alike(facts, i, k)):
         return False
     is_forward = kind != SPLIT_OR_MERGE or counts[j] == 0
     is_back = kind != SPLIT_OR_MERGE or counts[j] > 0

@@ -10,7 +10,7 @@ from numba import types
 
 from bayesgmm.core import passes
 from bayesgmm.core.compilation import array_type, compiled
-from bayesgmm.core.facts import FACTS_TYPE, NO_FACTS, RowFacts
+from bayesgmm.core.facts import FACTS_TYPE, NO_FACTS, RowFacts, rows_of
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.sweep import as_contiguous, contiguous_rows, group_bounds, portions, work_per_row
 from bayesgmm.core.threads import run_in_threads
@@ -30,19 +30,21 @@ def log_density(params: MixtureParams, X: np.ndarray, facts: RowFacts = NO_FACTS
     return out.reshape(params.draw_shape + (len(X),))
 
 
-def log_density_blocks(params: MixtureParams, X: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+def log_density_blocks(
+    params: MixtureParams, X: np.ndarray, facts: RowFacts = NO_FACTS
+) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield (rows, (draws, rows) log densities), every draw by a block of rows at a time."""
     flat = _flatten_draws(params)
     step = max(1, BLOCK_BYTES // (8 * len(flat.weights)))
     for start in range(0, len(X), step):
         rows = slice(start, min(start + step, len(X)))
-        yield rows, log_density(flat, X[rows])
+        yield rows, log_density(flat, X[rows], rows_of(facts, rows))
 
 
-def log_likelihoods(params: MixtureParams, X: np.ndarray, weights: np.ndarray = NO_FACTS.weights) -> np.ndarray:
-    """Log likelihood of every draw, with the leading axes of `params`; rows may have weights, (n,)."""
-    total = np.zeros(int(np.prod(params.draw_shape)))
-    for rows, block in log_density_blocks(params, X):
+def log_likelihoods(params: MixtureParams, X: np.ndarray, facts: RowFacts = NO_FACTS) -> np.ndarray:
+    """Log likelihood of every draw, with the leading axes of `params`."""
+    total, weights = np.zeros(int(np.prod(params.draw_shape))), facts.weights
+    for rows, block in log_density_blocks(params, X, facts):
         total += (block * weights[rows] if len(weights) else block).sum(1)  # not by BLAS, whose bits depend on threads
     return total.reshape(params.draw_shape)
 

@@ -37,6 +37,39 @@ def of_labels(labels: np.ndarray, n_components: int) -> RowFacts:
     return NO_FACTS._replace(classes=np.ascontiguousarray(labels, np.int64), allowed=allowed)
 
 
+def log_shares(facts: RowFacts, n_rows: int, n_components: int) -> np.ndarray:
+    """(n, K) what is added to the scores of each row."""
+    logs = np.zeros((n_rows, n_components))
+    if len(facts.classes):
+        logs += np.where((facts.classes >= 0)[:, None], facts.allowed[facts.classes], 0.0)
+    return logs + facts.offsets if len(facts.offsets) else logs
+
+
+def rows_of(facts: RowFacts, rows: slice) -> RowFacts:
+    """The facts of some of the rows."""
+    return RowFacts(facts.weights[rows], facts.classes[rows], facts.allowed, facts.offsets[rows])
+
+
+def groups_of(facts: RowFacts, n_components: int) -> np.ndarray:
+    """(K,) a number for each component; those that have one number are told apart by nothing that is known of rows."""
+    known = np.concatenate([facts.allowed.reshape(-1, n_components), facts.offsets.reshape(-1, n_components)])
+    if not len(known):
+        return np.zeros(n_components, np.int64)
+    return np.unique(known, axis=1, return_inverse=True)[1].ravel()
+
+
+@inner
+def are_alike(facts, one, two):
+    """Whether two components are of one group, in compiled code."""
+    for c in range(len(facts.allowed)):
+        if facts.allowed[c, one] != facts.allowed[c, two]:
+            return False
+    for i in range(len(facts.offsets)):
+        if facts.offsets[i, one] != facts.offsets[i, two]:
+            return False
+    return True
+
+
 @inner
 def no_facts():
     """The same in compiled code."""

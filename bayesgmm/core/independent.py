@@ -182,10 +182,10 @@ def _solve_and_perturb(rng, root, right):
 
 
 @inner
-def cross_independent(rng, kind, X, labels, prior, mixing, moments, independent, params, root):
+def cross_independent(rng, kind, X, facts, labels, prior, mixing, moments, independent, params, root):
     """Try one move of labels and parameters; whether it was accepted."""
     old_labels, old = labels.copy(), copy_moments(moments)
-    if not cross(rng, kind, X, labels, prior, mixing, moments):
+    if not cross(rng, kind, X, facts, labels, prior, mixing, moments):
         return False
     is_changed = np.full(len(moments.counts), len(prior.dof) == 1)
     for i in range(len(labels)):

@@ -108,7 +108,12 @@ def _guarded(fit: Fit, score: Score) -> Score:
 
 def of_a_power(fit: Fit) -> dict[str, Score]:
     """AIC and BIC of a fit to fractional weights, whose likelihood is one of powers; the notes say so."""
+    return {kind: score.noted(POWER) for kind, score in of_known_rows(fit).items()}
+
+
+def of_known_rows(fit: Fit) -> dict[str, Score]:
+    """AIC and BIC by the likelihood that was fitted, with the weights, labels and offsets of its rows."""
     _need_point(fit, "aic")
     p, n = fit.n_parameters, fit.n_obs
     values = {"aic": fit.log_likelihood - p, "bic": fit.log_likelihood - 0.5 * p * float(np.log(n))}
-    return {kind: _guarded(fit, Score(kind, value, 0.0).noted(POWER)) for kind, value in values.items()}
+    return {kind: _guarded(fit, Score(kind, value, 0.0)) for kind, value in values.items()}

@@ -22,6 +22,7 @@ from bayesgmm.result.pointwise import pointwise_of
 
 MAX_REFITS = 5  # as many as elpd_kfold makes by default, so that leave-one-out at most doubles the cost of both
 ACCURACY = 0.05  # nats a point: ten such points add 0.16 nats, far below the standard error of any sum
+OF_CLASSES = "of labelled rows it is the density of the values and the class together"
 OF_Q = "of q, uncorrected (draws of the approximation stand for those of the posterior), so not ranked"
 
 
@@ -76,6 +77,26 @@ def _by_importance(fit: Fit, X: np.ndarray) -> Score:
     """By PSIS, with the Pareto k of each point."""
     draws = fit.estimate.draws()
     return loo_score(pointwise_of(fit, X).blocks(), len(X), draws.draw_shape, relative_efficiency(draws))
+
+
+def loo_of_known_rows(fit: Fit) -> Score:
+    """Leave-one-out of rows with labels or offsets: of a labelled row, log p(x, class); nothing is computed again.
+
+    Raises
+    ------
+    NotApplicableError
+        The fit has no draws of the posterior.
+    """
+    _need_draws(fit)
+    draws = fit.estimate.draws()
+    blocks, n_obs = fit.pointwise.blocks(), len(fit.points)
+    return cautioned(loo_score(blocks, n_obs, draws.draw_shape, relative_efficiency(draws))).noted(OF_CLASSES)
+
+
+def waic_of_known_rows(fit: Fit) -> Score:
+    """The same by WAIC."""
+    _need_draws(fit)
+    return waic_score(fit.pointwise.blocks(), len(fit.points)).noted(OF_CLASSES)
 
 
 def _of_approximation(fit: Fit, X: np.ndarray) -> Score:
@@ -185,6 +206,13 @@ def _need_posterior(fit: Fit, name: str) -> None:
     if fit.kind == "point":
         raise NotApplicableError(
             f"{name} needs draws of a posterior, and a point estimate has none; use elpd_kfold or elpd_holdout."
+        )
+
+
+def _need_draws(fit: Fit) -> None:
+    if fit.kind != "draws":
+        raise NotApplicableError(
+            "of rows with labels or offsets this is computed from draws of the posterior alone: fit by Gibbs or NUTS."
         )
 
 

@@ -101,6 +101,8 @@ def _check_fit(fit: Any) -> None:
         _ = fit.params  # raises with the reason of the failure
     if fit.kind == "stacked":
         _ = fit.params  # raises with the reason
+    if isinstance(fit.estimate, Draws) and fit.estimate.is_identified:
+        raise NotApplicableError("labels or offsets of rows tell the components apart: they have one order already.")
     if fit.estimate.is_aligned and not isinstance(fit.estimate, (Draws, ApproximateDraws)):
         raise NotApplicableError("the components of a variational posterior have one order already.")
     if isinstance(fit.estimate, ApproximateDraws) and fit.estimate.is_aligned and fit.estimate.alignment is None:

@@ -16,7 +16,7 @@ from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import floor_remark, is_by_chance, lone_remark, prior_remark, resolvable
-from bayesgmm.methods.initialize import check_given, check_init, starts, strict_whitening
+from bayesgmm.methods.initialize import check_given, check_init, has_one_optimum, starts, strict_whitening
 from bayesgmm.methods.loop import Stopping
 from bayesgmm.methods.moves import Moves
 from bayesgmm.methods.restarts import climb_all
@@ -276,7 +276,7 @@ def climb_to_point(
         made = starts(data, model.covariance, whitening, model.n_components, options.init, rng)
         begun = (readout.admit(begin(stats.scaled(1.0 / data.mean_weight))) for stats in made)
         polish = in_turn(Moves(data, readout, whitening, stopping, options.moves, rng), polish)
-        n_starts = options.n_init if model.n_components > 1 else 1  # one component has one optimum
+        n_starts = 1 if has_one_optimum(data, model.n_components) else options.n_init
         best, status, diagnostics = climb_all(data, readout, begun, n_starts, stopping, progress, polish)
     likelihood, status = best.stats.log_likelihood, status.noting(readout.remark(best.state, best.stats))
     return MethodResult(PointEstimate(best.state, likelihood), status, diagnostics, best.history)

@@ -15,6 +15,7 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.families.gaussian import CovarianceStructure
+from bayesgmm.methods.known_components import named
 from bayesgmm.methods.portfolio import Ground, Kind, Parts, in_turn
 from bayesgmm.models import Model, check_rows, check_spread, moments_of
 from bayesgmm.rows import Rows
@@ -40,9 +41,10 @@ def start(
     n_components: int,
     init: str,
     rng: np.random.Generator,
+    number: int = 0,
 ) -> SufficientStatistics:
     """Statistics of one start; a truncation may exceed the points, and leaves components empty."""
-    return next(starts(rows, structure, whitening, n_components, init, rng))
+    return next(starts(rows, structure, whitening, n_components, init, rng, number))
 
 
 def starts(
@@ -52,9 +54,24 @@ def starts(
     n_components: int,
     init: str,
     rng: np.random.Generator,
+    number: int = 0,
 ) -> Iterator[SufficientStatistics]:
-    """Statistics of one start after the other, without end; those of a portfolio differ in kind."""
-    return in_turn(KINDS[init], Ground(rows, structure, whitening, n_components), rng)
+    """Statistics of one start after the other, without end; those of a portfolio differ in kind.
+
+    `number` is that of the first one, by which what is known of rows has a part in it or not.
+    """
+    made = in_turn(KINDS[init], Ground(rows.unrestricted(), structure, whitening, n_components), rng)
+    if not rows.is_restricted:
+        return made
+    return named(made, rows, whitening, number)
+
+
+def has_one_optimum(rows: Rows, n_components: int) -> bool:
+    """Whether every row can be of one component only: of the single one, or of that which its label names."""
+    if n_components == 1:
+        return True
+    classes, allowed = rows.facts.classes, rows.facts.allowed
+    return len(classes) > 0 and bool((classes >= 0).all() and ((allowed > -np.inf).sum(1) == 1).all())
 
 
 def check_init(init: str | MixtureParams) -> None:

@@ -55,7 +55,8 @@ class Moves:
         """Try moves until none of those at hand raises the objective."""
         n_tried, n_accepted, begin = 0, 0, best.objective
         margin = self.rows.n_obs * (self.stopping.tol or 0.0) + 1e-9 * abs(begin)  # what a longer climb might gain
-        is_done = not best.is_converged or bool(best.flags)
+        k = len(best.stats.counts)
+        is_done = not best.is_converged or bool(best.flags) or len(set(self.rows.groups(k))) == k
         while not is_done:
             is_done = True
             for stats in self._proposals(best):
@@ -102,15 +103,21 @@ class Moves:
         """Statistics after one move each: merges alone, divisions by 2-means, then other divisions in random order."""
         stats, scores = now.stats, self.readout.scores(now.state)
         occupied, free = np.flatnonzero(stats.counts >= self._empty), np.flatnonzero(stats.counts < self._empty)
-        pairs = _pairs(self._overlap(scores), occupied)
+        groups = self.rows.groups(len(stats.counts))  # points move among components that nothing tells apart
+        pairs = _pairs(self._overlap(scores), occupied, groups)
         fused = [_Division(merged(stats, i, j), (i, j), i, j) for i, j in pairs]
         if self.readout.may_empty:
             yield from (one.stats for one in fused)
         largest = [int(k) for k in occupied[np.argsort(-stats.counts[occupied], kind="stable")]]
         if len(free):
-            births = [_Division(stats, (k,), k, int(free[0])) for k in largest]
+            at = {groups[k]: int(k) for k in free[::-1]}  # the first free one of a group
+            births = [_Division(stats, (k,), k, at[groups[k]]) for k in largest if groups[k] in at]
         else:
-            births = [_Division(one.stats, (k,), k, one.free) for one in fused for k in largest if k not in one.holders]
+            births = [
+                _Division(one.stats, (k,), k, one.free)
+                for one in fused for k in largest
+                if k not in one.holders and groups[k] == groups[one.free]
+            ]  # fmt: skip
 
         @cache
         def halves(split: Split, holders: tuple[int, ...]) -> SufficientStatistics | None:
@@ -176,8 +183,8 @@ def replaced(stats: SufficientStatistics, k: int, free: int, halves: SufficientS
     return replace(stats, **arrays)
 
 
-def _pairs(overlap: np.ndarray, occupied: np.ndarray) -> list[tuple[int, int]]:
-    pairs = [(int(i), int(j)) for a, i in enumerate(occupied) for j in occupied[a + 1 :]]
+def _pairs(overlap: np.ndarray, occupied: np.ndarray, groups: np.ndarray) -> list[tuple[int, int]]:
+    pairs = [(int(i), int(j)) for a, i in enumerate(occupied) for j in occupied[a + 1 :] if groups[i] == groups[j]]
     return sorted(pairs, key=lambda pair: -overlap[pair])[:N_PAIRS]
 
 

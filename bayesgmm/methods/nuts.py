@@ -269,7 +269,7 @@ class NUTS:
 def _diagnosed(data: Rows, draws: Draws) -> SamplerDiagnostics:
     stats = draws.sample_stats
     n_divergent, n_deep = int(stats["diverging"].sum()), int(stats["reached_max_treedepth"].sum())
-    return diagnose(invariant_quantities(draws.params, data.values, weights=data.facts.weights), n_divergent, n_deep)
+    return diagnose(invariant_quantities(draws.params, data.values, facts=data.facts), n_divergent, n_deep)
 
 
 def _is_worth_more(found: SamplerDiagnostics, n_draws: int, n_stretches: int) -> bool:

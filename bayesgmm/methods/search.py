@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import gammaln
 
-from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.methods.initialize import start
@@ -130,7 +129,9 @@ class Landscape:
         with np.errstate(all="ignore"):  # what is not finite is left out below
             for number in range(1 if self.model.n_components == 1 else MOST_STARTS):
                 try:
-                    stats = start(rows, self.model.covariance, self.whitening, *self._how(number, rng), rng)
+                    stats = start(
+                        rows, self.model.covariance, self.whitening, *self._how(number, rng), rng, number // 2
+                    )
                     state = readout.read(stats.padded(self.model.n_components))
                 except TROUBLE:
                     continue
@@ -168,16 +169,21 @@ class Landscape:
         return found if np.isfinite(found.objective) else None
 
     def _optimum(self, found: Climb[ConjugateMixture]) -> Optimum:
-        density = log_density(VariationalPosterior(found.state, 0).params, self.data.values)
+        density = self.data.log_sums(VariationalPosterior(found.state, 0).params.scores())
         return Optimum(found.state, found.stats, self._log_evidence(found), density)
 
     def _log_evidence(self, found: Climb[ConjugateMixture]) -> float:
-        """The bound is that of one naming of the components; K! / e! of them differ where e are empty."""
-        n_empty = int((found.stats.counts < OCCUPIED).sum())
+        """The bound is that of one naming of the components; K! / e! of them differ where e are empty.
+
+        Where some components are known, as are those of labelled rows, so it is in each group of components alike.
+        """
         is_symmetric = (
             isinstance(self.model, GaussianMixture) and np.ptp(np.asarray(self.model.weights.concentration)) == 0
         )
-        return found.objective - (float(gammaln(n_empty + 1.0)) if is_symmetric else 0.0)
+        if not is_symmetric:
+            return found.objective
+        groups, is_empty = self.data.groups(len(found.stats.counts)), found.stats.counts < OCCUPIED
+        return found.objective - float(gammaln(np.bincount(groups[is_empty]) + 1.0).sum())
 
     def _n_parameters(self, k: int) -> int:
         d = self.data.values.shape[1]

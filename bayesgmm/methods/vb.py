@@ -13,7 +13,7 @@ from bayesgmm.families.family import Capability
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import prior_remark
 from bayesgmm.methods.em import check_options, whitened_change
-from bayesgmm.methods.initialize import check_given, starts
+from bayesgmm.methods.initialize import check_given, has_one_optimum, starts
 from bayesgmm.methods.loop import Stopping
 from bayesgmm.methods.moves import Moves
 from bayesgmm.methods.restarts import ROUNDS, climb_all
@@ -94,7 +94,7 @@ class VB:
         else:
             made = starts(data, model.covariance, whitening, model.n_components, init, rng)
             begun = (prior.update(stats) for stats in made)
-            n_starts = self.n_init if model.n_components > 1 else 1  # one component has one optimum
+            n_starts = 1 if has_one_optimum(data, model.n_components) else self.n_init
         readout = VariationalUpdate(prior, whitening)
         moves = Moves(data, readout, whitening, stopping, self.moves, rng)
         polish = in_turn(moves, OffSaddles(data, readout, stopping))

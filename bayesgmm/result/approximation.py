@@ -55,6 +55,9 @@ class ApproximateDraws:
         """Those of the predictive mixture: the mean over draws of each component's part of the density."""
         if not self.is_aligned and self.center.n_components > 1:
             raise NotApplicableError(UNALIGNED)
+        return self.shares(X)
+
+    def shares(self, X: np.ndarray) -> np.ndarray:
         return mean_responsibilities(self.sampled, X, self.log_density(X))
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -13,6 +13,7 @@ from bayesgmm.core.facts import NO_FACTS
 from bayesgmm.errors import FitError, NotApplicableError
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import Draws
+from bayesgmm.result.identified import identified
 from bayesgmm.result.method import Progress, Sampler
 from bayesgmm.result.occupancy import with_remarks
 from bayesgmm.result.own_data import WITHOUT_DATA
@@ -74,7 +75,7 @@ def with_draws(fit: Fit, draws: int | None, progress: Progress) -> Fit:
         replace(
             fit,
             method=longer,
-            estimate=result.estimate,
+            estimate=identified(result.estimate, fit.facts, fit.model.n_components),
             status=result.status,
             diagnostics=result.diagnostics,
             seconds=fit.seconds + time.perf_counter() - begin,

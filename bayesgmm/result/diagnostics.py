@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import fdtrc
 
 from bayesgmm.core import density
-from bayesgmm.core.facts import NO_FACTS
+from bayesgmm.core.facts import NO_FACTS, RowFacts
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.result.arviz import array_stats
@@ -253,16 +253,16 @@ def invariant_quantities(
     draws: MixtureParams,
     X: np.ndarray,
     log_likelihood: np.ndarray | None = None,
-    weights: np.ndarray = NO_FACTS.weights,
+    facts: RowFacts = NO_FACTS,
 ) -> dict[str, np.ndarray]:
     """Label-invariant (chain, draw) quantities of unaligned draws.
 
-    The log likelihood (computed here unless it is known, with the rows' weights), the sum of squared weights, and the
-    log density at `N_POINTS` rows of X spread from its middle to its edge (by Mahalanobis rank, so that units do not
-    matter).
+    The log likelihood (computed here unless it is given, with what is known of rows), the sum of squared weights, and
+    the log density at `N_POINTS` rows of X spread from its middle to its edge (by Mahalanobis rank, so that units do
+    not matter).
     """
     if log_likelihood is None:
-        log_likelihood = density.log_likelihoods(draws, X, weights)
+        log_likelihood = density.log_likelihoods(draws, X, facts)
     quantities = {
         "log_likelihood": log_likelihood,
         "sum_squared_weights": (draws.weights**2).sum(-1),

@@ -48,6 +48,10 @@ class Estimate(Protocol):
 
     def responsibilities(self, X: np.ndarray) -> np.ndarray: ...
 
+    def shares(self, X: np.ndarray) -> np.ndarray:
+        """(n, K) as `responsibilities`, also where components alike may have changed places between draws."""
+        ...
+
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray: ...
 
 
@@ -78,6 +82,8 @@ class PointEstimate:
 
     def responsibilities(self, X: np.ndarray) -> np.ndarray:
         return density.responsibilities(self.params.scores(), X)
+
+    shares = responsibilities
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return density.sample(self.params, n, rng)[0]
@@ -112,17 +118,20 @@ class Draws:
         Of each chain after its last draw; empty where the sampler cannot say.
     alignment : Alignment or None
         How the components were put in one order; None as long as their labels switch.
+    is_identified : bool
+        Whether labels of rows, or offsets, tell every component from all others, so that none switch.
     """
 
     params: MixtureParams
     sample_stats: dict[str, np.ndarray]
     states: tuple[ChainState, ...] = ()
     alignment: Alignment | None = None
+    is_identified: bool = False
     kind: ClassVar[str] = "draws"
 
     @property
     def is_aligned(self) -> bool:
-        return self.alignment is not None
+        return self.is_identified or self.alignment is not None
 
     def draws(self) -> MixtureParams:
         return self.params
@@ -143,6 +152,9 @@ class Draws:
             return np.ones((len(X), 1))
         if not self.is_aligned:
             raise NotApplicableError(UNALIGNED)
+        return self.shares(X)
+
+    def shares(self, X: np.ndarray) -> np.ndarray:
         return mean_responsibilities(self.params, X, self.log_density(X))
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -185,6 +197,8 @@ class VariationalPosterior:
     def responsibilities(self, X: np.ndarray) -> np.ndarray:
         return scipy.special.softmax(log_predictive_joint(self.posterior, X), axis=1)
 
+    shares = responsibilities
+
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return density.sample(self.posterior.sample(rng, n), n, rng)[0]
 
@@ -215,6 +229,8 @@ class NoEstimate:
 
     def responsibilities(self, X: np.ndarray) -> np.ndarray:
         raise self._refuse()
+
+    shares = responsibilities
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         raise self._refuse()

@@ -30,7 +30,8 @@ STATE = "state_"  # begins the names of a chain's state
 MEMBER = "member_"  # begins the names of the groups of a stack's members
 SEAL = b"\nbayesgmm sha256 "  # begins what stands after the end of the netCDF, where netCDF does not look
 PIECE = 2**20  # bytes
-WEIGHTS = "sample_weight"
+KNOWN = "known_"  # begins the names of what is known of the rows beside their values
+WEIGHTS = "sample_weight"  # the weights' name in files of the version before
 ALIGNMENT = ("order", "draws", "components", "is_occupied")
 
 
@@ -49,7 +50,7 @@ def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool, log_
             raise NotApplicableError(
                 "this fit is without its data; pass log_likelihood=False, or refit it on the data."
             )
-        values = fit.log_density_draws(fit.points).reshape(*draws.draw_shape, -1)
+        values = fit.pointwise.whole().reshape(*draws.draw_shape, -1)
         groups["log_likelihood"] = convert.sample_dataset({"x": values}, ("obs",))
     if log_prior:
         groups["log_prior"] = convert.sample_dataset(prior_densities(fit))
@@ -118,8 +119,8 @@ def _groups(fit: Fit, data: bool) -> dict[str, xr.Dataset]:
         groups.pop("observed_data", None)
     for i, member in enumerate(members_of(fit.estimate)):
         groups |= {f"{MEMBER}{i}/{name}": group for name, group in _groups(member, data=False).items()}
-    if data and fit.sample_weight is not None:
-        arrays = arrays | {WEIGHTS: fit.sample_weight}
+    if data:
+        arrays = arrays | {f"{KNOWN}{name}": array for name, array in fit.facts._asdict().items() if array.size}
     state = convert.array_group(arrays | {"history": np.asarray(fit.history, float)})
     facts = {
         "model": fit.model,
@@ -128,6 +129,7 @@ def _groups(fit: Fit, data: bool) -> dict[str, xr.Dataset]:
         "diagnostics": fit.diagnostics,
         "estimate": {"kind": kind} | texts,
         "facts": {"seconds": fit.seconds, "seed": fit.seed, "n_obs": fit.n_obs, "feature_names": fit.feature_names},
+        "classes": None if fit.classes is None else fit.classes.written(),
         "provenance": fit.provenance,
     }
     state.attrs.update({name: convert.to_json(value) for name, value in facts.items()} | {"format": FORMAT})
@@ -142,7 +144,8 @@ def _state(estimate: Estimate) -> tuple[str, dict[str, np.ndarray], dict]:
         arrays = {"precision_chol": estimate.params.precision_chol}
         for name in estimate.states[0].arrays if estimate.states else ():
             arrays[STATE + name] = np.stack([state.arrays[name] for state in estimate.states])
-        return "draws", arrays, {"generators": tuple(state.generator for state in estimate.states)}
+        generators = tuple(state.generator for state in estimate.states)
+        return "draws", arrays, {"generators": generators, "is_identified": estimate.is_identified}
     if isinstance(estimate, VariationalPosterior):
         components = estimate.posterior.components
         arrays = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,23 +24,23 @@ from bayesgmm.errors import (
     TruncationWarning,
     shown,
 )
-from bayesgmm.models import DirichletProcessMixture, Model
+from bayesgmm.models import DirichletProcessMixture, GaussianMixture, Model
 from bayesgmm.result import continuation, files, occupancy, tables
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
+from bayesgmm.result.identified import identified
 from bayesgmm.result.method import Diagnostics, Method, Progress, Sampler, silent
-from bayesgmm.result.own_data import own_data
+from bayesgmm.result.own_data import own_rows
 from bayesgmm.result.pointwise import Pointwise, pointwise_of
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
-from bayesgmm.rows import Rows, StreamedRows
+from bayesgmm.rows import Classes, Known, Rows, StreamedRows
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-DRAWS_LIMIT = 2**30  # bytes of one draws x points array
 FRACTIONS = (
     "the weights of the rows are no whole numbers, so that rows stand for no number of points, and the likelihood is "
     "raised to a power row by row: what leaves a point out, draws points anew or counts them has no meaning then. Use "
@@ -75,6 +75,8 @@ class Fit:
     provenance : dict of str
     facts : RowFacts
         What is known of the rows beside their values.
+    classes : Classes or None
+        The classes of the labels, and whose the components are; None where there were no labels.
     """
 
     model: Model
@@ -90,6 +92,7 @@ class Fit:
     feature_names: tuple[str, ...]
     provenance: dict[str, str]
     facts: RowFacts = NO_FACTS
+    classes: Classes | None = None
 
     def __repr__(self) -> str:
         name = f"{type(self.method).__name__} fit of {type(self.model).__name__}"
@@ -127,9 +130,14 @@ class Fit:
         NotApplicableError
             The fit is without its data, or a weight is no whole number: then rows stand for no number of points.
         """
+        return self.point_rows.values
+
+    @cached_property
+    def point_rows(self) -> Rows:
+        """The same as rows, with what is known of each."""
         if not self.rows.is_whole:
             raise NotApplicableError(FRACTIONS)
-        return self.rows.copies().values
+        return self.rows.copies()
 
     def per_point(self, values: np.ndarray) -> np.ndarray:
         """One value for each row of X, as often as the row's weight says; of fractions, for each row that has any."""
@@ -168,6 +176,8 @@ class Fit:
     def pointwise(self) -> Pointwise:
         """Log density of every point of the fit's own data under every draw, which all criteria share.
 
+        That of a labelled row is log p(x, class), and offsets are in it.
+
         ``fit.pointwise.total()`` is the log likelihood of each draw, and ``fit.pointwise.blocks()`` yields
         (rows, (draws, rows) log densities) in bounded memory.  Both are computed when they are first asked for, are
         read-only, and are neither saved nor pickled.
@@ -179,9 +189,9 @@ class Fit:
         DataError
             X was changed after the fit was made on it.
         """
-        X = own_data(self, "these are the densities of: take log_density_blocks(X)")
+        rows = own_rows(self, "these are the densities of: take log_density_blocks(X)")
         self.check_data()
-        return Pointwise(self.estimate.draws, X)
+        return Pointwise(self.estimate.draws, rows.values, rows.facts)
 
     def log_density(self, X: ArrayLike) -> np.ndarray:
         """Log posterior-predictive density of new points, (n,), in nats per point.
@@ -198,17 +208,7 @@ class Fit:
         ArgumentError
             The array would be above 1 GiB; use `log_density_blocks`.
         """
-        values = self._columns(X)
-        n_draws = int(np.prod(self.estimate.draws().draw_shape))
-        if 8 * n_draws * len(values) > DRAWS_LIMIT:
-            raise ArgumentError(
-                f"{n_draws} draws x {len(values)} points would take {8 * n_draws * len(values) / 2**30:.1f} GiB; "
-                "iterate over log_density_blocks(X) instead."
-            )
-        out = np.empty((n_draws, len(values)))
-        for rows, block in pointwise_of(self, values).blocks():
-            out[:, rows] = block
-        return out
+        return pointwise_of(self, self._columns(X)).whole()
 
     def log_density_blocks(self, X: ArrayLike) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (rows, (draws, rows) log densities), in bounded memory."""
@@ -238,6 +238,36 @@ class Fit:
     def predict(self, X: ArrayLike) -> np.ndarray:
         """(n,) the most probable component of each point; refused where `responsibilities` is."""
         return self.responsibilities(X).argmax(1)
+
+    def class_probabilities(self, X: ArrayLike) -> np.ndarray:
+        """(n, C) posterior predictive probabilities of the classes of `labels` for new points.
+
+        Rows sum to one less the probability of the components of no class, where there are any.  The order of the
+        columns is that of ``fit.classes.names``.
+
+        Raises
+        ------
+        NotApplicableError
+            The fit was made without labels.
+        """
+        if self.classes is None:
+            raise NotApplicableError("this fit was made without labels=, so that there are no classes.")
+        return self.classes.shares(self.estimate.shares(self._columns(X)))
+
+    def predict_classes(self, X: ArrayLike) -> np.ndarray:
+        """(n,) the most probable class of each point, as its label was given to `fit`.
+
+        Where the components of no class are more probable together, -1 where labels are whole numbers, and else None.
+
+        Raises
+        ------
+        NotApplicableError
+            The fit was made without labels.
+        """
+        shares = self.class_probabilities(X)
+        assert self.classes is not None
+        free = 1.0 - shares.sum(1) if self.classes.has_free else np.zeros(len(shares))
+        return self.classes.named(np.where(free > shares.max(1), -1, shares.argmax(1)))
 
     def sample(self, n: int, rng: np.random.Generator | int | None = None) -> np.ndarray:
         """(n, d) points from the predictive distribution."""
@@ -297,9 +327,23 @@ class Fit:
         """
         return occupancy.truncation(self)
 
-    def refit(self, X: ArrayLike, rng: np.random.Generator | int | None = None, progress: Progress = silent) -> Fit:
-        """The same method on other data, with this fit's prior constants; never raises FitError."""
-        data = Rows(self._columns(X), self.feature_names, True)
+    def refit(
+        self,
+        X: ArrayLike,
+        rng: np.random.Generator | int | None = None,
+        progress: Progress = silent,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        components_of: Mapping[Any, int] | None = None,
+        offsets: ArrayLike | None = None,
+    ) -> Fit:
+        """The same method on other data, with this fit's prior constants; never raises FitError.
+
+        What is known of the new rows is given as to `fit`, and is not that of this fit's own.
+        """
+        values = self._columns(X)
+        known = Known(sample_weight, labels, components_of, offsets)
+        data = Rows(values, self.feature_names, True, *known.checked(len(values), self.model.n_components))
         check_enough_points(len(data.values), self.model.min_points)
         return fit_once(self.model, data, self.method, as_seed(self.seed if rng is None else rng), progress)
 
@@ -423,7 +467,7 @@ class Fit:
     @property
     def _whole(self) -> Rows:
         assert self.X is not None
-        return Rows(self.X, self.feature_names, True, self.facts)
+        return Rows(self.X, self.feature_names, True, self.facts, self.classes)
 
     def _columns(self, X: ArrayLike) -> np.ndarray:
         return matching_columns(X, self.feature_names)
@@ -463,6 +507,7 @@ def fit_once(
 ) -> Fit:
     """Run `method` on checked data with a resolved model; with a checkpoint it must be a `Sampler`."""
     _check_weights(method, data)
+    _check_names(model, data)
     begin, held = time.perf_counter(), data.held()
     rng = np.random.default_rng(seed)
     if checkpoint is None:
@@ -473,14 +518,24 @@ def fit_once(
     seconds, found = time.perf_counter() - begin, result.diagnostics
     n_obs = found.n_rows if data.values is None and isinstance(found, StreamDiagnostics) else data.n_obs
     assert n_obs is not None  # only what streams is given data of unknown length
-    facts = NO_FACTS if data.values is None else data.facts
+    estimate = identified(result.estimate, data.facts, model.n_components)
     fit = Fit(
-        model, method, result.estimate, result.status, result.diagnostics, result.history, seconds, seed,
-        data.values, int(n_obs) if n_obs == int(n_obs) else n_obs, data.feature_names, provenance(data.digest()), facts,
+        model, method, estimate, result.status, result.diagnostics, result.history, seconds, seed,
+        data.values, int(n_obs) if n_obs == int(n_obs) else n_obs, data.feature_names, provenance(data.digest()),
+        data.facts, data.classes,
     )  # fmt: skip
     fit = occupancy.with_remarks(fit)
     note = "" if checkpoint is None else checkpoint.note()
     return replace(fit, status=Status(fit.status.outcome, f"{fit.status.sentence} {note}")) if note else fit
+
+
+def _check_names(model: Model, data: Rows | StreamedRows) -> None:
+    """Raise a NotApplicableError where labels or offsets name components of a model that has none to name."""
+    if (len(data.facts.classes) or len(data.facts.offsets)) and not isinstance(model, GaussianMixture):
+        raise NotApplicableError(
+            f"labels and offsets speak of components by their numbers, and those of a {type(model).__name__} have none "
+            "that lasts: use a GaussianMixture, whose n_components may be larger than the number of classes."
+        )
 
 
 def _check_weights(method: Method, data: Rows | StreamedRows) -> None:

@@ -14,9 +14,10 @@ from bayesgmm.errors import NotApplicableError
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import UNALIGNED, Draws, PointEstimate
-from bayesgmm.result.own_data import own_data
+from bayesgmm.result.own_data import own_rows
 from bayesgmm.result.status import Status
 from bayesgmm.result.unknowns import concentrations
+from bayesgmm.rows import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +129,7 @@ def truncation(fit: Fit) -> Truncation:
     bound, weight = float(np.minimum(bounds, 2.0).mean()), float(draws.weights[..., -1].mean())
     if fit.X is None:
         return Truncation(model.truncation, bound, weight, None, _last_points(fit, weight, float(alpha.mean())))
-    last = [resp[:, -1] for resp in _responsibilities(fit, _some(draws, len(_data(fit))))]
+    last = [resp[:, -1] for resp in _responsibilities(fit, _some(draws, len(_rows(fit))))]
     held = [-np.expm1(np.log1p(-np.minimum(share, 1.0 - 1e-16)).sum()) for share in last]
     return Truncation(
         model.truncation, bound, weight, float(np.mean(held)), float(np.mean([share.sum() for share in last]))
@@ -234,7 +235,7 @@ def _occupied_draws(fit: Fit) -> np.ndarray:
     """The number of occupied components, of labels drawn with the parameters or here given them."""
     if (counts := _sampled_counts(fit)) is not None:
         return counts.astype(int)
-    draws, rng = _some(_draws(fit), len(_data(fit))), np.random.default_rng(fit.seed)
+    draws, rng = _some(_draws(fit), len(_rows(fit))), np.random.default_rng(fit.seed)
     found = []
     for resp in _responsibilities(fit, draws):
         found.append(len(np.unique(density.allocate(resp, rng))))
@@ -252,13 +253,14 @@ def _counted(seen: StreamDiagnostics) -> np.ndarray:
 
 def _totals(fit: Fit) -> np.ndarray:
     """(K,) points of each component."""
-    _data(fit)
+    _rows(fit)
     shares, weights = fit.estimate.responsibilities(fit.rows.values), fit.rows.facts.weights
     return weights @ shares if len(weights) else shares.sum(0)
 
 
 def _responsibilities(fit: Fit, draws: MixtureParams):
-    return (density.responsibilities(draws[s].scores(), _data(fit)) for s in range(len(draws.weights)))
+    rows = _rows(fit)
+    return (rows.responsibilities(draws[s].scores()) for s in range(len(draws.weights)))
 
 
 def _some(draws: MixtureParams, n_obs: int) -> MixtureParams:
@@ -275,7 +277,7 @@ def _draws(fit: Fit) -> MixtureParams:
     return fit.estimate.as_drawn() if isinstance(fit.estimate, Draws) else fit.estimate.draws()
 
 
-def _data(fit: Fit) -> np.ndarray:
+def _rows(fit: Fit) -> Rows:
     if fit.X is not None and not fit.rows.is_whole:
-        return fit.rows.values
-    return own_data(fit, "this is asked about")
+        return fit.rows
+    return own_rows(fit, "this is asked about")

@@ -9,10 +9,15 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.data import matching_columns
 from bayesgmm.errors import NotApplicableError
+from bayesgmm.rows import Rows
 
 if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
+KNOWN = (
+    "labels or offsets of its rows are a part of this fit's likelihood, and this takes the values of the rows alone: "
+    "use log_density, class_probabilities, intervals(fit), aic, bic, elpd_loo, elpd_waic or log_evidence."
+)
 WITHOUT_DATA = "this fit is without its data (they were not in memory, or it was saved without them)"
 
 
@@ -22,11 +27,26 @@ def own_data(fit: Fit, need: str) -> np.ndarray:
     Raises
     ------
     NotApplicableError
+        There are no data, and the sentence says what they are needed for; weights are no whole numbers; or something is
+        known of rows beside their values, for which there is `own_rows`.
+    """
+    rows = own_rows(fit, need)
+    if rows.is_restricted:
+        raise NotApplicableError(KNOWN)
+    return rows.values
+
+
+def own_rows(fit: Fit, need: str) -> Rows:
+    """The fit's own rows, each as often as its weight says, with what is known of them.
+
+    Raises
+    ------
+    NotApplicableError
         There are no data, and the sentence says what they are needed for; or weights are no whole numbers.
     """
     if fit.X is None:
         raise NotApplicableError(f"{WITHOUT_DATA}, which {need}.")
-    return fit.points
+    return fit.point_rows
 
 
 def given_or_own(fit: Fit, X: ArrayLike | None, purpose: str) -> np.ndarray:
@@ -35,4 +55,6 @@ def given_or_own(fit: Fit, X: ArrayLike | None, purpose: str) -> np.ndarray:
         return matching_columns(X, fit.feature_names)
     if fit.X is None:
         raise NotApplicableError(f"{WITHOUT_DATA}: pass X= to {purpose}.")
+    if fit.rows.is_restricted:
+        raise NotApplicableError(f"{KNOWN} As points of which nothing is known they can be passed as X= to {purpose}.")
     return fit.points if fit.rows.is_whole else fit.X

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesgmm.core.density import log_density_blocks, log_likelihoods
+from bayesgmm.core.facts import NO_FACTS, RowFacts
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import data_hash
+from bayesgmm.errors import ArgumentError
 
 if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
+WHOLE_BYTES = 2**30  # of one draws x points array
 KEPT_BYTES = 256 * 2**20  # of all fits together, so that a comparison of many needs no more than one of few
 Block = tuple[slice, np.ndarray]
 
@@ -31,22 +34,22 @@ class Pointwise:
     draws : callable
         Gives the mixtures, with any leading axes.
     X : (n, d) array
+    facts : RowFacts
+        What is known of the rows' components: the density of a labelled row is that of its values and its class.
     is_kept : bool
         False where nobody will ask again.
     """
 
-    def __init__(self, draws: Callable[[], MixtureParams], X: np.ndarray, is_kept: bool = True):
-        self.draws, self.X, self.is_kept = draws, X, is_kept
+    def __init__(
+        self, draws: Callable[[], MixtureParams], X: np.ndarray, facts: RowFacts = NO_FACTS, is_kept: bool = True
+    ):
+        self.draws, self.X, self.facts, self.is_kept = draws, X, facts, is_kept
         self._blocks: tuple[Block, ...] | None = None
         self._total: np.ndarray | None = None
 
     def __reduce__(self) -> tuple:
         # Without the values: another process computes them anew sooner than it is sent a quarter of a GiB.
-        return Pointwise, (
-            self.draws,
-            self.X,
-            self.is_kept,
-        )
+        return Pointwise, (self.draws, self.X, self.facts, self.is_kept)
 
     def blocks(self) -> Iterator[Block]:
         """Yield (rows, (draws, rows) log densities), chains one after the other, in bounded memory."""
@@ -58,7 +61,7 @@ class Pointwise:
         n_bytes = 8 * n_draws * len(self.X)
         kept: list[Block] | None = [] if self.is_kept and _room.clear(n_bytes) else None
         total = np.zeros(n_draws)
-        for rows, block in log_density_blocks(params, self.X):
+        for rows, block in log_density_blocks(params, self.X, self.facts):
             total += block.sum(1)
             block.flags.writeable = False
             if kept is not None:
@@ -69,6 +72,25 @@ class Pointwise:
         if kept is not None:
             self._blocks = tuple(kept)
             _room.enter(self, n_bytes)
+
+    def whole(self) -> np.ndarray:
+        """(draws, n) all of them.
+
+        Raises
+        ------
+        ArgumentError
+            The array would be above 1 GiB.
+        """
+        n_draws = int(np.prod(self.draws().draw_shape))
+        if 8 * n_draws * len(self.X) > WHOLE_BYTES:
+            raise ArgumentError(
+                f"{n_draws} draws x {len(self.X)} points would take {8 * n_draws * len(self.X) / 2**30:.1f} GiB; "
+                "iterate over log_density_blocks(X) instead."
+            )
+        out = np.empty((n_draws, len(self.X)))
+        for rows, block in self.blocks():
+            out[:, rows] = block
+        return out
 
     def total(self) -> np.ndarray:
         """Log likelihood of each draw: the sum over the points, with the axes of the draws."""
@@ -82,7 +104,7 @@ class Pointwise:
         """`total` at some draws, for which the others are not computed where nothing is known yet."""
         if self._total is not None:
             return self._total[chosen]
-        return log_likelihoods(self.draws()[chosen], self.X)
+        return log_likelihoods(self.draws()[chosen], self.X, self.facts)
 
     def forget(self) -> None:
         """Let go of the values, for which others need the room."""
@@ -120,8 +142,9 @@ def pointwise_of(fit: Fit, X: np.ndarray) -> Pointwise:
     """Those of a fit at its own data, which all who ask share, or at other points.
 
     Whether they are its own is told by their hash, so that a copy of the data is, and data that were changed are not.
+    Points are values alone: where labels or offsets are known of the fit's rows, `fit.pointwise` has other densities.
     """
-    is_own = fit.X is not None and fit.rows.is_whole and len(X) == len(fit.points)
+    is_own = fit.X is not None and not fit.rows.is_restricted and fit.rows.is_whole and len(X) == len(fit.points)
     if is_own and fit.sample_weight is None:
         is_own = data_hash(X) == fit.provenance["data_sha256"]
     elif is_own:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesgmm import convert
-from bayesgmm.core.facts import NO_FACTS, of_weights
+from bayesgmm.core.facts import NO_FACTS, RowFacts
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data.paths import check_is_file, checked_path
 from bayesgmm.errors import DataError
@@ -17,10 +17,10 @@ from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import ChainState, Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
-from bayesgmm.result.files import ALIGNMENT, FORMAT, MEMBER, SEAL, STATE, WEIGHTS, seal_of
+from bayesgmm.result.files import ALIGNMENT, FORMAT, KNOWN, MEMBER, SEAL, STATE, WEIGHTS, seal_of
 from bayesgmm.result.stacked import StackedEstimate
 from bayesgmm.result.status import Status
-from bayesgmm.rows import checked_weights
+from bayesgmm.rows import Classes, checked_weights
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -99,6 +99,10 @@ def _check(fit: Fit) -> None:
         raise ValueError("no status or no history")
     if fit.X is not None and fit.X.shape != (len(fit.X), n_features) or _n_obs(fit) != fit.n_obs:
         raise ValueError("the data have another shape")
+    if fit.X is not None and not _is_of_rows(fit.facts, len(fit.X), n_components):
+        raise ValueError("what is known of the rows has another shape")
+    if fit.classes is not None and len(fit.classes.owner) != n_components:
+        raise ValueError("the classes have other components than the model")
     if fit.kind == "none" or isinstance(fit.estimate, StackedEstimate):
         return
     for params in (fit.estimate.params, fit.estimate.draws()):
@@ -108,6 +112,15 @@ def _check(fit: Fit) -> None:
             raise ValueError("weights, means and covariances have other shapes than the model")
         if params.means.shape[:-2] != params.draw_shape or not np.allclose(params.weights.sum(-1), 1.0, atol=1e-6):
             raise ValueError("weights that do not sum to one")
+
+
+def _is_of_rows(facts: RowFacts, n_rows: int, n_components: int) -> bool:
+    """Whether the arrays have one entry a row, and name classes that there are."""
+    weights, classes, allowed, offsets = facts
+    are_known = classes.size == 0 or (-1 <= classes.min() and classes.max() < len(allowed))
+    is_allowed = allowed.shape in ((0, 0), (len(allowed), n_components))
+    is_offset = offsets.shape in ((0, 0), (n_rows, n_components))
+    return len(weights) in (0, n_rows) and len(classes) in (0, n_rows) and are_known and is_allowed and is_offset
 
 
 def _n_obs(fit: Fit) -> float:
@@ -139,8 +152,20 @@ def _read(tree: xr.DataTree, types: dict[str, type], build: type[Fit], observed:
     return build(
         model, parts["method"], estimate, parts["status"], parts["diagnostics"], arrays["history"], facts["seconds"],
         facts["seed"], observed, facts["n_obs"], facts["feature_names"], parts["provenance"],
-        NO_FACTS if observed is None else of_weights(arrays.get(WEIGHTS, NO_FACTS.weights)),
+        NO_FACTS if observed is None else _stored_facts(arrays), _stored_classes(attrs, types),
     )  # fmt: skip
+
+
+def _stored_facts(arrays: dict[str, np.ndarray]) -> RowFacts:
+    weights = arrays.get(WEIGHTS, NO_FACTS.weights)
+    known = {name: arrays.get(f"{KNOWN}{name}", empty) for name, empty in NO_FACTS._asdict().items()}
+    known["classes"] = known["classes"].astype(np.int64)  # a file has floats alone
+    return RowFacts(**known | ({"weights": weights} if len(weights) else {}))
+
+
+def _stored_classes(attrs: dict, types: dict[str, type]) -> Classes | None:
+    found = convert.from_json(attrs["classes"], types) if "classes" in attrs else None
+    return None if found is None else Classes(tuple(found[0]), tuple(int(c) for c in found[1]))
 
 
 def _stored_draws(tree: xr.DataTree, arrays: dict[str, np.ndarray]) -> tuple[MixtureParams, dict] | None:
@@ -170,7 +195,7 @@ def _estimate(facts: dict, arrays: dict[str, np.ndarray], draws, model, alignmen
             for c, generator in enumerate(facts.get("generators", ()))
         )
         params, stats = draws
-        return Draws(params, stats, states, alignment)
+        return Draws(params, stats, states, alignment, facts.get("is_identified", False))
     if facts["kind"] == "approximation":
         center = MixtureParams.trusted(*(arrays[f"center_{name}"] for name in ("weights", "means", "chol")))
         return ApproximateDraws(center, draws[0], facts["is_aligned"], alignment, arrays.get("log_ratio"))

@@ -14,7 +14,7 @@ from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities
 from bayesgmm.result.estimates import UNALIGNED, Draws
-from bayesgmm.result.own_data import own_data
+from bayesgmm.result.own_data import own_rows
 from bayesgmm.result.stacked import StackedEstimate
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def _invariant_rows(fit: Fit) -> pd.DataFrame:
 
     if isinstance(fit.diagnostics, SamplerDiagnostics):
         return pd.DataFrame([asdict(q) for q in fit.diagnostics.quantities]).set_index("name")
-    X, draws = own_data(fit, "label-invariant rows need"), fit.estimate.draws()
-    quantities = invariant_quantities(draws, X, fit.pointwise.total())
+    rows, draws = own_rows(fit, "label-invariant rows need"), fit.estimate.draws()
+    quantities = invariant_quantities(draws, rows.values, fit.pointwise.total())
     if draws.draw_shape[1] > 1:
         return pd.DataFrame([asdict(q) for q in diagnose(quantities).quantities]).set_index("name")[["mean", "sd"]]
     return pd.DataFrame({"mean": {name: float(v.mean()) for name, v in quantities.items()}}).rename_axis("name")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bayesgmm.errors import DataError, shown
+from bayesgmm.checks import whole_number
+from bayesgmm.core.facts import NO_FACTS, RowFacts, log_shares, of_weights
+from bayesgmm.errors import ArgumentError, DataError, shown
+from bayesgmm.rows.classes import Classes
 
+SUM_ERROR = 1e-6  # of probabilities that were written with seven digits
 LARGEST_TOTAL = 2.0**53  # counts beyond are no longer told apart by one in float64
 
 
@@ -41,3 +47,198 @@ def checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
             "number."
         )
     return weights
+
+
+def checked_labels(
+    labels: Any, components_of: Mapping[Any, int] | None, n_rows: int, n_components: int
+) -> tuple[np.ndarray, np.ndarray, Classes]:
+    """(n,) numbers of classes, -1 for unknown, (n, K) offsets or (0, 0), and the classes.
+
+    Raises
+    ------
+    DataError
+        The labels are neither one for each row nor probabilities of classes for each row, or none is known.
+    ArgumentError
+        The model has too few components for the classes, or `components_of` names something else.
+    """
+    shape = np.shape(labels) if not hasattr(labels, "shape") else tuple(labels.shape)
+    if len(shape) == 2:
+        names, shares = _soft(labels, n_rows)
+        classes = _classes(names, components_of, n_components)
+        return np.empty(0, np.int64), _log_shares(shares, classes), classes
+    values = _hard(labels, n_rows)
+    names = _sorted({value for value in values if value is not None})
+    if not names:
+        raise DataError("labels are unknown in every row: at least one row must have a label, or leave labels out.")
+    classes = _classes(names, components_of, n_components)
+    return classes.numbers(values), np.empty((0, 0)), classes
+
+
+def _hard(labels: Any, n_rows: int) -> list[Any]:
+    """One hashable label for each row, None where it is unknown."""
+    try:
+        values = list(labels)
+    except TypeError:
+        raise DataError(f"labels={shown(labels)} must hold one label for each row.") from None
+    if len(values) != n_rows:
+        raise DataError(f"There are {len(values)} labels and {n_rows} rows of X: give one label for each row.")
+    values = [value.item() if isinstance(value, np.generic) else value for value in values]
+    for row, value in enumerate(values):
+        try:
+            hash(value)
+        except TypeError:
+            raise DataError(
+                f"The label of row {row} (counted from 0) is {shown(value)}: a label must be a number, a text or "
+                "another value that can be compared."
+            ) from None
+    return [None if _is_unknown(value) else value for value in values]
+
+
+def _is_unknown(value: Any) -> bool:
+    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value == -1):
+        return True
+    is_itself = value == value
+    return is_itself is not True  # NaN, NaT and pandas' NA are equal to nothing
+
+
+def _sorted(names: set[Any]) -> tuple[Any, ...]:
+    try:
+        return tuple(sorted(names))
+    except TypeError:  # labels of different kinds
+        return tuple(sorted(names, key=lambda name: (type(name).__name__, str(name))))
+
+
+def _soft(labels: Any, n_rows: int) -> tuple[tuple[Any, ...], np.ndarray]:
+    """Names of the classes and (n, C) probabilities, NaN in rows of which nothing is known."""
+    try:
+        shares = np.array(labels, dtype=float)
+    except (TypeError, ValueError):
+        raise DataError("labels with two axes must hold the probability of each class (column) in each row.") from None
+    columns = getattr(labels, "columns", None)
+    names = tuple(range(shares.shape[1])) if columns is None else tuple(str(name) for name in columns)
+    if len(shares) != n_rows:
+        raise DataError(f"There are {len(shares)} rows of labels and {n_rows} rows of X: give one for each row.")
+    is_known = ~np.isnan(shares).all(1)
+    if not is_known.any():
+        raise DataError("labels are unknown in every row: at least one row must have a label, or leave labels out.")
+    total = shares.sum(1)
+    bad = np.flatnonzero(is_known & ~((shares >= 0.0).all(1) & (np.abs(total - 1.0) < SUM_ERROR)))
+    if len(bad):
+        row = ", ".join(f"{value:g}" for value in shares[bad[0], :8])
+        raise DataError(
+            f"labels hold ({row}) in row {bad[0]} (counted from 0): probabilities of the classes must be at least 0 "
+            "and sum to one, or all be NaN where nothing is known."
+        )
+    never = np.flatnonzero(~(shares[is_known] > 0.0).any(0))
+    if len(never):
+        raise DataError(f"labels give class {shown(names[never[0]])} no probability in any row: leave its column out.")
+    return names, shares / total[:, None]
+
+
+def _log_shares(shares: np.ndarray, classes: Classes) -> np.ndarray:
+    """(n, K) log probabilities of each component's class: zero where nothing is known, -inf for one of no class."""
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.column_stack([shares, np.zeros(len(shares))]))[:, classes.owner]
+    return np.where(np.isnan(shares).all(1)[:, None], 0.0, logs)
+
+
+def _classes(names: tuple[Any, ...], components_of: Mapping[Any, int] | None, n_components: int) -> Classes:
+    if components_of is not None and not isinstance(components_of, Mapping):
+        raise ArgumentError(f"components_of={shown(components_of)} must be a dictionary, such as {{'class': 2}}.")
+    counts = dict.fromkeys(names, 1)
+    for name, count in (components_of or {}).items():
+        if name not in counts:
+            known = ", ".join(shown(one) for one in names[:8])
+            raise ArgumentError(f"components_of names the class {shown(name)}, and the classes of labels are {known}.")
+        counts[name] = whole_number(count, f"components_of[{shown(name)}]")
+    total = sum(counts.values())
+    if total > n_components:
+        raise ArgumentError(
+            f"labels name {len(names)} classes, which have {total} components, and the model has n_components="
+            f"{n_components}: raise it to {total} at least."
+        )
+    owner = [c for c, name in enumerate(names) for _ in range(counts[name])]
+    return Classes(names, (*owner, *[-1] * (n_components - total)))
+
+
+def checked_offsets(offsets: Any, n_rows: int, n_components: int) -> np.ndarray:
+    """(n, K) offsets as float64.
+
+    Raises
+    ------
+    DataError
+        They are no (n, K) numbers, or a row leaves no component possible; rows are counted from 0.
+    """
+    try:
+        values = np.array(offsets, dtype=float)
+    except (TypeError, ValueError):
+        raise DataError(f"offsets={shown(offsets)} must hold a number for each row and component.") from None
+    if values.shape != (n_rows, n_components):
+        raise DataError(
+            f"offsets have the shape {values.shape} and must be ({n_rows}, {n_components}): one number for each row of "
+            "X and each component."
+        )
+    bad = np.argwhere(np.isnan(values) | (values == np.inf))
+    if len(bad):
+        i, k = bad[0]
+        raise DataError(
+            f"offsets are {values[i, k]:g} in row {i}, component {k} (both counted from 0), and must be numbers or "
+            "-inf."
+        )
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a caller says of the rows beside their values; None where nothing is said."""
+
+    sample_weight: Any = None
+    labels: Any = None
+    components_of: Mapping[Any, int] | None = None
+    offsets: Any = None
+
+    def __post_init__(self):
+        if self.components_of is not None and self.labels is None:
+            raise ArgumentError("components_of says how many components a class of labels has: give labels too.")
+
+    @property
+    def is_nothing(self) -> bool:
+        return self.sample_weight is None and not self.names_components
+
+    @property
+    def names_components(self) -> bool:
+        return self.labels is not None or self.offsets is not None
+
+    def checked(self, n_rows: int, n_components: int) -> tuple[RowFacts, Classes | None]:
+        """As the methods take it.
+
+        Raises
+        ------
+        DataError, ArgumentError
+            Something does not fit the rows or the model.
+        """
+        facts, classes = NO_FACTS, None
+        if self.sample_weight is not None:
+            facts = of_weights(checked_weights(self.sample_weight, n_rows))
+        offsets = np.empty((0, 0))
+        if self.labels is not None:
+            numbers, offsets, classes = checked_labels(self.labels, self.components_of, n_rows, n_components)
+            if len(numbers):
+                facts = facts._replace(classes=numbers, allowed=classes.allowed())
+        if self.offsets is not None:
+            given = checked_offsets(self.offsets, n_rows, n_components)
+            offsets = given + offsets if len(offsets) else given
+        facts = facts._replace(offsets=np.ascontiguousarray(offsets))
+        _check_possible(facts)
+        return facts, classes
+
+
+def _check_possible(facts: RowFacts) -> None:
+    """Raise a DataError where a row may be of no component."""
+    if not len(facts.offsets):
+        return
+    none = np.flatnonzero((log_shares(facts, *facts.offsets.shape) == -np.inf).all(1))
+    if len(none):
+        raise DataError(
+            f"offsets and labels leave row {none[0]} (counted from 0) no component: one at least must be possible."
+        )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.core import density
-from bayesgmm.core.facts import NO_FACTS, RowFacts, of_weights
+from bayesgmm.core.facts import NO_FACTS, RowFacts, groups_of, of_weights
 from bayesgmm.core.forms import DIAGONAL, TRIANGULAR, Form
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.spread import moments
@@ -19,6 +19,7 @@ from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.data import DataMatrix, as_matrix, data_hash
 from bayesgmm.data.matrix import hash_of
 from bayesgmm.errors import NotApplicableError
+from bayesgmm.rows.classes import Classes
 
 LARGEST_COPIES = 2**33  # bytes
 
@@ -33,16 +34,19 @@ class Rows(DataMatrix):
         As of `DataMatrix`.
     facts : RowFacts
         Weights, classes and offsets of the rows.
+    classes : Classes or None
+        What the classes are, where rows have labels.
     """
 
     facts: RowFacts = NO_FACTS
+    classes: Classes | None = None
 
     @classmethod
-    def of(cls, data: DataMatrix, facts: RowFacts = NO_FACTS) -> Rows:
+    def of(cls, data: DataMatrix, facts: RowFacts = NO_FACTS, classes: Classes | None = None) -> Rows:
         """Data, with what is known of them where that is given."""
         if isinstance(data, Rows) and facts is NO_FACTS:
             return data
-        return cls(data.values, data.feature_names, data.is_named, facts)
+        return cls(data.values, data.feature_names, data.is_named, facts, classes)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -88,11 +92,22 @@ class Rows(DataMatrix):
     def _weights_alone(self) -> RowFacts:
         return of_weights(self.facts.weights)
 
+    @property
+    def is_restricted(self) -> bool:
+        """Whether anything is known of some row's component."""
+        return bool(len(self.facts.classes) or len(self.facts.offsets))
+
+    def unrestricted(self) -> Rows:
+        """The same rows and weights, of whose components nothing is known."""
+        return replace(self, facts=self._weights_alone, classes=None) if self.is_restricted else self
+
+    def groups(self, n_components: int) -> np.ndarray:
+        """(K,) a number for each component; of one number are those that nothing known of the rows tells apart."""
+        return groups_of(self.facts, n_components)
+
     def digest(self) -> str:
         """SHA-256 (hex) of the values, and of what is known of the rows where anything is."""
-        known = [array for array in self.facts if array.size]
-        whole = data_hash(self.values)
-        return hash_of(whole, *known) if known else whole
+        return digest_of(data_hash(self.values), self.facts, self.classes)
 
     def sweep(
         self, scores: ComponentScores, assign: Assign = Assign.SOFT, rng: np.random.Generator | None = None
@@ -117,7 +132,7 @@ class Rows(DataMatrix):
         weights, classes, allowed, offsets = self.facts
         weights, classes, offsets = (_taken(a, index) if len(a) else a for a in (weights, classes, offsets))
         values, facts = _taken(self.values, index), RowFacts(weights, classes, allowed, offsets)
-        return Rows(values, self.feature_names, self.is_named, facts)
+        return Rows(values, self.feature_names, self.is_named, facts, self.classes)
 
     def blocks(self, n_rows: int) -> Iterator[Rows]:
         """All rows in order, so many at a time."""
@@ -151,7 +166,14 @@ class Rows(DataMatrix):
     def shared(self, shares: np.ndarray) -> Rows:
         """The same rows with a part of each, (n,), and free of their classes and offsets."""
         weights = shares * self.facts.weights if len(self.facts.weights) else shares
-        return replace(self, facts=of_weights(weights))
+        return replace(self, facts=of_weights(weights), classes=None)
+
+
+def digest_of(whole: str, facts: RowFacts, classes: Classes | None) -> str:
+    """The hash of the values with what is known of the rows; the same whatever number of components a class has."""
+    offsets = facts.offsets if classes is None else classes.shares_or_offsets(facts.offsets)
+    known = [array for array in (facts.weights, facts.classes, offsets) if array.size]
+    return hash_of(whole, *known) if known else whole
 
 
 def as_rows(X: Any, facts: RowFacts = NO_FACTS) -> Rows:

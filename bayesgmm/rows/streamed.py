@@ -8,32 +8,37 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.core.facts import NO_FACTS, RowFacts, of_weights
+from bayesgmm.core.facts import NO_FACTS, RowFacts, rows_of
 from bayesgmm.data import DataMatrix, DataSource, data_source
-from bayesgmm.data.matrix import hash_of
-from bayesgmm.rows.memory import Rows
+from bayesgmm.rows.classes import Classes
+from bayesgmm.rows.memory import Rows, digest_of
 
 
 @dataclass(frozen=True, eq=False)
 class StreamedRows:
-    """A source of data and the weights of its rows.
+    """A source of data and what is known of its rows.
 
     Parameters
     ----------
     source : DataSource
     facts : RowFacts
         In memory, one for each row of the source.
+    classes : Classes or None
+        What the classes are, where rows have labels.
     """
 
     source: DataSource
     facts: RowFacts = NO_FACTS
+    classes: Classes | None = None
 
     @classmethod
     def of(cls, data: Any) -> StreamedRows:
         """What `data_source` takes, or rows in memory, or these themselves."""
         if isinstance(data, StreamedRows):
             return data
-        return cls(data_source(data), data.facts if isinstance(data, Rows) else NO_FACTS)
+        if isinstance(data, Rows):
+            return cls(data_source(data), data.facts, data.classes)
+        return cls(data_source(data))
 
     @property
     def name(self) -> str:
@@ -68,14 +73,14 @@ class StreamedRows:
 
     def digest(self) -> str:
         """As that of the source, and of what is known of the rows where anything is."""
-        whole = self.source.digest()
-        return hash_of(whole, self.facts.weights) if len(self.facts.weights) else whole
+        return digest_of(self.source.digest(), self.facts, self.classes)
 
     def held(self) -> StreamedRows:
         """Without the rows of weight zero, where the data are in memory; elsewhere they are read and count nothing."""
         if self.values is None or not len(self.facts.weights):
             return self
-        return StreamedRows.of(Rows(self.values, self.feature_names, self.source.is_named, self.facts).held())
+        whole = Rows(self.values, self.feature_names, self.source.is_named, self.facts, self.classes)
+        return StreamedRows.of(whole.held())
 
     def first(self, n_rows: int) -> Rows:
         """The first rows."""
@@ -89,5 +94,5 @@ class StreamedRows:
             begin += len(values)
 
     def _with_facts(self, data: DataMatrix, begin: int) -> Rows:
-        weights = self.facts.weights[begin : begin + len(data.values)]
-        return Rows.of(data, of_weights(weights) if len(self.facts.weights) else NO_FACTS)
+        part = slice(begin, begin + len(data.values))
+        return Rows.of(data, rows_of(self.facts, part), self.classes)

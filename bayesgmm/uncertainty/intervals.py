@@ -14,7 +14,7 @@ from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.estimates import UNALIGNED
 from bayesgmm.result.fit import Fit, as_seed
 from bayesgmm.result.method import Progress, silent
-from bayesgmm.result.own_data import own_data
+from bayesgmm.result.own_data import own_data, own_rows
 from bayesgmm.result.status import Outcome, Status
 from bayesgmm.result.tables import present_draws
 from bayesgmm.uncertainty.bootstrap import MIN_REPLICATES, SAMPLES, bootstrap
@@ -135,10 +135,11 @@ def intervals(
     name = _checked_method(fit, method)
     if name == "posterior":
         return _of_draws(fit, level)
-    own_data(fit, "its standard errors come from")
+    own_rows(fit, "its standard errors come from")
     fit.check_data()
     if name == "information":
         return _by_information(fit, level)
+    own_data(fit, "replicates are made of")
     whole_number(replicates, "replicates", MIN_REPLICATES)
     found = bootstrap(fit, SAMPLES[name], int(replicates), as_seed(rng), progress)
     families, quantities = families_of(fit.params), quantities_of(fit.params, fit.feature_names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayesgmm.core.facts import groups_of
 from bayesgmm.criteria.evidence.posterior import alike, log_orders
 from bayesgmm.criteria.score import Score
 from bayesgmm.errors import NotApplicableError
@@ -36,7 +37,9 @@ def elbo_orders(fit: Fit, X: np.ndarray) -> Score:
     bound = fit.elbo
     if not isinstance(fit.model, GaussianMixture):
         raise NotApplicableError("the sticks of a Dirichlet process are not interchangeable.")
-    return Score("elbo_orders", bound + log_orders(alike(fit.model.conjugate())), _error(fit), is_ranked=False)
+    groups = groups_of(fit.facts, fit.model.n_components)
+    is_alike = alike(fit.model.conjugate()) & (groups == groups[:, None])
+    return Score("elbo_orders", bound + log_orders(is_alike), _error(fit), is_ranked=False)
 
 
 def _error(fit: Fit) -> float:

@@ -19,7 +19,7 @@ from bayesgmm.priors.unknown import UNKNOWN, UnknownPrior
 from bayesgmm.result.diagnostics import SamplerDiagnostics
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit, as_seed
-from bayesgmm.result.own_data import own_data
+from bayesgmm.result.own_data import own_rows
 
 MIN_DRAWS = 100  # of each chain: half of them make a law, the other half is judged by it
 MAX_COMPONENTS = 12  # a sum over the orders takes 2^K K steps
@@ -94,8 +94,7 @@ def by_chib(fit: Fit, rng: np.random.Generator) -> Score:
 
 def by_enumeration(fit: Fit, rng: np.random.Generator) -> Score:
     """The exact sum."""
-    X, prior = _data_and_prior(fit)
-    return Score("log_evidence_exact", log_sum_over_labellings(X, prior), 0.0)
+    return Score("log_evidence_exact", log_sum_over_labellings(*_data_and_prior(fit)), 0.0)
 
 
 METHODS: dict[str, Callable[[Fit, np.random.Generator], Score]] = {
@@ -131,7 +130,7 @@ def _data_and_prior(fit: Fit):
         raise NotApplicableError(
             f"the evidence needs a conjugate prior, and this model has {type(model.prior).__name__}."
         )
-    return own_data(fit, "its evidence is about"), model.conjugate()
+    return own_rows(fit, "its evidence is about"), model.conjugate()
 
 
 def _posterior(fit: Fit) -> Posterior:
@@ -144,9 +143,9 @@ def _posterior(fit: Fit) -> Posterior:
             "the draws of stacked chains are no sample of the posterior, which the evidence needs: take the fit whose "
             "chains were stacked, or, where its chains disagree, fit by Gibbs, which crosses modes."
         )
-    _, prior = _data_and_prior(fit)
+    rows, prior = _data_and_prior(fit)
     if fit.model.n_components > MAX_COMPONENTS:
         raise NotApplicableError(f"the evidence sums over all orders of the components, of at most {MAX_COMPONENTS}.")
     if fit.params.draw_shape[1] < MIN_DRAWS:
         raise NotApplicableError(f"the evidence needs at least {MIN_DRAWS} draws of each chain.")
-    return Posterior(prior, fit.pointwise)
+    return Posterior(prior, fit.pointwise, rows)

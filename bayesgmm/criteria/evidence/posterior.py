@@ -12,10 +12,11 @@ from scipy.special import logsumexp
 from bayesgmm.core.density import log_likelihoods
 from bayesgmm.core.groups import log_grouped_permanents
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.core.sweep import Assign, sweep
+from bayesgmm.core.sweep import Assign
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.pairs import log_density_pairs
 from bayesgmm.result.pointwise import Pointwise
+from bayesgmm.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,18 +28,17 @@ class Posterior:
     prior : ConjugateMixture
     pointwise : Pointwise
         Of draws with axes (chain, draw), at the data.
+    rows : Rows
+        The data.
     """
 
     prior: ConjugateMixture
     pointwise: Pointwise
-
-    @property
-    def X(self) -> np.ndarray:
-        return self.pointwise.X
+    rows: Rows
 
     def log_joint(self, params: MixtureParams) -> np.ndarray:
         """(m,) log p(X, params) of (m,) mixtures."""
-        return log_joint(self.prior, params, log_likelihoods(params, self.X))
+        return log_joint(self.prior, params, log_likelihoods(params, self.rows.values, self.rows.facts))
 
     def halves(self, n_laws: int, n_draws: int, rng: np.random.Generator) -> tuple[SymmetricLaw, Judges]:
         """A law from about `n_laws` draws of the chains' first halves, and `n_draws` draws of the second ones.
@@ -75,7 +75,7 @@ class SymmetricLaw:
     laws : tuple of ConjugateMixture
         One for each labelling.
     is_alike : (K, K) bool array
-        Which components the prior does not tell apart.
+        Which components neither the prior nor what is known of the rows tells apart.
     """
 
     laws: tuple[ConjugateMixture, ...]
@@ -84,9 +84,10 @@ class SymmetricLaw:
     @classmethod
     def of(cls, posterior: Posterior, draws: MixtureParams, rng: np.random.Generator) -> SymmetricLaw:
         """From labels drawn given each of (m,) mixtures."""
-        prior, X = posterior.prior, posterior.X
-        laws = (prior.update(sweep(X, draws[t].scores(), Assign.SAMPLED, rng=rng)) for t in range(len(draws.weights)))
-        return cls(tuple(laws), alike(prior))
+        prior, rows = posterior.prior, posterior.rows
+        laws = (prior.update(rows.sweep(draws[t].scores(), Assign.SAMPLED, rng)) for t in range(len(draws.weights)))
+        groups = rows.groups(prior.components.n_components)
+        return cls(tuple(laws), alike(prior) & (groups == groups[:, None]))
 
     def log_terms(self, params: MixtureParams) -> np.ndarray:
         """(laws, m) log densities of each law, averaged over the orders, at (m,) mixtures.
