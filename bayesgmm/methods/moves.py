@@ -55,8 +55,7 @@ class Moves:
         """Try moves until none of those at hand raises the objective."""
         n_tried, n_accepted, begin = 0, 0, best.objective
         margin = self.rows.n_obs * (self.stopping.tol or 0.0) + 1e-9 * abs(begin)  # what a longer climb might gain
-        k = len(best.stats.counts)
-        is_done = not best.is_converged or bool(best.flags) or len(set(self.rows.groups(k))) == k
+        is_done = not best.is_converged or bool(best.flags) or not self.are_possible(len(best.stats.counts))
         while not is_done:
             is_done = True
             for stats in self._proposals(best):
@@ -80,6 +79,10 @@ class Moves:
         gain = f"raised the {self.readout.goal} by {best.objective - begin:.2f} nats"
         note = f"{n_accepted} of {n_tried} birth and merge moves {gain}." if n_accepted else ""
         return Polished(best, note, False)
+
+    def are_possible(self, n_components: int) -> bool:
+        """Whether there are any, among components that nothing known of the rows tells apart."""
+        return self.budget > 0 and len(set(self.rows.groups(n_components))) < n_components
 
     @property
     def _empty(self) -> float:

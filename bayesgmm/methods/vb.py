@@ -98,7 +98,7 @@ class VB:
         readout = VariationalUpdate(prior, whitening)
         moves = Moves(data, readout, whitening, stopping, self.moves, rng)
         polish = in_turn(moves, OffSaddles(data, readout, stopping))
-        rounds = 1 if self.moves else ROUNDS  # the moves stand in for further starts
+        rounds = 1 if moves.are_possible(model.n_components) else ROUNDS  # the moves stand in for further starts
         best, status, diagnostics = climb_all(data, readout, begun, n_starts, stopping, progress, polish, rounds)
         status = status.noting(readout.remark(best.state, best.stats))
         return MethodResult(VariationalPosterior(best.state, seed), status, diagnostics, best.history)

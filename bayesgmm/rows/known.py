@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +61,7 @@ def checked_labels(
     ArgumentError
         The model has too few components for the classes, or `components_of` names something else.
     """
-    shape = np.shape(labels) if not hasattr(labels, "shape") else tuple(labels.shape)
-    if len(shape) == 2:
+    if _has_two_axes(labels):
         names, shares = _soft(labels, n_rows)
         classes = _classes(names, components_of, n_components)
         return np.empty(0, np.int64), _log_shares(shares, classes), classes
@@ -72,6 +71,12 @@ def checked_labels(
         raise DataError("labels are unknown in every row: at least one row must have a label, or leave labels out.")
     classes = _classes(names, components_of, n_components)
     return classes.numbers(values), np.empty((0, 0)), classes
+
+
+def _has_two_axes(labels: Any) -> bool:
+    if hasattr(labels, "shape"):
+        return len(labels.shape) == 2
+    return isinstance(labels, Sequence) and len(labels) > 0 and isinstance(labels[0], (list, np.ndarray))
 
 
 def _hard(labels: Any, n_rows: int) -> list[Any]:

@@ -10,6 +10,7 @@ from testbed.monte_carlo import Z_LIMIT, moments_of, z_score
 import bayesgmm as bg
 from bayesgmm.core import conjugacy, crossing
 from bayesgmm.core.density import log_density, responsibilities
+from bayesgmm.core.facts import NO_FACTS
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.errors import ArgumentError, NotConvergedWarning
 from bayesgmm.fitting import fit
@@ -67,7 +68,7 @@ def test_each_move_keeps_the_exact_posterior(structure, kind):
         labels = exact.labelings[begin].astype(np.int64)
         moments = moments_of(X, labels, n_components, model.covariance.is_diagonal)
         for _ in range(5):
-            n_accepted += crossing.cross(rng, kind, X, labels, prior, mixing, moments)
+            n_accepted += crossing.cross(rng, kind, X, NO_FACTS, labels, prior, mixing, moments)
         ends[r] = labels @ base
     again = moments_of(X, labels, n_components, model.covariance.is_diagonal)
     np.testing.assert_array_equal(moments.counts, again.counts)

@@ -25,3 +25,9 @@ def test_parameters_and_data_in_turn_have_the_prior_s_law(name, structure):
 def test_ranks_of_the_truth_are_uniform(name, structure):
     """Label-invariant quantities, the log likelihood, the occupied components, the concentration or their number."""
     assert is_uniform(simulated_ranks(proper_model(name, structure), N_REPLICATES))
+
+
+@pytest.mark.slow
+def test_ranks_of_the_truth_are_uniform_where_a_third_is_labelled():
+    """Weights and means of each component by itself too."""
+    assert is_uniform(simulated_ranks(proper_model("finite"), N_REPLICATES, n_labelled=7))

@@ -13,6 +13,7 @@ from testbed.monte_carlo import Z_LIMIT, moments_of, z_score
 import bayesgmm as bg
 from bayesgmm.core import crossing
 from bayesgmm.core.density import log_density
+from bayesgmm.core.facts import NO_FACTS
 from bayesgmm.core.mixing import log_factor
 from bayesgmm.core.sticks import reorder
 from bayesgmm.methods.gibbs_chain import compiled_prior, mixing_of
@@ -121,7 +122,7 @@ def test_each_move_keeps_the_exact_posterior(name, structure, kind):
             if kind == REORDER:
                 reorder(rng, mixing.state[0], labels, moments)
             else:
-                crossing.cross(rng, KINDS[kind], X, labels, prior, mixing, moments)
+                crossing.cross(rng, KINDS[kind], X, NO_FACTS, labels, prior, mixing, moments)
         n_moved += not np.array_equal(labels, before)
         ends[r] = labels @ base
     again = moments_of(X, labels, k, model.covariance.is_diagonal)

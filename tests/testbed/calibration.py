@@ -8,7 +8,8 @@ import numpy as np
 from scipy.stats import chi2, norm, wishart
 
 import bayesgmm as bg
-from bayesgmm.core.density import log_density, responsibilities, sample
+from bayesgmm.core.density import log_density, log_likelihoods, sample
+from bayesgmm.core.facts import NO_FACTS, of_labels
 from bayesgmm.core.matrices import precision_chol_of
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.methods.gibbs_chain import GibbsChain, independent_of, mixing_of
@@ -80,13 +81,13 @@ def _independent_draws(model, rng, n_draws):
     return prior.mean + noise @ np.linalg.cholesky(prior.mean_covariance).T, factor
 
 
-def chain_of(model, rng, X, first, state, draws, tune, thin, crossing):
+def chain_of(model, rng, rows, first, state, draws, tune, thin, crossing):
     """The sampler's own chain, from a given mixture."""
-    mixing = mixing_of(model, len(X))
+    mixing = mixing_of(model, len(rows))
     if mixing.kind:
         mixing.state[0] = state
     prior = model.conjugate(state) if isinstance(model, bg.DirichletProcessMixture) else model.conjugate()
-    return GibbsChain(rng, as_rows(X), prior, first, draws, tune, thin, crossing, mixing, independent_of(model))
+    return GibbsChain(rng, rows, prior, first, draws, tune, thin, crossing, mixing, independent_of(model))
 
 
 def invariants(params, state):
@@ -100,38 +101,45 @@ def invariants(params, state):
     )  # fmt: skip
 
 
-def occupied_by(params, X, rng):
+def of_components(params):
+    """Functions of (draws,) mixtures whose components labels tell apart."""
+    return np.concatenate([params.weights, params.means[..., 0]], -1)
+
+
+def occupied_by(params, rows, rng):
     """How many components hold a point, of labels drawn given the parameters."""
-    resp = responsibilities(params.scores(), X)
+    resp = rows.responsibilities(params.scores())
     return len({int(rng.choice(len(row), p=row)) for row in resp})
 
 
-def gibbs_draws(model, X, first, state, rng, crossing=0.3):
+def gibbs_draws(model, rows, first, state, rng, crossing=0.3):
     """60 mixtures given the data, by Gibbs, with its own account of each: the unknown, log likelihood, occupied."""
-    chain = chain_of(model, rng, X, first, max(state, 1.0), 60, 20, 15, crossing)
+    chain = chain_of(model, rng, rows, first, max(state, 1.0), 60, 20, 15, crossing)
     chain.advance(20)
     chain.advance(60)
     trace = chain.trace
     return (
         MixtureParams.trusted(*trace[:3]),
         trace.state,
-        trace.log_likelihood - 0.5 * X.size * LOG_2PI,
+        trace.log_likelihood - 0.5 * rows.values.size * LOG_2PI,
         trace.n_occupied,
     )
 
 
-def nuts_draws(model, X, first, state, rng, thin=8):
+def nuts_draws(model, rows, first, state, rng, thin=8):
     """As `gibbs_draws`, by the no-U-turn sampler."""
     plan = Plan(60 * thin, 300, 1, 0.9, 10, int(rng.integers(2**32)))
-    ((chain,), _) = run_nutpie(model, as_rows(X), lambda c, generator: first, plan, silent)
+    ((chain,), _) = run_nutpie(model, rows, lambda c, generator: first, plan, silent)
     draws = chain.params[thin - 1 :: thin]
     states = chain.stats["concentration"][thin - 1 :: thin] if "concentration" in chain.stats else np.zeros(60)
-    n_occupied = np.array([occupied_by(draws[t], X, rng) for t in range(60)])
-    return draws, states, log_density(draws, X).sum(-1), n_occupied
+    n_occupied = np.array([occupied_by(draws[t], rows, rng) for t in range(60)])
+    return draws, states, log_likelihoods(draws, rows.values, rows.facts), n_occupied
 
 
-def simulated_ranks(model, n_replicates, n_obs=20, seed=1, draws_of=gibbs_draws):
+def simulated_ranks(model, n_replicates, n_obs=20, seed=1, draws_of=gibbs_draws, n_labelled=0):
     """(n_replicates, quantities) ranks in [0, 1] of what drew the data among draws given the data.
+
+    Of some of the points the component is known too, and then components are looked at one by one.
 
     Uniform where the sampler is right; ties are broken at random.  Talts et al. (2018), arXiv:1804.06788; Modrak et
     al. (2025), Bayesian Analysis 20, 461-488, doi:10.1214/23-BA1404: the likelihood among the quantities.
@@ -140,12 +148,19 @@ def simulated_ranks(model, n_replicates, n_obs=20, seed=1, draws_of=gibbs_draws)
     truths, states = prior_draws(model, rng, n_replicates)
     firsts, _ = prior_draws(model, rng, n_replicates)
     for r in range(n_replicates):
-        X = np.ascontiguousarray(sample(truths[r], n_obs, rng)[0])
-        draws, unknown, likelihood, n_occupied = draws_of(model, X, firsts[r], states[r], rng)
+        X, labels = sample(truths[r], n_obs, rng)
+        labels[n_labelled:] = -1
+        facts = of_labels(labels, model.n_components) if n_labelled else NO_FACTS
+        rows = as_rows(np.ascontiguousarray(X), facts)
+        draws, unknown, likelihood, n_occupied = draws_of(model, rows, firsts[r], states[r], rng)
         ours = np.column_stack([invariants(draws, unknown), likelihood, n_occupied])
         truth = np.append(
-            invariants(truths[r], states[r]), [log_density(truths[r], X).sum(), occupied_by(truths[r], X, rng)]
+            invariants(truths[r], states[r]),
+            [log_likelihoods(truths[r], rows.values, facts), occupied_by(truths[r], rows, rng)],
         )
+        if n_labelled:
+            ours = np.column_stack([ours, of_components(draws)])
+            truth = np.append(truth, of_components(truths[r]))
         # A likelihood is computed in two ways, which agree but for rounding.
         near = np.isclose(ours, truth, rtol=1e-9, atol=0.0)
         below = ((ours < truth) & ~near).sum(0)
@@ -171,7 +186,7 @@ def joint_scores(model, n_cycles, n_obs=8, seed=11):
     """
     rng = np.random.default_rng(seed)
     firsts, states = prior_draws(model, rng, 1)
-    chain = chain_of(model, rng, np.empty((n_obs, 2)), firsts[0], max(states[0], 1.0), 4, n_cycles, 2, 1.0)
+    chain = chain_of(model, rng, as_rows(np.zeros((n_obs, 2))), firsts[0], max(states[0], 1.0), 4, n_cycles, 2, 1.0)
     names = MixtureParams.__slots__
     seen = {name: np.empty((n_cycles, *getattr(firsts, name).shape[1:])) for name in names}
     unknown = np.empty(n_cycles)
@@ -195,7 +210,7 @@ def nuts_joint_scores(model, n_cycles, n_obs=3, seed=12):
     ours = []
     for _ in range(n_cycles):
         X = np.ascontiguousarray(sample(params[-1], n_obs, rng)[0])
-        params, state, *_ = nuts_draws(model, X, params[-1], state[-1], rng, thin=1)
+        params, state, *_ = nuts_draws(model, as_rows(X), params[-1], state[-1], rng, thin=1)
         ours.append(invariants(params, state)[-1])
     return scores_against_prior(model, np.array(ours), rng)
 

@@ -114,16 +114,21 @@ def log_evidence_by_chain(X: np.ndarray, prior: Constants) -> float:
 
 
 class Enumeration:
-    """Everything about the posterior that K^n labelings can say."""
+    """Everything about the posterior that K^n labelings can say.
 
-    def __init__(self, X: np.ndarray, prior: Constants):
+    `known` (n, K) is added to the log weights row by row: offsets, or 0 and -inf where labels allow and forbid.
+    """
+
+    def __init__(self, X: np.ndarray, prior: Constants, known: np.ndarray | None = None):
         self.X, self.prior = np.asarray(X, float), prior
         self.labelings = np.array(list(product(range(len(prior.mean)), repeat=len(X))))
+        self.known = np.zeros((len(X), len(prior.mean))) if known is None else known
 
     @cached_property
     def log_joint(self) -> np.ndarray:
         """Log p(X, z) of every labeling."""
-        return log_labels(self.labelings, self.prior.concentration) + self._log_points()
+        known = self.known[np.arange(len(self.X)), self.labelings].sum(1)
+        return log_labels(self.labelings, self.prior.concentration) + self._log_points() + known
 
     @cached_property
     def log_evidence(self) -> float:
@@ -161,7 +166,18 @@ class Enumeration:
 
     def log_density(self, x: np.ndarray) -> float:
         """Log posterior predictive density of one new point."""
-        return Enumeration(np.vstack([self.X, x]), self.prior).log_evidence - self.log_evidence
+        return float(logsumexp(self.log_parts(x)))
+
+    def log_parts(self, x: np.ndarray) -> np.ndarray:
+        """(K,) log posterior predictive densities of one new point with each label."""
+        of_label = np.where(np.eye(len(self.prior.mean), dtype=bool), 0.0, -np.inf)
+        more = [Enumeration(np.vstack([self.X, x]), self.prior, np.vstack([self.known, row])) for row in of_label]
+        return np.array([one.log_evidence for one in more]) - self.log_evidence
+
+    def weights(self) -> np.ndarray:
+        """(K,) E[w | X]."""
+        a = self.prior.concentration + self.counts
+        return self.probabilities @ (a / a.sum(1, keepdims=True))
 
     def leave_one_out(self) -> np.ndarray:
         """(n,) log p(x_i | the others), the prior constants held."""
