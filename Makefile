@@ -5,6 +5,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
+# Neighbouring tests go to one worker, so that two workers seldom compile the same kernel at the same time.
+DIST ?= worksteal
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -14,10 +16,10 @@ demo: $(VENV)/.installed
 	$(BIN)/bayesgmm demo
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist $(DIST) -m "not slow"
 
 slow: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+	$(BIN)/python -m pytest -n $(WORKERS) --dist $(DIST) -m slow
 
 check: $(VENV)/.installed-dev $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -471,15 +471,6 @@ def test_the_module_is_the_command():
     assert ended.returncode == 2 and ended.stderr.startswith("bayesgmm: error: There is no file")
 
 
-@pytest.mark.slow
-def test_the_demo(tmp_path):
-    ended = run("demo", "--out", tmp_path)
-    assert ended.exit_code == 0, ended.output
-    assert len(list((tmp_path / "fits").glob("*.nc"))) == 12
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Old Faithful" in text and "Azzalini" in text and len(text) < 5e6
-
-
 # ---- weights of rows ----
 
 
@@ -522,5 +513,40 @@ def test_a_cell_that_cannot_take_weights_says_so(table, tmp_path):
 )
 def test_bad_weights_columns_are_refused(table, tmp_path, options, words):
     table.to_csv(tmp_path / "t.csv", index=False)
+    ended = run("compare", tmp_path / "t.csv", "--columns", "length,width", *options, "--out", tmp_path / "out")
+    assert ended.exit_code == 2 and words in " ".join(ended.output.split())
+
+
+# ---- known labels ----
+
+
+def test_known_labels_are_fitted_with(table, tmp_path):
+    known = np.where(np.arange(len(table)) % 3 == 0, table["kind"], "")
+    table.assign(known=known).drop(columns="kind").to_csv(tmp_path / "t.csv", index=False)
+    options = ("--components", "1:3", "--methods", "em,vb", "--models", "finite,dp", "--folds", 0)
+    ended = run("compare", tmp_path / "t.csv", *options, "--known-labels-column", "known", "--out", tmp_path / "out")
+    assert ended.exit_code == 0, ended.output
+    assert "em with 1 components for 2 classes" in " ".join(ended.output.split())
+    names = {path.name for path in (tmp_path / "out" / "fits").glob("*.nc")}
+    assert names == {"em-K2.nc", "em-K3.nc", "vb-K2.nc", "vb-K3.nc"}
+    kept = bg.load(tmp_path / "out" / "fits" / "em-K2.nc")
+    assert kept.classes.names == ("left", "right") and kept.feature_names == ("length", "width")
+    labels = np.where(known == "", None, known)
+    direct = bg.fit(bg.GaussianMixture(2), table[["length", "width"]], bg.EM(), 0, labels=labels)
+    assert kept.log_likelihood == pytest.approx(direct.log_likelihood, rel=1e-9)
+    again = run("compare", tmp_path / "t.csv", *options, "--known-labels-column", "known", "--out", tmp_path / "out")
+    assert again.exit_code == 0 and "em-K2" in again.output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--known-labels-column", "group"], "no column 'group'"),
+        (["--known-labels-column", "kind", "--weights-column", "kind"], "cannot hold both"),
+        (["--known-labels-column", "none"], "unknown in every row"),
+    ],
+)
+def test_bad_columns_of_known_labels_are_refused(table, tmp_path, options, words):
+    table.assign(none="").to_csv(tmp_path / "t.csv", index=False)
     ended = run("compare", tmp_path / "t.csv", "--columns", "length,width", *options, "--out", tmp_path / "out")
     assert ended.exit_code == 2 and words in " ".join(ended.output.split())

@@ -450,10 +450,9 @@ def begin(model, method, folder):
             "bg.Gibbs(draws=4000, tune=300, chains=3, thin=60)",
             "of each chain that was not finished at most 200 draws were made again",
         ),
-        ("bg.DirichletProcessMixture(8)", "bg.Gibbs(draws=2500, tune=300, chains=3, thin=60)", "at most 200 draws"),
         ("bg.GaussianMixture(2)", "bg.NUTS(draws=6000, tune=500, chains=6)", "begun again, each with its own seed"),
     ],
-    ids=["Gibbs", "Gibbs of a DP", "NUTS"],
+    ids=["Gibbs", "NUTS"],
 )
 def test_a_killed_run_goes_on(model, method, words, tmp_path):
     """SIGKILL in the middle, twice; then the draws are those of a run that nobody disturbed."""

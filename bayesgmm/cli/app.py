@@ -15,10 +15,11 @@ import typer
 from bayesgmm import __version__
 from bayesgmm.cli.options import METHODS, parse_components, parse_methods, parse_models
 from bayesgmm.cli.study import Study, run_study
-from bayesgmm.data import read_table
+from bayesgmm.data import read_known_labels, read_table
 from bayesgmm.data.writing import printable
 from bayesgmm.datasets import load_dataset
 from bayesgmm.errors import ArgumentError, BayesGMMError
+from bayesgmm.rows import Known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +115,10 @@ def compare(
     weights_column: Annotated[
         str | None, typer.Option(help="A column of weights: a row of weight 2 is the row twice.")
     ] = None,
+    known_labels_column: Annotated[
+        str | None,
+        typer.Option(help="A column of classes that are known, empty or -1 where not: fitted with, in every model."),
+    ] = None,
     out: Out = Path("bayesgmm-output"),
     seed: Seed = 0,
     folds: Folds = 5,
@@ -132,15 +137,17 @@ def compare(
     with plain_errors():
         wanted = None if columns is None else [name.strip() for name in columns.split(",")]
         sizes, names = parse_components(components), parse_methods(methods)
-        if weights_column is not None and weights_column == label_column:
+        if weights_column is not None and weights_column in (label_column, known_labels_column):
             raise ArgumentError(f"column {weights_column!r} cannot hold both the weights and the labels.")
         if wanted is not None and weights_column is not None and weights_column not in wanted:
             wanted.append(weights_column)
-        table, labels = read_table(data, wanted, label_column)
+        known = None if known_labels_column is None else read_known_labels(data, known_labels_column)
+        not_fitted = [] if known_labels_column is None else [known_labels_column]
+        table, labels = read_table(data, wanted, label_column, not_fitted)
         weights = None if weights_column is None else _taken_out(table, weights_column, data.name)
         study = Study(
-            table, labels, weights, data.name, sizes, names, parse_models(models), truncation, covariance, folds, seed,
-            draws, tune, out, _command(),
+            table, labels, Known(weights, known), data.name, sizes, names, parse_models(models), truncation, covariance,
+            folds, seed, draws, tune, out, _command(),
         )  # fmt: skip
         code = run_study(study)
     raise typer.Exit(code)
@@ -155,7 +162,7 @@ def demo(out: Out = Path("demo-output"), seed: Seed = 0) -> None:
         data = load_dataset("faithful")
         table = pd.DataFrame(data.X, columns=list(data.feature_names))
         study = Study(
-            table, None, None, "Old Faithful", (1, 2, 3, 4), ("em", "vb", "nuts"), ("finite",), 20, "full", 5, seed,
+            table, None, Known(), "Old Faithful", (1, 2, 3, 4), ("em", "vb", "nuts"), ("finite",), 20, "full", 5, seed,
             None, 500, out, _command(),
         )  # fmt: skip
         code = run_study(study, source=data.source)

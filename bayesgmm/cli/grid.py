@@ -17,7 +17,7 @@ from bayesgmm.models import GaussianMixture, Model
 from bayesgmm.result.fit import Fit, fit_once
 from bayesgmm.result.method import Method
 from bayesgmm.result.status import Outcome, Status
-from bayesgmm.rows import Rows
+from bayesgmm.rows import Known, Rows
 
 NO_FOLDS = "interrupted before the refits were done"
 NO_DENSITY = "k-means has no density, which elpd_kfold needs"
@@ -72,6 +72,7 @@ class Watcher(Protocol):
 def run_grid(
     cells: list[Cell],
     data: Rows,
+    known: Known,
     labels: np.ndarray | None,
     folds: int,
     seed: int,
@@ -92,11 +93,12 @@ def run_grid(
         watcher.begin(cell.name)
         try:
             model = cell.model.resolve(data)
-            fit = kept.fit(cell.name, model, cell.method)
+            rows = Rows.of(data, *known.checked(len(data), model.n_components))
+            fit = kept.fit(cell.name, model, cell.method, rows)
             if fit is not None:
                 taken_up.append(cell.name)
             else:
-                fit = _fit(cell, model, data, seed, watcher)
+                fit = _fit(cell, model, rows, seed, watcher)
                 kept.keep_fit(cell.name, fit)
             fits[cell.name] = fit
             part = kept.scores(cell.name, fit)

@@ -33,7 +33,6 @@ class Kept:
     ----------
     folder : Path
         Has ``em-K2.nc`` and ``em-K2.json``, and so on.
-    data : Rows
     labels : (n,) array or None
     folds : int
     seed : int
@@ -42,13 +41,12 @@ class Kept:
     """
 
     folder: Path
-    data: Rows
     labels: np.ndarray | None
     folds: int
     seed: int
     say: Callable[[str], None]
 
-    def fit(self, name: str, model: Model, method: Method) -> Fit | None:
+    def fit(self, name: str, model: Model, method: Method, rows: Rows) -> Fit | None:
         """The fit of an earlier run; None where there is no such fit, or it was cut short."""
         path = self._path(name, "nc")
         if not path.is_file():
@@ -61,9 +59,10 @@ class Kept:
             convert.to_json(fit.model) == convert.to_json(model)
             and convert.to_json(fit.method) == convert.to_json(method)
             and fit.seed == self.seed
-            and fit.feature_names == self.data.feature_names
+            and fit.feature_names == rows.feature_names
             and fit.X is not None
-            and fit.provenance["data_sha256"] == self.data.digest()
+            and fit.provenance["data_sha256"] == rows.digest()
+            and fit.classes == rows.classes
             and all(fit.provenance.get(name) == version for name, version in versions().items())
         )
         return fit if is_same and fit.status.outcome not in (Outcome.INTERRUPTED, Outcome.FAILED) else None

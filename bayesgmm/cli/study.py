@@ -22,7 +22,7 @@ from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.fitting import check_applicable
 from bayesgmm.models import Model
 from bayesgmm.result.method import Method
-from bayesgmm.rows import Rows, checked_weights
+from bayesgmm.rows import Known, Rows, checked_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ class Study:
 
     table: pd.DataFrame
     labels: np.ndarray | None
-    weights: np.ndarray | None
+    known: Known
     name: str
     sizes: tuple[int, ...]
     methods: tuple[str, ...]
@@ -58,12 +58,18 @@ class Study:
         ArgumentError
             No method can fit any of the models.
         """
-        cells, left_out = [], []
+        cells, left_out, fewest = [], [], self._fewest_components()
         for name in self.methods:
             method, without = method_of(name, self.draws, self.tune), []
             for kind in self.models:
                 models = models_of(kind, self.sizes, self.truncation, self.covariance)
-                if is_applicable(next(iter(models.values())), method):
+                if fewest and kind == "finite":
+                    models = {end: model for end, model in models.items() if model.n_components >= fewest}
+                    too_few = ", ".join(str(k) for k in self.sizes if k < fewest)
+                    left_out += [f"{name} with {too_few} components for {fewest} classes"] if too_few else []
+                elif fewest:
+                    models = {}
+                if models and is_applicable(next(iter(models.values())), method):
                     cells += [Cell(f"{name}-{end}", model, method) for end, model in models.items()]
                 else:
                     without.append(kind)
@@ -71,6 +77,14 @@ class Study:
         if not cells:
             raise ArgumentError(f"no method can fit any of these models: {', '.join(left_out)}.")
         return cells, left_out
+
+    def _fewest_components(self) -> int:
+        """As many as there are classes of known labels; 0 where there are none."""
+        if self.known.labels is None:
+            return 0
+        n = len(self.table)
+        _, classes = self.known.checked(n, n)  # there are no more classes than rows
+        return 0 if classes is None else len(classes)
 
 
 def run_study(study: Study, source: str | None = None) -> int:
@@ -87,8 +101,10 @@ def run_study(study: Study, source: str | None = None) -> int:
             progress.say(f"Read {len(data.values)} rows of {', '.join(data.feature_names)}.")
             if left_out:
                 progress.say(f"Left out, since the methods cannot fit such models: {', '.join(left_out)}.")
-            kept = Kept(study.out / "fits", data, study.labels, study.folds, study.seed, progress.say)
-            results = run_grid(cells, data, study.labels, study.folds, study.seed, progress, interrupts, kept)
+            kept = Kept(study.out / "fits", study.labels, study.folds, study.seed, progress.say)
+            results = run_grid(
+                cells, data, study.known, study.labels, study.folds, study.seed, progress, interrupts, kept
+            )
         if results is None:
             progress.say("No cell ended with a result, so nothing is written.")
             return INTERRUPTED if interrupts.is_raised else NO_RESULT
@@ -104,9 +120,9 @@ def run_study(study: Study, source: str | None = None) -> int:
 
 def _rows(study: Study) -> Rows:
     data = as_matrix(study.table, n_min=2)
-    if study.weights is None:
+    if study.known.sample_weight is None:
         return Rows.of(data)
-    return Rows.of(data, of_weights(checked_weights(study.weights, len(data.values))))
+    return Rows.of(data, of_weights(checked_weights(study.known.sample_weight, len(data.values))))
 
 
 def _check(study: Study) -> tuple[Rows, list[Cell], list[str]]:

@@ -22,7 +22,10 @@ WHITESPACE = " "  # stands for any run of blanks
 
 
 def read_table(
-    path: str | Path, columns: Sequence[str] | None = None, label_column: str | None = None
+    path: str | Path,
+    columns: Sequence[str] | None = None,
+    label_column: str | None = None,
+    left_out: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, np.ndarray | None]:
     """Read the columns of numbers of a CSV or Parquet file.
 
@@ -38,6 +41,8 @@ def read_table(
         The columns to use; all but `label_column` where not given.
     label_column : str, optional
         A column of known groups.
+    left_out : sequence of str
+        Columns that are neither, where `columns` is not given.
 
     Returns
     -------
@@ -52,6 +57,38 @@ def read_table(
         There is no column of a given name.
     """
     path = Path(path)
+    table = _read(path)
+    wanted = [str(name) for name in table.columns if name not in left_out] if columns is None else list(columns)
+    _check_known(path, table, wanted + ([] if label_column is None else [label_column]))
+    repeated = [name for name, count in Counter(wanted).items() if count > 1]
+    if repeated:
+        raise ArgumentError(f"Column {repeated[0]!r} of {path.name} is named twice: name every column once.")
+    if set(wanted) <= {label_column}:
+        raise ArgumentError(f"{path.name} has no column besides that of the labels, {label_column!r}, to be fitted.")
+    labels = None if label_column is None else _labels(path, table[label_column])
+    table = table[[name for name in wanted if name != label_column]]
+    _check_numbers(path, table, labels is not None)
+    return table, labels
+
+
+def read_known_labels(path: str | Path, column: str) -> np.ndarray:
+    """(n,) labels of a column, None where a cell is empty.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read as a table.
+    ArgumentError
+        There is no column of that name.
+    """
+    path = Path(path)
+    table = _read(path)
+    _check_known(path, table, [column])
+    return table[column].astype(object).where(table[column].notna(), None).to_numpy()
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """The file's table, with at least one row."""
     if not path.is_file():
         raise DataError(f"There is no file {str(path)!r}: check the path." if not path.exists() else
                         f"{str(path)!r} is a directory: give a CSV or Parquet file.")  # fmt: skip
@@ -63,17 +100,7 @@ def read_table(
     table = _read_parquet(path) if is_parquet else _read_csv(path)
     if not len(table):
         raise DataError(f"{path.name} holds a header and no rows of data.")
-    wanted = [str(name) for name in table.columns] if columns is None else list(columns)
-    _check_known(path, table, wanted + ([] if label_column is None else [label_column]))
-    repeated = [name for name, count in Counter(wanted).items() if count > 1]
-    if repeated:
-        raise ArgumentError(f"Column {repeated[0]!r} of {path.name} is named twice: name every column once.")
-    if set(wanted) <= {label_column}:
-        raise ArgumentError(f"{path.name} has no column besides that of the labels, {label_column!r}, to be fitted.")
-    labels = None if label_column is None else _labels(path, table[label_column])
-    table = table[[name for name in wanted if name != label_column]]
-    _check_numbers(path, table, labels is not None)
-    return table, labels
+    return table
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

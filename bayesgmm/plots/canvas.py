@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesgmm.result.own_data import given_or_own
+from bayesgmm.result.own_data import points_to_show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ def readable(quantity: str) -> str:
 
 def points_of(fit: Fit, X: Any | None) -> np.ndarray:
     """The (n, d) data to show: those given, else those of the fit."""
-    return given_or_own(fit, X, "see them")
+    return points_to_show(fit, X, "see them")
 
 
 def flat_draws(fit: Fit, n_draws: int) -> MixtureParams:

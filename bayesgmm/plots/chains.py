@@ -138,7 +138,8 @@ def _quantities(fit: Fit, wanted: Sequence[str] | None, X: ArrayLike | None) -> 
         raise NotApplicableError(f"traces and ranks need the draws of chains, and this fit is of kind {fit.kind!r}.")
     assert isinstance(fit.estimate, Draws) and isinstance(fit.diagnostics, SamplerDiagnostics)
     points, stats = points_of(fit, X), fit.estimate.sample_stats
-    values = invariant_quantities(fit.params, points, pointwise_of(fit, points).total())
+    pointwise = fit.pointwise if X is None and fit.rows.is_restricted else pointwise_of(fit, points)
+    values = invariant_quantities(fit.params, points, pointwise.total())
     values |= {q.name: stats[q.name] for q in fit.diagnostics.quantities if q.name in stats}
     unknown = [name for name in wanted or () if name not in values]
     if unknown:

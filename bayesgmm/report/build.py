@@ -24,6 +24,7 @@ from bayesgmm.report.content import Fold, Picture, Section, Table
 from bayesgmm.report.intervals import interval_section, prior_sentences
 from bayesgmm.report.probabilities import probabilities_table
 from bayesgmm.result.fit import FRACTIONS
+from bayesgmm.result.own_data import KNOWN
 
 if TYPE_CHECKING:
     from bayesgmm.comparison import Comparison
@@ -150,6 +151,8 @@ def _calibration(choice: Choice) -> Section:
     fit = next(iter((found or choice.fits).values()))
     if not fit.rows.is_whole:
         return Section("calibration", "Calibration", (f"There is none to be seen, since {FRACTIONS}",), ())
+    if fit.rows.is_restricted:
+        return Section("calibration", "Calibration", (f"There is none to be seen, since {KNOWN}",), ())
     sentence = f"For {name_of(fit)}: are its predictions of left-out points and of whole data sets like the data?"
     parts, said = [lambda: pictures.predictive_check(fit)], ()
     if found:

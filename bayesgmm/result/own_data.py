@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
 KNOWN = (
-    "labels or offsets of its rows are a part of this fit's likelihood, and this takes the values of the rows alone: "
+    "labels or offsets of the rows are a part of this fit's likelihood, and what is asked takes the values alone: "
     "use log_density, class_probabilities, intervals(fit), aic, bic, elpd_loo, elpd_waic or log_evidence."
 )
 WITHOUT_DATA = "this fit is without its data (they were not in memory, or it was saved without them)"
@@ -51,10 +51,16 @@ def own_rows(fit: Fit, need: str) -> Rows:
 
 def given_or_own(fit: Fit, X: ArrayLike | None, purpose: str) -> np.ndarray:
     """The (n, d) points that are given, else the fit's own, or a NotApplicableError that asks for them."""
+    values = points_to_show(fit, X, purpose)
+    if X is None and fit.rows.is_restricted:
+        raise NotApplicableError(f"{KNOWN} As points of which nothing is known they can be passed as X= to {purpose}.")
+    return values
+
+
+def points_to_show(fit: Fit, X: ArrayLike | None, purpose: str) -> np.ndarray:
+    """The same for a picture, which shows values alone also where labels or offsets of rows are known."""
     if X is not None:
         return matching_columns(X, fit.feature_names)
     if fit.X is None:
         raise NotApplicableError(f"{WITHOUT_DATA}: pass X= to {purpose}.")
-    if fit.rows.is_restricted:
-        raise NotApplicableError(f"{KNOWN} As points of which nothing is known they can be passed as X= to {purpose}.")
     return fit.points if fit.rows.is_whole else fit.X

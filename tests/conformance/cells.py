@@ -24,13 +24,13 @@ MODELS = {
     "Dirichlet process": lambda family: bg.DirichletProcessMixture(4, family),
     "unknown number": lambda family: bg.MixtureOfFiniteMixtures(4, family),
 }
-KINDS = ("plain", "weighted", "float32")
 CELLS = [(engine, family, model) for engine in ENGINES for family in STRUCTURES for model in MODELS]
 HEAD = """# What can be fitted with what
 
 Each engine with each model and kind of rows; the six covariance structures make no difference. Every cell is run by
-`tests/conformance`: rows of weight zero must be as if they were not there, and float32 must give what its values
-give as float64.  Where it says no, `bg.fit` raises NotApplicableError before any work.
+`tests/conformance`: rows of weight zero must be as if they were not there, float32 must give what its values give as
+float64, labels must be the offsets of 0 and minus infinity that they stand for, and offsets must be those that one
+number more in each row leaves as they are.  Where it says no, `bg.fit` raises NotApplicableError before any work.
 
 """
 
@@ -44,9 +44,14 @@ def is_applicable(engine, family, model):
     return True
 
 
+def takes_known_rows(model):
+    """Whether labels and offsets can name the components of a model."""
+    return model == "finite"
+
+
 def page():
     """The page of the docs."""
-    columns = ["engine", *MODELS, "weights of rows"]
+    columns = ["engine", *MODELS, "weights of rows", "labels and offsets", "float32"]
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for engine, method in ENGINES.items():
         marks = []
@@ -55,7 +60,9 @@ def page():
             assert len(taken) == 1, "the table must have a column for each family"
             marks.append("yes" if taken == {True} else "no")
         whole = getattr(method, "needs_whole_weights", False)
-        lines.append(f"| {engine} | " + " | ".join(marks) + f" | {'whole numbers' if whole else 'any'} |")
+        known = " and ".join(model for model in MODELS if takes_known_rows(model))
+        weights = "whole numbers" if whole else "any"
+        lines.append(f"| {engine} | " + " | ".join([*marks, weights, known, "yes"]) + " |")
     return HEAD + "\n".join(lines) + "\n"
 
 

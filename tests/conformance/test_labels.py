@@ -392,7 +392,7 @@ def test_what_takes_values_alone_is_refused():
         lambda: bg.likelihood_ratio_test(point, replicates=20),
         lambda: bg.partition(drawn),
     ):
-        with pytest.raises(bg.NotApplicableError, match="labels or offsets of its rows"):
+        with pytest.raises(bg.NotApplicableError, match="labels or offsets of the rows"):
             asked()
 
 

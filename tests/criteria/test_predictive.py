@@ -53,7 +53,7 @@ def test_ratios_of_few_labellings_have_a_number(seed):
     np.testing.assert_array_equal(score.pointwise[left_alone], _by_importance(fit, fit.X).pointwise[left_alone])
 
 
-@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("k", [2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dataset", FAR)
 def test_loo_is_the_exact_one_at_every_point(dataset, k, reference):
     file = reference / "tiny" / f"{dataset}8_K{k}_loo.csv"

@@ -39,6 +39,7 @@ def densities(fit, data):
     return np.concatenate([np.ravel(draws.weights), np.ravel(draws.covariances), fit.log_density(data)])
 
 
+@pytest.mark.slow
 @every_engine
 def test_every_engine_takes_it(name, tmp_path):
     fit = run(bg.GaussianMixture(2, bg.SharedDiagonal()), X, QUICK[name])
@@ -77,6 +78,7 @@ def test_the_prior_is_that_of_the_columns(prior):
     assert found.dof == 3 and np.allclose(found.scale, X.var(0, ddof=1) / 3 ** (2 / 3))
 
 
+@pytest.mark.slow
 def test_other_models_and_verbs_take_it():
     scale = bg.IndependentNormalInverseWishart(scale=bg.HierarchicalScale())
     process = run(bg.DirichletProcessMixture(4, "shared_diagonal"), X, QUICK["VB"])

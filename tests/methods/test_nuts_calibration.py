@@ -5,7 +5,7 @@ from testbed.calibration import is_uniform, nuts_draws, nuts_joint_scores, prope
 
 pytestmark = pytest.mark.slow
 every_model = pytest.mark.parametrize("name", ["finite", "DP"])
-N_REPLICATES, N_CYCLES = 300, 400
+N_REPLICATES, N_CYCLES = 250, 300
 Z_LIMIT = 4.5  # 13 comparisons at a family-wise level of 1e-4
 
 

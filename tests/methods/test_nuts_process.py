@@ -18,8 +18,7 @@ X = bg.load_dataset("faithful").X[:6]
 CASES = {"fixed": (0.7, Sticks(3, 0.7)), "gamma": (bg.Gamma(2.0, 1.0), SticksOfGamma(3, 2.0, 1.0))}
 
 
-@pytest.mark.parametrize("structure", ["full", "diagonal", "tied"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "structure"), [("fixed", "full"), ("gamma", "diagonal"), ("gamma", "tied")])
 def test_enumeration(name, structure):
     concentration, law = CASES[name]
     data = as_rows(X)
@@ -27,7 +26,7 @@ def test_enumeration(name, structure):
     one = default_constants(structure, X, 3)
     constants = Constants(structure, np.ones(3), np.tile(one.mean[0], (3, 1)), np.full(3, 0.01), one.dof, one.scale)
     exact = LawEnumeration(X, constants, law)
-    fit = fit_once(model, data, bg.NUTS(draws=20_000, target_accept=0.95), 1)
+    fit = fit_once(model, data, bg.NUTS(draws=10_000, target_accept=0.95), 1)
     draws = fit.estimate.draws()
     points = np.vstack([X[:2], X.mean(0)])
     densities = np.exp(log_density(draws, points))

@@ -392,7 +392,7 @@ def nuts(model, sampler, draws, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["pymc", "nutpie"])
+@pytest.mark.parametrize("sampler", ["nutpie"])  # the next test has both
 @pytest.mark.filterwarnings("ignore:Only one chain was sampled", "ignore:.*number of samples", "ignore:.*jitter")
 def test_sampling_observed_rows(sampler):
     """Two clusters far apart: the posterior of the means is known from the rows of each."""

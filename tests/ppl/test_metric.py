@@ -134,7 +134,7 @@ def test_fewer_steps_with_the_map(monkeypatch):
 # --- the posterior stays what it is -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_serial", [True, False])
+@pytest.mark.parametrize("is_serial", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("structure", ["full", "diagonal"])
 def test_any_map_leaves_the_posterior_as_it_is(structure, is_serial, monkeypatch):
     """A map that has nothing to do with the data, where the conjugate posterior is exact; as C functions, in parts."""

@@ -125,7 +125,7 @@ def test_posterior_moves_with_the_data(structure):
 def test_pymc_agrees():
     """PyMC's own sampler on the `pm.Model`."""
     X = blobs(seed=8, n=60, d=1, k=2)
-    ours, theirs = fitted(X, draws=4000), fitted(X, nuts_sampler="pymc", draws=6000)
+    ours, theirs = fitted(X, draws=3000), fitted(X, nuts_sampler="pymc", draws=2500)
     assert ours.estimate.sample_stats.keys() == theirs.estimate.sample_stats.keys()
     pairs = invariant_quantities(ours.params, X), invariant_quantities(theirs.params, X)
     for name, values in pairs[0].items():

@@ -179,7 +179,8 @@ def test_eight_groups_and_five_components_at_most_is_said(name):
         bg.MixtureOfFiniteMixtures(16),
         bg.GaussianMixture(16, weights=bg.Dirichlet(0.01)),
         bg.GaussianMixture(5),  # five were asked for
-        bg.GaussianMixture(5, weights=bg.Dirichlet(0.5)),  # a prior that is no wish for empty ones
+        # a prior that is no wish for empty ones
+        pytest.param(bg.GaussianMixture(5, weights=bg.Dirichlet(0.5)), marks=pytest.mark.slow),
         bg.GaussianMixture(40),  # as uniform as can be, though some are expected to be empty
     ],
     ids=["MFM", "sparse", "finite", "Jeffreys", "many"],
