@@ -12,7 +12,6 @@ Sperrin, Jaki and Wit (2010), Statistics and Computing 20, 357-366, doi:10.1007/
 from __future__ import annotations
 
 from itertools import combinations, permutations
-from math import factorial
 
 import numpy as np
 from scipy.special import gammaln, logsumexp
@@ -22,19 +21,27 @@ from bayesgmm.labels.features import component_features, whitened
 
 EXACT_COMPONENTS = 7  # 5,040 orders; with more components only exchanges of two are looked at
 BLOCK_CELLS = 4_000_000  # draws x orders at a time
+NEVER = -1e9  # nats, of a name that a component cannot have: its probability is zero, and its products are finite
 MEAN_PRECISION = 0.01  # in draws, of the prior of a component's mean: next to nothing
 
 
-def ambiguity(draws: MixtureParams, is_occupied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ambiguity(
+    draws: MixtureParams, is_occupied: np.ndarray, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Of aligned draws: (draws,) probabilities of any other order, and (draws, K) those of another component k.
 
     `is_occupied` (draws, K) says which components a draw has; others are NaN, and their order does not count.
+    Components of different `groups` (K,) are not taken for one another.
     """
     log_density = log_densities(whitened(component_features(draws), is_occupied), is_occupied)
     if draws.n_components == 1:
         return np.zeros(len(log_density)), np.where(is_occupied, 0.0, np.nan)
-    all_orders = draws.n_components <= EXACT_COMPONENTS
-    whole, parts = (over_orders if all_orders else over_exchanges)(log_density, is_occupied)
+    groups = np.zeros(draws.n_components, int) if groups is None else groups
+    log_density = np.where(groups[:, None] == groups, log_density, NEVER)
+    if draws.n_components <= EXACT_COMPONENTS:
+        whole, parts = over_orders(log_density, is_occupied, groups)
+    else:
+        whole, parts = over_exchanges(log_density, is_occupied)
     return whole, np.where(is_occupied, parts, np.nan)
 
 
@@ -66,7 +73,9 @@ def log_densities(features: np.ndarray, is_occupied: np.ndarray) -> np.ndarray:
     return np.where(is_occupied[:, :, None], out, 0.0)
 
 
-def over_orders(log_density: np.ndarray, is_occupied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def over_orders(
+    log_density: np.ndarray, is_occupied: np.ndarray, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The probabilities of `ambiguity`, by the sum over all orders."""
     n_draws, k, _ = log_density.shape
     names = np.array(list(permutations(range(k))))  # names[o, l]: what order o calls component l
@@ -77,7 +86,9 @@ def over_orders(log_density: np.ndarray, is_occupied: np.ndarray) -> tuple[np.nd
     whole, parts = np.empty(n_draws), np.empty((n_draws, k))
     step = max(1, BLOCK_CELLS // len(names))
     # Orders that differ only in the names of empty components are one.
-    same = np.array([np.log(float(factorial(j))) for j in range(k + 1)])[(~is_occupied).sum(1)]
+    groups = np.zeros(k, int) if groups is None else groups
+    n_empty = np.stack([(~is_occupied[:, groups == group]).sum(1) for group in np.unique(groups)], axis=1)
+    same = gammaln(n_empty + 1.0).sum(1)
     for start in range(0, n_draws, step):
         rows = slice(start, start + step)
         logs = log_density[rows].reshape(-1, k * k) @ table

@@ -16,10 +16,15 @@ from bayesgmm.errors import NotConvergedWarning
 from bayesgmm.labels.memberships import Memberships
 
 
-def best_orders(gains: np.ndarray) -> np.ndarray:
-    """(draws, K) orders that maximise the sum over k of ``gains[t, order[t, k], k]``."""
+def best_orders(gains: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
+    """(draws, K) orders that maximise the sum over k of ``gains[t, order[t, k], k]``.
+
+    Components of different `groups` (K,) do not change places.
+    """
     from scipy.optimize import linear_sum_assignment  # slow to import
 
+    if groups is not None:
+        gains = np.where(groups[:, None] == groups, gains, -np.inf)
     orders = np.empty(gains.shape[:2], np.int64)
     for t, gain in enumerate(gains):
         orders[t] = linear_sum_assignment(gain.T, maximize=True)[1]
@@ -42,7 +47,7 @@ def match(
     total = np.zeros((memberships.n_points, memberships.n_components)) if before is None else before[1].copy()
     for rows in memberships.slices():
         block = memberships.at(rows)
-        orders[rows] = found = best_orders(block.transpose(0, 2, 1) @ reference)
+        orders[rows] = found = best_orders(block.transpose(0, 2, 1) @ reference, memberships.groups)
         is_added = np.ones(len(found), bool) if before is None else (found != before[0][rows]).any(1)
         if is_added.any():
             added = (block if source is memberships else source.at(rows))[is_added]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.rows import Rows
 
 BLOCK_BYTES = 16 * 2**20  # of the memberships of a block of draws: small enough to stay in the cache between two reads
 KEPT_BYTES = 2**29  # up to this size a fit's responsibilities are kept, above it every pass computes them anew
@@ -23,12 +23,15 @@ class Memberships:
     n_draws, n_points, n_components : int
     at : callable
         ``at(index)``, where index is a slice or an array of draws, gives (len, n, K): rows sum to one.
+    groups : (K,) array or None
+        A number for each component: those of one number may change places, and without numbers all may.
     """
 
     n_draws: int
     n_points: int
     n_components: int
     at: Callable[[slice | np.ndarray], np.ndarray]
+    groups: np.ndarray | None = None
 
     def slices(self) -> Iterator[slice]:
         """Blocks of draws, which are the same for all memberships of one shape."""
@@ -50,20 +53,20 @@ def from_allocations(allocations: np.ndarray, n_components: int) -> Memberships:
     return Memberships(n_draws, n_points, n_components, lambda index: identity[allocations[index]])
 
 
-def from_draws(draws: MixtureParams, X: np.ndarray) -> Memberships:
+def from_draws(draws: MixtureParams, rows: Rows) -> Memberships:
     """The responsibilities of each of the mixtures (draws,), kept where they take little memory."""
-    n_draws = len(draws.weights)
+    n_draws, groups = len(draws.weights), rows.groups(draws.n_components)
 
     def at(index: slice | np.ndarray) -> np.ndarray:
         chosen = np.arange(n_draws)[index]
-        block = np.empty((len(chosen), len(X), draws.n_components))
+        block = np.empty((len(chosen), len(rows), draws.n_components))
         for i, s in enumerate(chosen):
-            block[i] = density.responsibilities(draws[s].scores(), X)
+            block[i] = rows.responsibilities(draws[s].scores())
         return block
 
-    if 8 * n_draws * len(X) * draws.n_components <= KEPT_BYTES:
-        return from_responsibilities(at(slice(None)))
-    return Memberships(n_draws, len(X), draws.n_components, at)
+    if 8 * n_draws * len(rows) * draws.n_components <= KEPT_BYTES:
+        return replace(from_responsibilities(at(slice(None))), groups=groups)
+    return Memberships(n_draws, len(rows), draws.n_components, at, groups)
 
 
 def restricted(memberships: Memberships, is_occupied: np.ndarray) -> Memberships:

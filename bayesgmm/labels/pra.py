@@ -7,6 +7,8 @@ Marin, Mengersen and Robert (2005), Handbook of Statistics 25, 459-507, doi:10.1
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bayesgmm.labels.matching import match_until_settled
@@ -31,4 +33,5 @@ def pra(material: Material) -> np.ndarray:
         """The total variance is one, and what is not between components is within; of it a little, for the rounding."""
         return pivot / np.maximum(1.0 - mean.var(1, keepdims=True), 1e-9)
 
-    return match_until_settled(from_responsibilities(scaled), pivot, in_units, material.max_iter)
+    memberships = replace(from_responsibilities(scaled), groups=material.memberships.groups)
+    return match_until_settled(memberships, pivot, in_units, material.max_iter)

@@ -21,14 +21,15 @@ from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import Draws, Estimate
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.occupancy import is_sparse
-from bayesgmm.result.own_data import own_data
+from bayesgmm.result.own_data import own_rows
 from bayesgmm.result.status import Status
 
 
 def relabel(fit: Fit, method: str = "ecr", *, pivot: int | ArrayLike | None = None, max_iter: int = 100) -> Fit:
     """A fit whose draws have their components in one order, and what is known of how sure that order is.
 
-    Components are numbered by decreasing mean weight.  Nothing that does not depend on labels changes.
+    Components are numbered by decreasing mean weight.  Nothing that does not depend on labels changes.  Where rows had
+    labels, components change places only with those of their own class, and keep its numbers.
 
     Where the prior expects empty components (a Dirichlet process, an unknown number of components, a concentration
     below 1), labels are drawn for the points given each draw's parameters, and the components that hold a point are
@@ -66,21 +67,21 @@ def relabel(fit: Fit, method: str = "ecr", *, pivot: int | ArrayLike | None = No
     """
     _check_fit(fit)
     chosen, passes, estimate = method_named(method), whole_number(max_iter, "max_iter"), fit.estimate
-    assert fit.X is not None
+    rows = fit.whole
     flat, shape = _flat(estimate)
     n_draws = int(np.prod(shape))
     k = flat.n_components
-    checked = checked_pivot(pivot, n_draws, len(fit.X), k)
-    soft = from_draws(flat, fit.X)
+    checked = checked_pivot(pivot, n_draws, len(rows), k)
+    soft = from_draws(flat, rows)
     hard, is_occupied = None, np.ones((len(flat.weights), k), bool)
     if is_sparse(fit):
         hard, is_occupied = _drawn(soft, fit.seed)
         soft = restricted(soft, is_occupied)
     features = np.where(is_occupied[..., None], component_features(flat), np.nan)
-    material = Material(soft, hard, features, fit.X, checked, passes)
-    orders = _numbered(flat, chosen.orders(material), is_occupied)
+    material = Material(soft, hard, features, rows.values, checked, passes)
+    orders = _numbered(flat, chosen.orders(material), is_occupied, rows.groups(k))
     aligned, is_occupied = flat.permuted(orders), np.take_along_axis(is_occupied, orders, 1)
-    whole, parts = ambiguity(aligned[:n_draws], is_occupied[:n_draws])
+    whole, parts = ambiguity(aligned[:n_draws], is_occupied[:n_draws], rows.groups(k))
     alignment = Alignment(
         method,
         *(array.reshape(*shape, *array.shape[1:]) for array in (orders[:n_draws], whole, parts, is_occupied[:n_draws])),
@@ -107,7 +108,7 @@ def _check_fit(fit: Any) -> None:
         raise NotApplicableError("the components of a variational posterior have one order already.")
     if isinstance(fit.estimate, ApproximateDraws) and fit.estimate.is_aligned and fit.estimate.alignment is None:
         raise NotApplicableError("this approximation has one mode, in which the components have one order already.")
-    own_data(fit, "say which components are alike")
+    own_rows(fit, "say which components are alike")
     fit.check_data()
 
 
@@ -128,13 +129,17 @@ def _drawn(soft: Memberships, seed: int) -> tuple[Memberships, np.ndarray]:
     labels = sampled_allocations(soft, seed)
     is_occupied = np.zeros((soft.n_draws, soft.n_components), bool)
     is_occupied[np.arange(soft.n_draws)[:, None], labels] = True
-    return from_allocations(labels, soft.n_components), is_occupied
+    return replace(from_allocations(labels, soft.n_components), groups=soft.groups), is_occupied
 
 
-def _numbered(flat: MixtureParams, orders: np.ndarray, is_occupied: np.ndarray) -> np.ndarray:
-    """The same orders with the components renumbered by decreasing mean weight, an empty one having none."""
-    weights = np.take_along_axis(flat.weights * is_occupied, orders, 1)
-    return orders[:, np.argsort(-weights.mean(0), kind="stable")]
+def _numbered(flat: MixtureParams, orders: np.ndarray, is_occupied: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The same orders, with the components of each group renumbered by decreasing mean weight, 0 of an empty one."""
+    weights = np.take_along_axis(flat.weights * is_occupied, orders, 1).mean(0)
+    numbers = np.arange(len(groups))
+    for group in np.unique(groups):
+        places = np.flatnonzero(groups == group)
+        numbers[places] = places[np.argsort(-weights[places], kind="stable")]
+    return orders[:, numbers]
 
 
 def _rebuilt(estimate: Estimate, aligned: MixtureParams, alignment: Alignment) -> Estimate:

@@ -119,7 +119,7 @@ class Fit:
         """The data as methods read them: the rows of X that have a weight, with what is known of each."""
         if self.X is None:
             raise NotApplicableError("this fit is without its data: refit it on them.")
-        return self._whole.held()
+        return self.whole.held()
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -461,11 +461,12 @@ class Fit:
 
     def check_data(self) -> None:
         """Raise a DataError where X is no longer what the fit was made on."""
-        if self.X is not None and self._whole.digest() != self.provenance["data_sha256"]:
+        if self.X is not None and self.whole.digest() != self.provenance["data_sha256"]:
             raise DataError("X was changed after this fit was made on it: fit again, or pass a copy of X to fit.")
 
     @property
-    def _whole(self) -> Rows:
+    def whole(self) -> Rows:
+        """All rows of X, also those of weight zero, with what is known of each."""
         assert self.X is not None
         return Rows(self.X, self.feature_names, True, self.facts, self.classes)
 

@@ -396,6 +396,25 @@ def test_what_takes_values_alone_is_refused():
             asked()
 
 
+@pytest.mark.parametrize("method", ["ecr", "ecr-iterative", "stephens", "pra", "data-based"])
+def test_relabelling_keeps_the_components_of_a_class_together(method):
+    """Two of one class change places, and never with that of the other: their numbers stay those of the class."""
+    labels = np.where(IS_KNOWN, np.where(TRUTH == 2, "b", "a"), None)
+    one = bg.fit(bg.GaussianMixture(3), X, bg.Gibbs(draws=200, tune=100, chains=2, crossing=0.5), rng=2, labels=labels,
+                 components_of={"a": 2})  # fmt: skip
+    with pytest.raises(bg.NotApplicableError, match="not aligned"):
+        one.responsibilities(X)
+    aligned = bg.relabel(one, method)
+    order = aligned.estimate.alignment.order
+    assert (order[..., 2] == 2).all() and set(np.unique(order[..., :2])) <= {0, 1}
+    np.testing.assert_allclose(aligned.class_probabilities(X), one.class_probabilities(X), rtol=1e-9)
+    assert (aligned.predict_classes(X) == np.where(TRUTH == 2, "b", "a")).mean() > 0.9
+    spread, before = (each.params.means[:, :, 0].std((0, 1)).max() for each in (aligned, one))
+    if method in ("ecr", "stephens"):  # the others go by parameters, or by centres, of a component that is often empty
+        assert spread < 0.3 * before  # the larger of the two, which stays at its place
+    assert np.isfinite(bg.intervals(aligned).table["se"]).all()
+
+
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
