@@ -157,10 +157,10 @@ def _read(tree: xr.DataTree, types: dict[str, type], build: type[Fit], observed:
 
 
 def _stored_facts(arrays: dict[str, np.ndarray]) -> RowFacts:
-    weights = arrays.get(WEIGHTS, NO_FACTS.weights)
-    known = {name: arrays.get(f"{KNOWN}{name}", empty) for name, empty in NO_FACTS._asdict().items()}
-    known["classes"] = known["classes"].astype(np.int64)  # a file has floats alone
-    return RowFacts(**known | ({"weights": weights} if len(weights) else {}))
+    stored = [arrays.get(f"{KNOWN}{name}") for name in RowFacts._fields]
+    found = RowFacts(*(empty if array is None else array for array, empty in zip(stored, NO_FACTS, strict=True)))
+    found = found._replace(classes=found.classes.astype(np.int64))  # a file has floats alone
+    return found._replace(weights=arrays[WEIGHTS]) if WEIGHTS in arrays else found
 
 
 def _stored_classes(attrs: dict, types: dict[str, type]) -> Classes | None:

@@ -61,6 +61,8 @@ class StackedEstimate:
     def responsibilities(self, X: np.ndarray) -> np.ndarray:
         raise NotApplicableError(NO_COMPONENTS)
 
+    shares = responsibilities
+
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         chosen = rng.choice(len(self.members), size=n, p=self.weights)
         points = np.empty((n, len(self.members[0].feature_names)))

@@ -127,7 +127,8 @@ def _soft(labels: Any, n_rows: int) -> tuple[tuple[Any, ...], np.ndarray]:
     if not is_known.any():
         raise DataError("labels are unknown in every row: at least one row must have a label, or leave labels out.")
     total = shares.sum(1)
-    bad = np.flatnonzero(is_known & ~((shares >= 0.0).all(1) & (np.abs(total - 1.0) < SUM_ERROR)))
+    are_shares = np.logical_and((shares >= 0.0).all(1), np.abs(total - 1.0) < SUM_ERROR)
+    bad = np.flatnonzero(is_known & ~are_shares)
     if len(bad):
         row = ", ".join(f"{value:g}" for value in shares[bad[0], :8])
         raise DataError(
@@ -144,7 +145,8 @@ def _log_shares(shares: np.ndarray, classes: Classes) -> np.ndarray:
     """(n, K) log probabilities of each component's class: zero where nothing is known, -inf for one of no class."""
     with np.errstate(divide="ignore"):
         logs = np.log(np.column_stack([shares, np.zeros(len(shares))]))[:, classes.owner]
-    return np.where(np.isnan(shares).all(1)[:, None], 0.0, logs)
+    logs[np.isnan(shares).all(1)] = 0.0
+    return logs
 
 
 def _classes(names: tuple[Any, ...], components_of: Mapping[Any, int] | None, n_components: int) -> Classes:
