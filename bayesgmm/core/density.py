@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 from numba import types
 
-from bayesgmm.core import passes
-from bayesgmm.core.compilation import array_type, compiled
 from bayesgmm.core.facts import FACTS_TYPE, NO_FACTS, RowFacts, rows_of
+from bayesgmm.core.kernels import row_kernels
+from bayesgmm.core.kernels.compilation import array_type, compiled
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.sweep import as_contiguous, contiguous_rows, group_bounds, portions, work_per_row
 from bayesgmm.core.threads import run_in_threads
@@ -133,11 +133,11 @@ def _fill(
 def _log_density_kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
     inputs = [array_type(float, ndim) for ndim in (2, 3, factor_ndim)]
     rows, output = array_type(dtype, 2), array_type(float, 2, is_output=True)
-    return compiled(passes.log_density_rows, rows, FACTS_TYPE, types.int64, types.int64, *inputs, output)
+    return compiled(row_kernels.log_density_rows, rows, FACTS_TYPE, types.int64, types.int64, *inputs, output)
 
 
 @cache
 def _log_joint_kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
     inputs = [array_type(float, ndim) for ndim in (1, 2, factor_ndim)]
     rows, output = array_type(dtype, 2), array_type(float, 2, is_output=True)
-    return compiled(passes.log_joint_rows, rows, FACTS_TYPE, types.int64, types.int64, *inputs, output)
+    return compiled(row_kernels.log_joint_rows, rows, FACTS_TYPE, types.int64, types.int64, *inputs, output)

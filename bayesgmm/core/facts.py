@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.core.compilation import array_type, inline, inner, tuple_type
+from bayesgmm.core.kernels.compilation import array_type, inline, inner, tuple_type
 
 
 class RowFacts(NamedTuple):

@@ -16,10 +16,10 @@ from functools import cache, lru_cache
 import numpy as np
 from numba import types
 
-from bayesgmm.core import assignment, passes
-from bayesgmm.core.blocks import BLOCK
-from bayesgmm.core.compilation import array_type, compiled, tuple_type
 from bayesgmm.core.facts import FACTS_TYPE, NO_FACTS, RowFacts
+from bayesgmm.core.kernels import assignment, row_kernels
+from bayesgmm.core.kernels.blocks import BLOCK
+from bayesgmm.core.kernels.compilation import array_type, compiled, tuple_type
 from bayesgmm.core.merging import summed
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
@@ -118,6 +118,6 @@ def _kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
     scores = tuple_type(*(array_type(float, ndim) for ndim in (1, 2, factor_ndim)))
     sums = tuple_type(*(array_type(float, ndim) for ndim in (1, 2, 3, factor_ndim + 1)))
     return compiled(
-        passes.sweep_groups, array_type(dtype, 2), FACTS_TYPE, vector, index, integer, integer, integer, scores,
+        row_kernels.sweep_groups, array_type(dtype, 2), FACTS_TYPE, vector, index, integer, integer, integer, scores,
         integer, sums,
     )  # fmt: skip

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.core import density
-from bayesgmm.core.contingency import canonical, together
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
+from bayesgmm.labels.contingency import canonical, together
 from bayesgmm.labels.similarity import check_size, mean_similarity
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.own_data import given_or_own

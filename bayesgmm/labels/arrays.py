@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 from bayesgmm.checks import one_of, whole_number
 from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError
-from bayesgmm.labels.material import Material
 from bayesgmm.labels.memberships import from_allocations, from_responsibilities
 from bayesgmm.labels.methods import METHODS, Relabelling
+from bayesgmm.labels.relabel_input import Material
 
 SUM_ERROR = 1e-3  # far above the rounding of single precision, far below a forgotten component
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.labels.matching import match_until_settled
-from bayesgmm.labels.material import Material
+from bayesgmm.labels.relabel_input import Material
 
 
 def data_based(material: Material) -> np.ndarray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.labels.matching import log_mean, match, match_until_settled, one_hot
-from bayesgmm.labels.material import Material
+from bayesgmm.labels.relabel_input import Material
 
 
 def ecr(material: Material) -> np.ndarray:

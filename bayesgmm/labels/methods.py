@@ -9,8 +9,8 @@ import numpy as np
 
 from bayesgmm.labels.databased import data_based
 from bayesgmm.labels.ecr import ecr, ecr_iterative
-from bayesgmm.labels.material import Material
 from bayesgmm.labels.pra import pra
+from bayesgmm.labels.relabel_input import Material
 from bayesgmm.labels.stephens import stephens
 
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from bayesgmm.labels.matching import match_until_settled
-from bayesgmm.labels.material import Material
 from bayesgmm.labels.memberships import from_responsibilities
+from bayesgmm.labels.relabel_input import Material
 
 
 def pra(material: Material) -> np.ndarray:

@@ -14,8 +14,8 @@ from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.labels.ambiguity import ambiguity
 from bayesgmm.labels.arrays import checked_pivot, method_named
 from bayesgmm.labels.features import component_features
-from bayesgmm.labels.material import Material
 from bayesgmm.labels.memberships import Memberships, from_allocations, from_draws, restricted, sampled_allocations
+from bayesgmm.labels.relabel_input import Material
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import Draws, Estimate

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesgmm.core.contingency import Terms, canonical, distances, losses_of_cuts
-from bayesgmm.core.partitions import Target, improved, make_target
 from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.errors import ArgumentError
 from bayesgmm.labels.allocations import Allocations
+from bayesgmm.labels.contingency import Terms, canonical, distances, losses_of_cuts
+from bayesgmm.labels.partition_kernels import Target, improved, make_target
 
 LINKAGES = ("average", "complete")
 COMPARISONS = 1e10  # points of pairs of draws that are looked at for the best draw: some seconds

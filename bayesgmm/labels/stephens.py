@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.labels.matching import log_mean, match_until_settled
-from bayesgmm.labels.material import Material
+from bayesgmm.labels.relabel_input import Material
 
 
 def stephens(material: Material) -> np.ndarray:

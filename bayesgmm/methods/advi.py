@@ -90,7 +90,7 @@ class ADVI:
         progress: Progress,
     ) -> MethodResult:
         """Fit q, draw from it, and weigh the draws."""
-        from bayesgmm.ppl.flat import FlatPosterior
+        from bayesgmm.flat.posterior import FlatPosterior
         from bayesgmm.ppl.variational import log_densities, run_advi
 
         posterior = FlatPosterior.of(model, data)

@@ -14,11 +14,11 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.families.family import Capability, Frame
 from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.methods.beginning import first_parameters
+from bayesgmm.methods.birth_merge import Moves
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import floor_remark, is_by_chance, lone_remark, prior_remark, resolvable
 from bayesgmm.methods.initialize import check_given, check_init, has_one_optimum, starts, strict_whitening
 from bayesgmm.methods.loop import Stopping
-from bayesgmm.methods.moves import Moves
 from bayesgmm.methods.restarts import climb_all
 from bayesgmm.methods.saddle import OffSaddles, Polish, in_turn
 from bayesgmm.models import GaussianMixture, whitening_of

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.core import chain, crossing
-from bayesgmm.core.conjugacy import Conjugate, Parameters
-from bayesgmm.core.independent import Independent
-from bayesgmm.core.mixing import DIRICHLET, STICKS, TELESCOPE, Mixing
+from bayesgmm.core.gibbs import chain, split_merge
+from bayesgmm.core.gibbs.independent import Independent
+from bayesgmm.core.gibbs.telescoping import telescope_tables
+from bayesgmm.core.gibbs.weight_laws import DIRICHLET, STICKS, TELESCOPE, Mixing
+from bayesgmm.core.kernels.conjugacy import Conjugate, Parameters
 from bayesgmm.core.params import LOG_2PI, MixtureParams
-from bayesgmm.core.telescope import telescope_tables
 from bayesgmm.models import DirichletProcessMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.independent import HierarchicalScale, IndependentNormalInverseWishart
@@ -54,7 +54,7 @@ class GibbsChain:
         weights, means, factors, log_likelihood, state, log_scale = (np.empty((draws, *shape)) for shape in shapes)
         n_occupied = np.empty(draws, np.int64)
         self.trace = chain.Trace(weights, means, factors, log_likelihood, n_occupied, state, log_scale)
-        self.counters = np.zeros((crossing.N_KINDS, 2), np.int64)
+        self.counters = np.zeros((split_merge.N_KINDS, 2), np.int64)
 
     @classmethod
     def of(cls, model: Model, data: Rows, rng: np.random.Generator, first: MixtureParams, *plan: Any) -> GibbsChain:

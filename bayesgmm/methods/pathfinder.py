@@ -20,7 +20,7 @@ from bayesgmm.result.method import MethodResult, Progress
 from bayesgmm.rows import Rows
 
 if TYPE_CHECKING:
-    from bayesgmm.ppl.flat import FlatPosterior
+    from bayesgmm.flat.posterior import FlatPosterior
     from bayesgmm.ppl.variational import Gaussian
 
 
@@ -71,7 +71,7 @@ class Pathfinder:
         progress: Progress,
     ) -> MethodResult:
         """Follow every path, and weigh the draws of all."""
-        from bayesgmm.ppl.flat import FlatPosterior
+        from bayesgmm.flat.posterior import FlatPosterior
         from bayesgmm.ppl.variational import log_densities
 
         posterior = FlatPosterior.of(model, data)

@@ -10,12 +10,12 @@ import numpy as np
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.families.family import Capability
+from bayesgmm.methods.birth_merge import Moves
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import prior_remark
 from bayesgmm.methods.em import check_options, whitened_change
 from bayesgmm.methods.initialize import check_given, has_one_optimum, starts
 from bayesgmm.methods.loop import Stopping
-from bayesgmm.methods.moves import Moves
 from bayesgmm.methods.restarts import ROUNDS, climb_all
 from bayesgmm.methods.saddle import OffSaddles, in_turn
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, Model, whitening_of

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.data import as_matrix, in_order, matching_columns
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
+from bayesgmm.flat.bartlett import Bartlett
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
 from bayesgmm.models.unspecified import UnspecifiedMixture
-from bayesgmm.ppl.bartlett import Bartlett
 from bayesgmm.ppl.distribution import MvNormalMixture
 from bayesgmm.ppl.natural_covariances import covariances_variable, precision_chol_variable, whole_matrices
 from bayesgmm.ppl.natural_means import means_variable

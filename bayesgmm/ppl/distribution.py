@@ -11,8 +11,8 @@ from pytensor.graph.basic import Constant
 from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
 from pytensor.tensor.random.op import RandomVariable
 
-from bayesgmm.core.compilation import jit
 from bayesgmm.core.density import sample
+from bayesgmm.core.kernels.compilation import jit
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError
 from bayesgmm.ppl.factors import precision_chol_of_chol, precision_chol_of_cov

@@ -12,7 +12,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.rewriting.basic import node_rewriter
 from pytensor.tensor.rewriting.basic import register_canonicalize
 
-from bayesgmm.core.compilation import jit
+from bayesgmm.core.kernels.compilation import jit
 from bayesgmm.ppl.op import CompiledOp, as_float64, register_for_numba
 
 

@@ -13,10 +13,10 @@ from scipy.special import gammaln
 from bayesgmm.core.forms import DIAGONAL, TRIANGULAR, Form
 from bayesgmm.core.matrices import invert_triangular
 from bayesgmm.core.params import LOG_2PI
-from bayesgmm.ppl.bartlett import Bartlett
+from bayesgmm.flat.bartlett import Bartlett
+from bayesgmm.flat.scale import DiagonalScale, WishartScale
 from bayesgmm.ppl.factors import cov_of_precision_chol, precision_chol_of_chol, precision_chol_of_cov
 from bayesgmm.ppl.natural import natural
-from bayesgmm.ppl.scale import DiagonalScale, WishartScale
 
 LOG_2 = float(np.log(2.0))
 

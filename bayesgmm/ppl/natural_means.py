@@ -11,9 +11,9 @@ import pytensor.tensor as pt
 from bayesgmm.core.forms import DIAGONAL, TRIANGULAR
 from bayesgmm.core.matrices import invert_triangular
 from bayesgmm.core.params import LOG_2PI
-from bayesgmm.ppl.bartlett import Bartlett
+from bayesgmm.flat.bartlett import Bartlett
+from bayesgmm.flat.means import IndependentMeans
 from bayesgmm.ppl.factors import precision_chol_of_chol
-from bayesgmm.ppl.means import IndependentMeans
 from bayesgmm.ppl.natural import natural
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayesgmm.flat.weights import TINY, SimplexWeights, StickWeights
 from bayesgmm.ppl.natural import natural
-from bayesgmm.ppl.weights import TINY, SimplexWeights, StickWeights
 from bayesgmm.priors.concentration import Gamma
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pymc as pm
 from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
 
-from bayesgmm.core.compilation import jit
+from bayesgmm.core.kernels.compilation import jit
 from bayesgmm.ppl.distribution import MvNormalMixture, MvNormalMixtureRV, draw_row
 from bayesgmm.ppl.op import CACHE_VERSION
 

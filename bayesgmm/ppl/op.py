@@ -19,14 +19,14 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from bayesgmm.core.assignment import SOFT
-from bayesgmm.core.blocks import BLOCK, STRIDE, load_block, make_columns, make_rows
-from bayesgmm.core.compilation import inner, jit
 from bayesgmm.core.facts import no_facts
-from bayesgmm.core.lanes import WIDTH, fma, lanes, load, store
-from bayesgmm.core.moments import accumulate_block
+from bayesgmm.core.kernels.assignment import SOFT
+from bayesgmm.core.kernels.blocks import BLOCK, STRIDE, load_block, make_columns, make_rows
+from bayesgmm.core.kernels.compilation import inner, jit
+from bayesgmm.core.kernels.moments import accumulate_block
+from bayesgmm.core.kernels.row_kernels import assign_rows, make_components, make_room
+from bayesgmm.core.kernels.simd import WIDTH, fma, lanes, load, store
 from bayesgmm.core.params import LOG_2PI
-from bayesgmm.core.passes import assign_rows, make_components, make_room
 
 # PyTensor keeps compiled graphs on disk under the Op's name and this number; Numba does not notice that a
 # function which it has inlined was changed, so the number follows the source.

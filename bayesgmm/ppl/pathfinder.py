@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.optimize import minimize
 
-from bayesgmm.ppl.flat import FlatPosterior
+from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.ppl.variational import Gaussian, log_densities
 
 HISTORY = 6  # pairs of steps and changes of the gradient that an approximation is made of, as in the paper

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.core.compilation import announced_compilation
+from bayesgmm.core.kernels.compilation import announced_compilation
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.threads import n_threads
+from bayesgmm.flat.bartlett import Bartlett
+from bayesgmm.flat.metric import AffineMap, normal_coordinates
+from bayesgmm.flat.posterior import FlatPosterior
+from bayesgmm.flat.problem import N_DRAWN, N_MAP
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, Model
-from bayesgmm.ppl.bartlett import Bartlett
-from bayesgmm.ppl.flat import FlatPosterior
-from bayesgmm.ppl.flat_problem import N_DRAWN, N_MAP
-from bayesgmm.ppl.metric import AffineMap, normal_coordinates
 from bayesgmm.result.method import Progress
 from bayesgmm.rows import Rows
 
@@ -231,7 +231,7 @@ def _as_c_functions(posterior: FlatPosterior, coordinates: AffineMap | None, sta
     """nutpie's form of a compiled PyMC model, with our functions: no evaluation takes Python's lock."""
     from nutpie.compile_pymc import CompiledPyMCModel
 
-    from bayesgmm.ppl.callbacks import expand_callback, log_density_callback
+    from bayesgmm.flat.callbacks import expand_callback, log_density_callback
 
     n_dim, problem, first_point = posterior.coordinates.n_dim, posterior.problem.copy(), start
     if coordinates is not None:

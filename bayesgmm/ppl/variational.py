@@ -17,7 +17,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayesgmm.core.params import LOG_2PI
-from bayesgmm.ppl.flat import FlatPosterior
+from bayesgmm.flat.posterior import FlatPosterior
 
 KINDS = {"mean-field": pm.ADVI, "full-rank": pm.FullRankADVI}
 

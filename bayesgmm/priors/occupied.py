@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from bayesgmm.core.telescope import telescope_tables
+from bayesgmm.core.gibbs.telescoping import telescope_tables
 from bayesgmm.priors.weights import Dirichlet
 
 OCCUPIED = 1.0  # points: a component that holds fewer is given up

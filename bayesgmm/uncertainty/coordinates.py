@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from bayesgmm.core.conjugacy import Conjugate
+from bayesgmm.core.kernels.conjugacy import Conjugate
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.families.gaussian import CovarianceStructure

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayesgmm.core import climb
-from bayesgmm.core.compilation import announced_compilation
-from bayesgmm.core.conjugacy import Conjugate, Parameters
 from bayesgmm.core.facts import NO_FACTS, RowFacts
+from bayesgmm.core.kernels import compiled_em
+from bayesgmm.core.kernels.compilation import announced_compilation
+from bayesgmm.core.kernels.conjugacy import Conjugate, Parameters
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.families.gaussian import CovarianceStructure
@@ -77,7 +77,7 @@ class Objective:
         params = Parameters(*(np.array(v, float, order="C") for v in arrays))
         params.log_weight[:] += 0.5 * start.n_features * LOG_2PI
         rows = np.ascontiguousarray(X, float)  # of float32 a copy, which spares another kernel
-        value, is_settled = climb.climb(rows, facts, self.excess, params, self.max_iter, self.tol)
+        value, is_settled = compiled_em.climb(rows, facts, self.excess, params, self.max_iter, self.tol)
         n_obs = facts.weights.sum() if len(facts.weights) else len(rows)
         constant = 0.5 * n_obs * start.n_features * LOG_2PI
         return MixtureParams.trusted(params.weights, params.means, params.factors), value - constant, is_settled

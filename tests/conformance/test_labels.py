@@ -12,7 +12,7 @@ from testbed.monte_carlo import Z_LIMIT, z_score
 import bayesgmm as bg
 from bayesgmm.core.facts import of_labels
 from bayesgmm.families.gaussian import STRUCTURES as FAMILIES
-from bayesgmm.ppl.flat import FlatPosterior
+from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.rows import as_rows
 
 X = blobs(n=60, d=2)

@@ -7,9 +7,9 @@ from testbed.cases import STRUCTURES, blobs
 import bayesgmm as bg
 from bayesgmm.core.facts import of_weights
 from bayesgmm.criteria.predictive import elpd_kfold, elpd_loo, elpd_waic, make_folds
+from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.methods.em import PosteriorMode
 from bayesgmm.methods.vb import VariationalUpdate
-from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.rows import Rows, as_rows
 
 EXACT = 1e-10  # the same sums in another order

@@ -6,9 +6,9 @@ from numba import njit
 from scipy.special import logsumexp, softmax
 
 import bayesgmm as bg
-from bayesgmm.core.allocation import sample_labels
-from bayesgmm.core.conjugacy import Moments, Parameters
 from bayesgmm.core.facts import NO_FACTS
+from bayesgmm.core.gibbs.allocation import sample_labels
+from bayesgmm.core.kernels.conjugacy import Moments, Parameters
 
 K, N_DRAWS = 4, 1000
 

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from bayesgmm.core import compilation, passes
 from bayesgmm.core.facts import FACTS_TYPE, NO_FACTS
+from bayesgmm.core.kernels import compilation, row_kernels
 
 SWEEP = """
 import numpy as np
@@ -61,7 +61,9 @@ def test_a_compiled_kernel_compiles_nothing_more():
     vector, matrix = compilation.array_type(float, 1), compilation.array_type(float, 2)
     out = compilation.array_type(float, 2, is_output=True)
     index = compilation.array_type(np.int64, 1).dtype
-    kernel = compilation.compiled(passes.log_joint_rows, matrix, FACTS_TYPE, index, index, vector, matrix, matrix, out)
+    kernel = compilation.compiled(
+        row_kernels.log_joint_rows, matrix, FACTS_TYPE, index, index, vector, matrix, matrix, out
+    )
     X, result = np.ones((3, 2)), np.empty((3, 1))
     arguments = (np.zeros(1), np.zeros((1, 2)), np.ones((1, 2)))
     kernel(X, tuple(NO_FACTS), 0, 3, *arguments, result)

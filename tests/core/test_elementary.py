@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 from numba import njit
 
-from bayesgmm.core import assignment, lanes
+from bayesgmm.core.kernels import assignment, simd
 
 
 @njit
 def exp(x, out):
-    for i in range(0, len(x), lanes.WIDTH):
-        lanes.store(out, i, assignment.exp(lanes.load(x, i)))
+    for i in range(0, len(x), simd.WIDTH):
+        simd.store(out, i, assignment.exp(simd.load(x, i)))
 
 
 @njit
 def log(x, out):
-    for i in range(0, len(x), lanes.WIDTH):
-        lanes.store(out, i, assignment.log(lanes.load(x, i)))
+    for i in range(0, len(x), simd.WIDTH):
+        simd.store(out, i, assignment.log(simd.load(x, i)))
 
 
 def apply(function, x):

@@ -3,40 +3,40 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from bayesgmm.core import kernel_cache
+from bayesgmm.core.kernels import kernel_cache
 
-PACKAGE = Path(kernel_cache.__file__).parents[1]
+PACKAGE = kernel_cache.PACKAGE
+KERNELS = PACKAGE / "core" / "kernels"
 KERNEL = """
-from bayesgmm.core.compilation import jit
-from bayesgmm.core.inner_toy import doubled
+from bayesgmm.core.kernels.compilation import jit
+from bayesgmm.core.kernels.inner_toy import doubled
 @jit
 def kernel(x):
     return doubled(x) + 1.0
 """
 INNER = """
-from bayesgmm.core.compilation import inner
+from bayesgmm.core.kernels.compilation import inner
 @inner
 def doubled(x):
     return {factor} * x
 """
-RUN = "from bayesgmm.core.outer_toy import kernel; print(kernel(3.0), sum(kernel.stats.cache_hits.values()))"
+RUN = "from bayesgmm.core.kernels.outer_toy import kernel; print(kernel(3.0), sum(kernel.stats.cache_hits.values()))"
 
 
 def test_a_kernel_is_known_by_every_file_that_it_imports():
-    names = {path.stem for path in kernel_cache.imported(PACKAGE / "core" / "passes.py")}
-    assert {"passes", "blocks", "assignment", "moments", "lanes", "compilation"} <= names
-    assert "fit" not in names and "crossing" not in names
+    names = {path.stem for path in kernel_cache.imported(KERNELS / "row_kernels.py")}
+    assert {"row_kernels", "blocks", "assignment", "moments", "simd", "compilation"} <= names
+    assert "fit" not in names and "split_merge" not in names
 
 
 @pytest.mark.parametrize(
     ("line", "modules"),
     [
-        ("from bayesgmm.core import assignment, passes as p", {"assignment", "passes"}),
-        ("from bayesgmm.core.blocks import (\n    BLOCK,\n    load,\n)", {"blocks"}),
+        ("from bayesgmm.core.kernels import assignment, wide as p", {"assignment", "wide"}),
+        ("from bayesgmm.core.kernels.blocks import (\n    BLOCK,\n    load,\n)", {"blocks"}),
         ("    import bayesgmm.core.sweep", {"sweep"}),
         ("from bayesgmm.core.nothing import x\nfrom numpy import core", set()),
     ],
@@ -49,16 +49,16 @@ def test_every_way_to_import_is_seen(line, modules):
 @pytest.fixture
 def toy(tmp_path):
     """A small copy of the package with a kernel in one file that calls another file's."""
-    core = tmp_path / "bayesgmm" / "core"
-    core.mkdir(parents=True)
+    kernels = tmp_path / "bayesgmm" / "core" / "kernels"
+    kernels.mkdir(parents=True)
     for name in ("compilation", "kernel_cache"):
-        (core / f"{name}.py").write_text((PACKAGE / "core" / f"{name}.py").read_text())
-    (core / "__init__.py").write_text("")
-    (core.parent / "__init__.py").write_text("")
-    (core / "outer_toy.py").write_text(KERNEL)
+        (kernels / f"{name}.py").write_text((KERNELS / f"{name}.py").read_text())
+    for folder in (kernels, kernels.parent, kernels.parent.parent):
+        (folder / "__init__.py").write_text("")
+    (kernels / "outer_toy.py").write_text(KERNEL)
 
     def run(factor: float, **environment: str) -> tuple[list[str], str]:
-        (core / "inner_toy.py").write_text(INNER.format(factor=factor))
+        (kernels / "inner_toy.py").write_text(INNER.format(factor=factor))
         settings = os.environ | {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": ""} | environment
         command = [sys.executable, "-c", RUN]
         done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=True)
@@ -76,7 +76,7 @@ def test_a_change_in_an_imported_file_is_compiled(toy, tmp_path, is_own):
 
 
 def test_without_a_folder_to_write_in_kernels_compile_and_say_so_once(monkeypatch, capfd):
-    from bayesgmm.core.compilation import jit
+    from bayesgmm.core.kernels.compilation import jit
 
     monkeypatch.setattr(kernel_cache, "is_writable", lambda folder: False)
     kernel_cache._is_said.clear()
@@ -89,7 +89,7 @@ def test_code_of_another_signature_is_not_taken(tmp_path, monkeypatch):
     """Two processes that save at once can take the same file name for two signatures."""
     from numba import types
 
-    from bayesgmm.core.compilation import jit
+    from bayesgmm.core.kernels.compilation import jit
 
     monkeypatch.setattr(kernel_cache, "_folder", lambda source, stamp: tmp_path)
 
@@ -106,7 +106,7 @@ def test_code_of_another_signature_is_not_taken(tmp_path, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path, monkeypatch):
-    from bayesgmm.core.compilation import jit
+    from bayesgmm.core.kernels.compilation import jit
 
     monkeypatch.setattr(kernel_cache, "_folder", lambda source, stamp: tmp_path)
     kernel = jit(lambda x: 2 * x)

@@ -1,4 +1,4 @@
-"""Permanents, whole and in groups, against sums over all orders and closed forms."""
+"""Permanents, whole and in grouped_permanents, against sums over all orders and closed forms."""
 
 from itertools import permutations
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import gammaln, logsumexp
 
-from bayesgmm.core import groups
-from bayesgmm.core.groups import grouped, log_grouped_permanents
-from bayesgmm.core.permanents import log_permanents, row_kinds
+from bayesgmm.criteria.evidence import grouped_permanents
+from bayesgmm.criteria.evidence.grouped_permanents import grouped, log_grouped_permanents
+from bayesgmm.criteria.evidence.permanents import log_permanents, row_kinds
 from bayesgmm.errors import NotApplicableError
 
 
@@ -36,7 +36,7 @@ def test_thirty_alike_rows_have_a_closed_form():
 @pytest.fixture
 def small_groups(monkeypatch):
     """The way of many components also for few, whose orders can all be made."""
-    monkeypatch.setattr(groups, "MAX_STATES", 2**4)
+    monkeypatch.setattr(grouped_permanents, "MAX_STATES", 2**4)
 
 
 @pytest.mark.parametrize("apart", [15.0, 40.0, 400.0])
@@ -46,7 +46,7 @@ def test_groups_give_the_sum_over_all_orders(apart, seed, small_groups):
     rng = np.random.default_rng(seed)
     member = np.array([0, 0, 1, 1, 1, 2, 2])
     logs = 3.0 * rng.normal(size=(30, 7, 7)) - apart * (member[:, None] != member)
-    # Of no consequence for the orders' shares, and far more than what stands between the groups.
+    # Of no consequence for the orders' shares, and far more than what stands between the grouped_permanents.
     logs += 200.0 * rng.normal(size=(30, 7, 1)) + 200.0 * rng.normal(size=(30, 1, 7))
     logs = logs[:, :, rng.permutation(7)]
     expected = by_all_orders(logs)

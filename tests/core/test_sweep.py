@@ -8,11 +8,11 @@ from scipy.special import logsumexp, softmax
 from testbed import twin
 
 from bayesgmm.core import density
-from bayesgmm.core.blocks import BLOCK
 from bayesgmm.core.facts import NO_FACTS, of_weights
+from bayesgmm.core.kernels.blocks import BLOCK
+from bayesgmm.core.kernels.wide import TILE
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.sweep import Assign, group_bounds, sweep
-from bayesgmm.core.wide import TILE
 
 EXACT = 1e-13  # sums of about a thousand terms, each right to some eps
 FORMS = pytest.mark.parametrize("is_diagonal", [False, True], ids=["triangular", "diagonal"])

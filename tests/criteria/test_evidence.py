@@ -12,8 +12,8 @@ from testbed.cases import blobs
 from testbed.fits import made
 
 import bayesgmm as bg
-from bayesgmm.core.permanents import log_permanents
 from bayesgmm.criteria.evidence import elbo, elbo_orders, estimate
+from bayesgmm.criteria.evidence.permanents import log_permanents
 from bayesgmm.criteria.evidence.posterior import alike, log_orders
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.priors.pairs import log_density_pairs

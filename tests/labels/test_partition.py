@@ -9,8 +9,8 @@ from scipy.stats import entropy
 from testbed.oracle import Enumeration, default_constants
 
 import bayesgmm as bg
-from bayesgmm.core.contingency import Terms, canonical, distances, pointwise_losses
-from bayesgmm.core.partitions import improved, make_target
+from bayesgmm.labels.contingency import Terms, canonical, distances, pointwise_losses
+from bayesgmm.labels.partition_kernels import improved, make_target
 from bayesgmm.labels.similarity import co_clustering
 from bayesgmm.result.estimates import Draws
 

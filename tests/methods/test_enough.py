@@ -6,7 +6,7 @@ from testbed.label_oracle import LawEnumeration, UnknownNumber
 from testbed.oracle import Constants, default_constants
 
 import bayesgmm as bg
-from bayesgmm.core.chain import Trace
+from bayesgmm.core.gibbs.chain import Trace
 from bayesgmm.errors import ArgumentError
 from bayesgmm.methods.enough import Rounds, default_budget, least_sweeps, longer, room_of, rounded_up
 from bayesgmm.methods.gibbs_chain import GibbsChain

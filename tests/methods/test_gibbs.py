@@ -8,9 +8,10 @@ from testbed import oracle
 from testbed.monte_carlo import Z_LIMIT, moments_of, z_score
 
 import bayesgmm as bg
-from bayesgmm.core import conjugacy, crossing
 from bayesgmm.core.density import log_density, responsibilities
 from bayesgmm.core.facts import NO_FACTS
+from bayesgmm.core.gibbs import split_merge
+from bayesgmm.core.kernels import conjugacy
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.errors import ArgumentError, NotConvergedWarning
 from bayesgmm.fitting import fit
@@ -51,7 +52,7 @@ def test_compiled_algebra_is_that_of_the_priors(structure):
     assert ours[1] - ours[0] == pytest.approx(theirs[1] - theirs[0], rel=1e-9)
 
 
-@pytest.mark.parametrize("kind", [crossing.EXCHANGE, crossing.REDIVIDE, crossing.SPLIT_OR_MERGE])
+@pytest.mark.parametrize("kind", [split_merge.EXCHANGE, split_merge.REDIVIDE, split_merge.SPLIT_OR_MERGE])
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
 def test_each_move_keeps_the_exact_posterior(structure, kind):
     """Labels drawn from the enumerated posterior still have it after five moves of one kind.
@@ -68,7 +69,7 @@ def test_each_move_keeps_the_exact_posterior(structure, kind):
         labels = exact.labelings[begin].astype(np.int64)
         moments = moments_of(X, labels, n_components, model.covariance.is_diagonal)
         for _ in range(5):
-            n_accepted += crossing.cross(rng, kind, X, NO_FACTS, labels, prior, mixing, moments)
+            n_accepted += split_merge.cross(rng, kind, X, NO_FACTS, labels, prior, mixing, moments)
         ends[r] = labels @ base
     again = moments_of(X, labels, n_components, model.covariance.is_diagonal)
     np.testing.assert_array_equal(moments.counts, again.counts)

@@ -89,12 +89,12 @@ def of_the_best_label(right):
 
 
 FAULTS = {
-    "wrong degrees of freedom": ("finite", "conjugacy.update", one_degree_more),
-    "swapped triangle": ("finite", "conjugacy.draw", swapped_triangle),
-    "lost constant": ("finite", "conjugacy.finish", without_log_det),
-    "last stick not closed": ("DP", "sticks.draw_sticks", half_the_last_stick),
-    "components counted by the labels alone": ("MFM", "telescope.draw_count", only_the_occupied),
-    "labels conditioned on": ("finite", "assignment.log_sum_block", of_the_best_label),
+    "wrong degrees of freedom": ("finite", "kernels.conjugacy.update", one_degree_more),
+    "swapped triangle": ("finite", "kernels.conjugacy.draw", swapped_triangle),
+    "lost constant": ("finite", "kernels.conjugacy.finish", without_log_det),
+    "last stick not closed": ("DP", "gibbs.sticks.draw_sticks", half_the_last_stick),
+    "components counted by the labels alone": ("MFM", "gibbs.telescoping.draw_count", only_the_occupied),
+    "labels conditioned on": ("finite", "kernels.assignment.log_sum_block", of_the_best_label),
 }
 # What is reported of a draw is no part of the chain; eight points whose labels are a little wrong take more cycles.
 UNSEEN_BY_GEWEKE = {"labels conditioned on", "lost constant"}
@@ -104,7 +104,9 @@ UNSEEN_BY_GEWEKE = {"labels conditioned on", "lost constant"}
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_seen(name, monkeypatch):
     kind, place, make = FAULTS[name]
-    monkeypatch.setattr(gibbs_chain, "chain", planted("chain", {place: make, "crossing.cross": no_moves}))
+    monkeypatch.setattr(
+        gibbs_chain, "chain", planted("gibbs.chain", {place: make, "gibbs.split_merge.cross": no_moves})
+    )
     model = proper_model(kind)
     assert not is_uniform(simulated_ranks(model, N_REPLICATES))
     if name not in UNSEEN_BY_GEWEKE:
@@ -116,5 +118,5 @@ def test_without_a_fault_the_same_numbers_come_out(monkeypatch):
     """What is planted, and not the planting, is what the tests above see."""
     model = proper_model("finite")
     expected = simulated_ranks(model, 5)
-    monkeypatch.setattr(gibbs_chain, "chain", planted("chain", {"conjugacy.update": lambda right: right}))
+    monkeypatch.setattr(gibbs_chain, "chain", planted("gibbs.chain", {"kernels.conjugacy.update": lambda right: right}))
     np.testing.assert_array_equal(simulated_ranks(model, 5), expected)

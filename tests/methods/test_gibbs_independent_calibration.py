@@ -7,7 +7,7 @@ from testbed.calibration import MODELS, is_uniform, joint_scores, proper_model, 
 from testbed.planted import faulty, planted
 
 import bayesgmm as bg
-from bayesgmm.core.conjugacy import Conjugate
+from bayesgmm.core.kernels.conjugacy import Conjugate
 from bayesgmm.methods import gibbs_chain
 
 Z_LIMIT = 5.0  # 60 comparisons at a family-wise level of 1e-4 need 4.8
@@ -54,10 +54,10 @@ def half_of_their_prior(right):
 
 
 FAULTS = {
-    "delayed acceptance forgotten": ("independent._log_prior_ratio", always_accepted),
-    "residuals about the wrong mean": ("independent._add_residuals", about_the_wrong_mean),
-    "scale blind to one degree of freedom": ("independent._draw_scale", one_degree_less),
-    "means without their prior": ("independent._draw_means", half_of_their_prior),
+    "delayed acceptance forgotten": ("gibbs.independent._log_prior_ratio", always_accepted),
+    "residuals about the wrong mean": ("gibbs.independent._add_residuals", about_the_wrong_mean),
+    "scale blind to one degree of freedom": ("gibbs.independent._draw_scale", one_degree_less),
+    "means without their prior": ("gibbs.independent._draw_means", half_of_their_prior),
 }
 
 
@@ -89,5 +89,5 @@ def test_ranks_of_the_truth_are_uniform(name, structure):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_seen(name, monkeypatch):
-    monkeypatch.setattr(gibbs_chain, "chain", planted("chain", dict([FAULTS[name]])))
+    monkeypatch.setattr(gibbs_chain, "chain", planted("gibbs.chain", dict([FAULTS[name]])))
     assert abs(joint_scores(model_of("finite", "full"), N_CYCLES)[0]).max() > Z_LIMIT

@@ -11,11 +11,11 @@ from testbed.label_oracle import LawEnumeration, Sticks, SticksOfGamma, UnknownN
 from testbed.monte_carlo import Z_LIMIT, moments_of, z_score
 
 import bayesgmm as bg
-from bayesgmm.core import crossing
 from bayesgmm.core.density import log_density
 from bayesgmm.core.facts import NO_FACTS
-from bayesgmm.core.mixing import log_factor
-from bayesgmm.core.sticks import reorder
+from bayesgmm.core.gibbs import split_merge
+from bayesgmm.core.gibbs.sticks import reorder
+from bayesgmm.core.gibbs.weight_laws import log_factor
 from bayesgmm.methods.gibbs_chain import compiled_prior, mixing_of
 from bayesgmm.rows import as_rows
 
@@ -103,7 +103,11 @@ def test_expectations_are_the_enumerated_ones(name, structure):
 
 
 REORDER = "reorder"
-KINDS = {"exchange": crossing.EXCHANGE, "redivide": crossing.REDIVIDE, "split or merge": crossing.SPLIT_OR_MERGE}
+KINDS = {
+    "exchange": split_merge.EXCHANGE,
+    "redivide": split_merge.REDIVIDE,
+    "split or merge": split_merge.SPLIT_OR_MERGE,
+}
 MOVES = [(name, structure, kind) for name in ("DP", "MFM") for structure in ("full", "isotropic") for kind in KINDS]
 MOVES += [("DP", "full", REORDER)]
 
@@ -125,7 +129,7 @@ def test_each_move_keeps_the_exact_posterior(name, structure, kind):
             if kind == REORDER:
                 reorder(rng, mixing.state[0], labels, moments)
             else:
-                crossing.cross(rng, KINDS[kind], X, NO_FACTS, labels, prior, mixing, moments)
+                split_merge.cross(rng, KINDS[kind], X, NO_FACTS, labels, prior, mixing, moments)
         n_moved += not np.array_equal(labels, before)
         ends[r] = labels @ base
     again = moments_of(X, labels, k, model.covariance.is_diagonal)

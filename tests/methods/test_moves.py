@@ -9,7 +9,7 @@ import bayesgmm as bg
 from bayesgmm.core.density import responsibilities
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.sweep import sweep
-from bayesgmm.methods import loop, moves, splits
+from bayesgmm.methods import birth_merge, loop, splits
 from bayesgmm.methods.search import Landscape
 from bayesgmm.methods.vb import VariationalUpdate
 from bayesgmm.rows import as_rows
@@ -122,7 +122,7 @@ def test_merged_statistics_are_those_of_merged_responsibilities():
     X = blobs()
     fit = bg.fit(bg.GaussianMixture(3), X, bg.EM(), rng=0)
     scores = fit.params.scores()
-    found = moves.merged(sweep(X, scores), 0, 2)
+    found = birth_merge.merged(sweep(X, scores), 0, 2)
     r = responsibilities(scores, X)[:, [0, 2]].sum(1)
     mean = r @ X / r.sum()
     assert np.isclose(found.counts[0], r.sum(), rtol=1e-12) and found.counts[2] == 0
@@ -138,15 +138,15 @@ def test_halves_add_up_to_what_they_divide(split):
     fit = bg.fit(bg.GaussianMixture(3), X, bg.EM(), rng=0)
     scores = fit.params.scores()
     stats = sweep(X, scores)
-    search = moves.Moves(as_rows(X), None, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
+    search = birth_merge.Moves(as_rows(X), None, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
     for holders in [(0,), (1,), (2,), (0, 1), (2, 1)]:
         halves = split(search._part(stats, scores, holders))
         if halves is None:  # two columns have no third axis
             assert split.keywords == {"axis": 2}
             continue
-        whole = stats if len(holders) == 1 else moves.merged(stats, *holders)
+        whole = stats if len(holders) == 1 else birth_merge.merged(stats, *holders)
         k, other = (*holders, (holders[0] + 1) % 3)[:2]
-        both = moves.merged(moves.replaced(whole, k, other, halves), k, other)
+        both = birth_merge.merged(birth_merge.replaced(whole, k, other, halves), k, other)
         assert halves.counts.min() > 1
         assert np.isclose(both.counts[k], whole.counts[k], rtol=1e-12)
         assert np.allclose(both.means()[k], whole.means()[k], rtol=1e-10)
@@ -159,7 +159,9 @@ def test_two_components_are_divided_anew_in_every_way():
     fit = bg.fit(bg.GaussianMixture(2), X, bg.VB(moves=0), rng=0)
     readout = VariationalUpdate(fit.model.conjugate(), np.eye(2))
     now = loop.climb(as_rows(X), readout, fit.estimate.posterior, loop.Stopping(5, 1e-8, None))
-    search = moves.Moves(as_rows(X), readout, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
+    search = birth_merge.Moves(
+        as_rows(X), readout, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0)
+    )
     alone, *divided = search._proposals(now)
     assert np.isclose(alone.counts.max(), len(X)) and alone.counts.min() == 0  # the two merged
     assert len(divided) == len(splits.SPLITS) - 1  # two columns have no third axis
@@ -199,7 +201,7 @@ def test_divisions_across_shorter_axes_find_what_2_means_does_not(monkeypatch):
     data = as_rows(X)
     landscape = Landscape(model.resolve(data), data)
     found = [landscape.search(np.random.default_rng([2, s]))[0].log_evidence for s in range(4)]
-    monkeypatch.setattr(moves, "SPLITS", splits.SPLITS[:1])
+    monkeypatch.setattr(birth_merge, "SPLITS", splits.SPLITS[:1])
     plain = [landscape.search(np.random.default_rng([2, s]))[0].log_evidence for s in range(4)]
     assert sum(one > max(plain) + 5 for one in found) >= 2  # eleven of twelve other seeds
 
@@ -226,7 +228,7 @@ def test_scores_of_the_overlap_are_correlations():
     twice = ComponentScores(
         scores.log_weight[[0, 0, 1, 2]], scores.means[[0, 0, 1, 2]], scores.precision_chol[[0, 0, 1, 2]]
     )
-    search = moves.Moves(as_rows(X), None, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
+    search = birth_merge.Moves(as_rows(X), None, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
     overlap = search._overlap(twice)
     assert np.allclose(np.diag(overlap), 1.0) and np.isclose(overlap[0, 1], 1.0) and overlap[0, 2] < 0.1
-    assert moves._pairs(overlap, np.arange(4))[0] == (0, 1)
+    assert birth_merge._pairs(overlap, np.arange(4))[0] == (0, 1)

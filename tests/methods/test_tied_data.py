@@ -5,7 +5,7 @@ import pytest
 from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
-from bayesgmm.methods import loop, moves, splits
+from bayesgmm.methods import birth_merge, loop, splits
 from bayesgmm.methods.vb import VariationalUpdate
 from bayesgmm.rows import as_rows
 
@@ -83,7 +83,7 @@ def test_gibbs_of_tied_data_ends(name, structure):
 
 
 def test_a_trial_move_that_raises_is_not_taken(monkeypatch):
-    """Every trial of a move fails: the fit is what it would be without moves."""
+    """Every trial of a move fails: the fit is what it would be without birth_merge."""
     X = blobs()
     plain = bg.fit(bg.GaussianMixture(4), X, bg.VB(n_init=1, moves=0), rng=0)
     calls = []
@@ -94,7 +94,7 @@ def test_a_trial_move_that_raises_is_not_taken(monkeypatch):
 
     begin = loop.climb(as_rows(X), *climb_arguments(X, plain))
     monkeypatch.setattr(loop, "climb", failing)
-    search = moves.Moves(
+    search = birth_merge.Moves(
         as_rows(X),
         climb_arguments(X, plain)[0],
         np.linalg.cholesky(np.linalg.inv(np.cov(X.T))),

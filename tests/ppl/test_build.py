@@ -10,8 +10,8 @@ from testbed.cases import blobs, informative, model_of
 import bayesgmm as bg
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError, DataError
+from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.ppl.build import pymc_model
-from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.rows import as_rows
 
 PYTHON = Mode(linker="py", optimizer=None)  # nothing is compiled, so nothing is waited for

@@ -7,9 +7,8 @@ from testbed import oracle
 from testbed.cases import blobs, informative, model_of
 
 import bayesgmm as bg
-from bayesgmm.ppl import flat
-from bayesgmm.ppl.bartlett import Bartlett
-from bayesgmm.ppl.flat import FlatPosterior
+from bayesgmm.flat.bartlett import Bartlett
+from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.rows import as_rows
 
 SHAPES = [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (3, 2), (1, 3), (2, 3), (3, 3)]
@@ -86,7 +85,7 @@ def test_in_parts_on_any_number_of_threads(structure, monkeypatch):
     posterior, _, _ = posterior_of(structure, 3, 2, n=6000)
     [x] = points(posterior, 1)
     value, gradient = posterior(x)
-    monkeypatch.setattr(flat, "SERIAL_ROWS", 1000)
+    monkeypatch.setattr(posterior, "SERIAL_ROWS", 1000)
     assert not posterior.is_serial
     found = []
     for n_threads in ("1", "2"):

@@ -7,11 +7,11 @@ from testbed.cases import blobs, hard_statistics, informative, model_of
 from testbed.monte_carlo import Z_LIMIT, z_score
 
 import bayesgmm as bg
-from bayesgmm.ppl import flat, metric
+from bayesgmm.flat import metric, posterior
+from bayesgmm.flat.metric import AffineMap, inverse_cholesky, normal_coordinates
+from bayesgmm.flat.metric_map import mapped, pulled
+from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.ppl import sample as sampling
-from bayesgmm.ppl.flat import FlatPosterior
-from bayesgmm.ppl.flat_map import mapped, pulled
-from bayesgmm.ppl.metric import AffineMap, inverse_cholesky, normal_coordinates
 from bayesgmm.result.diagnostics import invariant_quantities
 from bayesgmm.rows import as_rows
 
@@ -139,7 +139,7 @@ def test_fewer_steps_with_the_map(monkeypatch):
 def test_any_map_leaves_the_posterior_as_it_is(structure, is_serial, monkeypatch):
     """A map that has nothing to do with the data, where the conjugate posterior is exact; as C functions, in parts."""
     monkeypatch.setattr(sampling, "normal_coordinates", lambda posterior, start: some_map(len(start), seed=3))
-    monkeypatch.setattr(flat, "SERIAL_ROWS", 1000 if is_serial else 1)
+    monkeypatch.setattr(posterior, "SERIAL_ROWS", 1000 if is_serial else 1)
     X, constants = blobs(n=40, k=2), informative(structure, 1, 2)
     ours = bg.fit(model_of(constants), X, bg.NUTS(draws=1000), rng=4).params
     prior = model_of(constants).resolve(as_rows(X)).conjugate()

@@ -12,12 +12,12 @@ from testbed.monte_carlo import Z_LIMIT, check_reference, z_score
 import bayesgmm as bg
 from bayesgmm.core.density import log_density, responsibilities
 from bayesgmm.errors import ArgumentError, FitError, NotConvergedWarning
+from bayesgmm.flat import posterior
+from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.methods import search
 from bayesgmm.methods.chain_starts import ChainSearches
 from bayesgmm.methods.nuts import DispersedStarts
-from bayesgmm.ppl import flat
 from bayesgmm.ppl import sample as sampling
-from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.result.diagnostics import invariant_quantities
 from bayesgmm.rows import as_rows
 
@@ -208,7 +208,7 @@ def test_data_in_parts(monkeypatch):
     """What large data do, whose evaluations hand their parts to threads: the same posterior."""
     X = blobs(n=3000, apart=8.0)
     whole = run(X, draws=500, tune=300, chains=2)
-    monkeypatch.setattr(flat, "SERIAL_ROWS", 1000)
+    monkeypatch.setattr(posterior, "SERIAL_ROWS", 1000)
     parts = run(X, draws=500, tune=300, chains=2)
     one, other = (result.estimate.params.means.mean((0, 1)) for result in (whole, parts))
     assert np.allclose(np.sort(one, 0), np.sort(other, 0), atol=0.2)  # a posterior deviation is a tenth

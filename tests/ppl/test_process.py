@@ -9,8 +9,8 @@ from testbed import oracle
 from testbed.cases import blobs
 
 import bayesgmm as bg
+from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.ppl.build import pymc_model
-from bayesgmm.ppl.flat import FlatPosterior
 from bayesgmm.rows import as_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS")  # the machine's business

@@ -8,8 +8,8 @@ from testbed import oracle
 from testbed.cases import blobs, random_spd
 
 import bayesgmm as bg
-from bayesgmm.ppl import flat_triangular
-from bayesgmm.ppl.flat import FlatPosterior
+from bayesgmm.flat import triangular
+from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.ppl.pathfinder import best_on_path, inverse_hessian, updated_variance
 from bayesgmm.ppl.variational import Gaussian, log_densities, run_advi
 from bayesgmm.rows import as_rows
@@ -120,15 +120,15 @@ def interrupted_once(kernel):
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
 @pytest.mark.parametrize("method", [bg.ADVI(n_init=1), bg.Pathfinder(paths=1000)], ids=["ADVI", "Pathfinder"])
 def test_an_interrupt_inside_the_compiled_posterior_is_one(method, monkeypatch):
-    X, kernel = blobs(seed=2, n=40), flat_triangular.evaluate
+    X, kernel = blobs(seed=2, n=40), triangular.evaluate
 
     def press(done, total, note):
         if done == (1 if note == "paths" else 200):
-            monkeypatch.setattr(flat_triangular, "evaluate", interrupted_once(kernel))
+            monkeypatch.setattr(triangular, "evaluate", interrupted_once(kernel))
 
     fit = bg.fit(bg.GaussianMixture(2), X, method, rng=0, progress=press)
     assert fit.status.outcome.value == "interrupted"
-    monkeypatch.setattr(flat_triangular, "evaluate", interrupted_once(kernel))
+    monkeypatch.setattr(triangular, "evaluate", interrupted_once(kernel))
     with pytest.raises(KeyboardInterrupt):
         bg.fit(bg.GaussianMixture(2), X, method, rng=0)
 
@@ -140,6 +140,6 @@ def test_other_system_errors_are_not_hidden(monkeypatch):
     def broken(x, problem):
         raise SystemError("broken")
 
-    monkeypatch.setattr(flat_triangular, "evaluate", broken)
+    monkeypatch.setattr(triangular, "evaluate", broken)
     with pytest.raises(SystemError, match="broken"):
         posterior(np.zeros(3))

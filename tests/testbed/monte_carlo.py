@@ -5,8 +5,8 @@ import csv
 import numpy as np
 
 import bayesgmm as bg
-from bayesgmm.core import conjugacy
 from bayesgmm.core.density import log_density
+from bayesgmm.core.kernels import conjugacy
 
 Z_LIMIT = 5.0  # family-wise 1e-4 over some 200 comparisons
 

@@ -1,7 +1,7 @@
 """Faults planted in the shipped compiled code, to see the tests of a sampler turn red.
 
-A fault is a function in the place of one of a module of `bayesgmm.core`: "module.function" names the right one, and
-what makes the faulty one is given it, so that a fault can be the right function with one thing wrong.  The functions
+A fault is a function in the place of one of a module of `bayesgmm.core`: "room.module.function" names the right
+one, and what makes the faulty one is given it, so that a fault can be the right function with one thing wrong.  The functions
 that call it, and those that call these, are compiled again, without Numba's cache, from the code that they have and
 with the faulty one among their globals.  Everything else is the package's own, and nobody reads its source.
 """
@@ -12,17 +12,17 @@ from types import FunctionType, ModuleType
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 
-from bayesgmm.core.compilation import OPTIONS
+from bayesgmm.core.kernels.compilation import OPTIONS
 
 CORE = "bayesgmm.core."
 faulty = njit(**OPTIONS)  # the package's decorator without the cache, which is no place for faults
 
 
 def planted(wanted, faults):
-    """The module `wanted` of the core with faults: by "module.function", what makes the faulty one of the right one."""
+    """The module `wanted` of the core with faults: by "room.module.function", what makes the faulty one of it."""
     by_module = {}
     for name, make in faults.items():
-        module, function = name.split(".")
+        module, _, function = name.rpartition(".")
         assert isinstance(vars(import_module(CORE + module)).get(function), Dispatcher), f"there is no {name}"
         by_module.setdefault(CORE + module, {})[function] = make
     made = {}

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesgmm.core.density import log_likelihoods
-from bayesgmm.core.groups import log_grouped_permanents
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.sweep import Assign
+from bayesgmm.criteria.evidence.grouped_permanents import log_grouped_permanents
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.pairs import log_density_pairs
 from bayesgmm.result.pointwise import Pointwise

@@ -1,0 +1,1 @@
+"""The posterior in coordinates without bounds, compiled; it needs no PyMC."""
