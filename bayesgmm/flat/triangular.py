@@ -1,8 +1,8 @@
 """Compiled log posterior and gradient on flat unconstrained vectors, in whitened coordinates: triangular structures.
 
-A vector holds, one after the other: the free coordinates of the weights (see `weight_kernels`), those of an unknown scale
-(see `bartlett_kernels`), the logarithms of the squared Bartlett diagonals, the Bartlett upper triangles (triangular
-structures only) and the standardized means.  Fisher's identity turns the statistics of one soft sweep into the
+A vector holds, one after the other: the free coordinates of the weights (see `weight_kernels`), those of an unknown
+scale (see `bartlett_kernels`), the logarithms of the squared Bartlett diagonals, the Bartlett upper triangles
+(triangular structures only) and the standardized means.  Fisher's identity turns the statistics of one soft sweep into the
 gradient; the conjugate prior of a mean enters them as one more point, of weight kappa, at the prior mean.
 """
 

@@ -90,7 +90,10 @@ def test_names_dims_and_coords(structure):
     assert np.array_equal(model["X"].get_value(), frame)
 
 
-@pytest.mark.parametrize("structure", oracle.STRUCTURES)
+SLOWLY = [pytest.param(name, marks=pytest.mark.slow) for name in oracle.STRUCTURES if name not in ("full", "diagonal")]
+
+
+@pytest.mark.parametrize("structure", ["full", "diagonal", *SLOWLY])
 def test_prior_predictive_is_exactly_the_prior(structure):
     """Draws of the `pm.Model` and of the conjugate algebra have the same moments; x is a draw of the mixture."""
     X, constants = blobs(n=25, d=2, k=2), informative(structure, 2, 2)

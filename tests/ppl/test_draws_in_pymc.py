@@ -149,8 +149,10 @@ def test_every_engine_and_model(model, method):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("structure", oracle.STRUCTURES)
-@pytest.mark.parametrize("model", ["finite", "process"])
+@pytest.mark.parametrize(
+    ("model", "structure"),
+    [("finite", structure) for structure in oracle.STRUCTURES] + [("process", "full"), ("process", "shared_diagonal")],
+)
 def test_every_structure_in_one_column_and_in_three(model, structure):
     for d in (1, 3):
         X = blobs(n=40, d=d)

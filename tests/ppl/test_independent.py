@@ -166,7 +166,10 @@ def test_flatten_inverts_expand(structure):
     assert (np.abs(scores.mean(0)) < Z_LIMIT * scores.std(0) / np.sqrt(1000)).all()
 
 
-@pytest.mark.parametrize("structure", ["full", "tied", "diagonal", "shared_diagonal", "isotropic"])
+OTHERS = [pytest.param(structure, marks=pytest.mark.slow) for structure in ("tied", "shared_diagonal", "isotropic")]
+
+
+@pytest.mark.parametrize("structure", ["full", "diagonal", *OTHERS])
 def test_prior_draws_are_of_the_prior(structure):
     """PyMC's own draws, and SciPy's."""
     X, model, _ = made(structure, 2, 2, False)

@@ -1,9 +1,9 @@
 """Faults planted in the shipped compiled code, to see the tests of a sampler turn red.
 
-A fault is a function in the place of one of a module of `bayesgmm.core`: "room.module.function" names the right
-one, and what makes the faulty one is given it, so that a fault can be the right function with one thing wrong.  The functions
-that call it, and those that call these, are compiled again, without Numba's cache, from the code that they have and
-with the faulty one among their globals.  Everything else is the package's own, and nobody reads its source.
+A fault is a function in the place of one of a module of `bayesgmm.core`: "room.module.function" names the right one,
+and what makes the faulty one is given it, so that a fault can be the right function with one thing wrong.  The
+functions that call it, and those that call these, are compiled again, without Numba's cache, from the code that they
+have and with the faulty one among their globals.  Everything else is the package's own, and nobody reads its source.
 """
 
 from importlib import import_module

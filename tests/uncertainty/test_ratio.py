@@ -66,7 +66,7 @@ def test_interrupts_threads_and_refusals(monkeypatch):
 def test_p_values_are_uniform_under_the_null():
     truth, p_values = bg.MixtureParams([1.0], [[0.0]], [[[1.0]]]), []
     model, method = bg.GaussianMixture(1, "isotropic"), bg.EM(n_init=3)
-    for s in range(120):
+    for s in range(80):
         X = sample(truth, 60, np.random.default_rng([s, 11]))[0]
         fit = bg.fit(model, X, method, rng=s)
         p_values.append(bg.likelihood_ratio_test(fit, replicates=39, rng=s).p_value)
@@ -74,5 +74,5 @@ def test_p_values_are_uniform_under_the_null():
     # On the grid 1/40, ..., 1 a p-value is uniform; spread over its cell it is so on (0, 1).  Level 1e-4.
     spread = p_values - np.random.default_rng(0).random(len(p_values)) / 40
     assert stats.kstest(spread, "uniform").pvalue > 1e-4
-    # Rejections at 10%: 120 Bernoulli trials, standard error 0.027; four of them.
-    assert abs((p_values <= 0.1).mean() - 0.1) < 0.11
+    # Rejections at 10%: 80 Bernoulli trials, standard error 0.034; four of them.
+    assert abs((p_values <= 0.1).mean() - 0.1) < 0.14
