@@ -2,8 +2,8 @@
 
 A vector holds, one after the other: the free coordinates of the weights (see `weight_kernels`), those of an unknown
 scale (see `bartlett_kernels`), the logarithms of the squared Bartlett diagonals, the Bartlett upper triangles
-(triangular structures only) and the standardized means.  Fisher's identity turns the statistics of one soft sweep into the
-gradient; the conjugate prior of a mean enters them as one more point, of weight kappa, at the prior mean.
+(triangular structures only) and the standardized means.  Fisher's identity turns the statistics of one soft sweep into
+the gradient; the conjugate prior of a mean enters them as one more point, of weight kappa, at the prior mean.
 """
 
 from __future__ import annotations
