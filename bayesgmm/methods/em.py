@@ -179,8 +179,8 @@ class MaximumLikelihood:
     def scores(self, state: MixtureParams) -> ComponentScores:
         return state.scores()
 
-    def read(self, stats: SufficientStatistics) -> MixtureParams:
-        return self.structure.maximise(stats, None, Frame(self.whitening, self.floor))
+    def read(self, stats: SufficientStatistics, old: MixtureParams | None = None) -> MixtureParams:
+        return self.structure.maximise(stats, old, Frame(self.whitening, self.floor))
 
     def objective(self, state: MixtureParams, stats: SufficientStatistics) -> float:
         return stats.log_likelihood
@@ -239,7 +239,7 @@ class PosteriorMode:
     def scores(self, state: MixtureParams) -> ComponentScores:
         return state.scores()
 
-    def read(self, stats: SufficientStatistics) -> MixtureParams:
+    def read(self, stats: SufficientStatistics, old: MixtureParams | None = None) -> MixtureParams:
         return self.prior.update(stats).mode()
 
     def objective(self, state: MixtureParams, stats: SufficientStatistics) -> float:

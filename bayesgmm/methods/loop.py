@@ -35,8 +35,11 @@ class Readout(Charted[State], Protocol[State]):
 
     def scores(self, state: State) -> ComponentScores: ...
 
-    def read(self, stats: SufficientStatistics) -> State:
-        """The next state: never lowers the objective."""
+    def read(self, stats: SufficientStatistics, old: State | None = None) -> State:
+        """The next state: never lowers the objective.  `old` is the state whose sweep made the statistics, if any did.
+
+        An M step without a closed form goes on from there.
+        """
         ...
 
     def objective(self, state: State, stats: SufficientStatistics) -> float:
@@ -129,7 +132,7 @@ def climb(rows: Rows, readout: Readout[State], state: State, stopping: Stopping)
     guide: QuasiNewton[State] | None = None
     n_iter, n_met, was_refused = 0, 0, False
     try:
-        following = readout.read(stats)
+        following = readout.read(stats, state)
         while not is_converged and n_iter < stopping.max_iter:
             step, new = None, following
             if stopping.accelerate and guide is None and n_iter >= PLAIN and _is_near(history, stats.n_obs):
@@ -144,7 +147,7 @@ def climb(rows: Rows, readout: Readout[State], state: State, stopping: Stopping)
             was_refused = step is not None and guide is not None and not guide.accepts(step, objective - history[-1])
             if was_refused and not np.isfinite(objective):
                 continue
-            new_following = readout.read(new_stats)
+            new_following = readout.read(new_stats, new)
             if guide is not None:
                 guide.learn(new, new_following)
             if was_refused:

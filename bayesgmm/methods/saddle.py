@@ -129,10 +129,10 @@ def slowest(rows: Rows, readout: Readout[State], best: Climb[State]) -> tuple[fl
     chart, place = readout.chart, readout.place(best.state)
     at, k = chart.vector(place), len(place.weights)
 
-    def after(stats: SufficientStatistics) -> np.ndarray:
-        return chart.vector(readout.place(readout.read(stats)))
+    def after(stats: SufficientStatistics, old: State) -> np.ndarray:
+        return chart.vector(readout.place(readout.read(stats, old)))
 
-    base = after(best.stats)
+    base = after(best.stats, best.state)
 
     def product(direction: np.ndarray) -> np.ndarray | None:
         params = chart.params(at + STEP * chart.shrink(place, direction), k)
@@ -140,7 +140,7 @@ def slowest(rows: Rows, readout: Readout[State], best: Climb[State]) -> tuple[fl
         if beside is None:
             return None
         try:
-            return chart.stretch(place, (after(rows.sweep(readout.scores(beside))) - base) / STEP)
+            return chart.stretch(place, (after(rows.sweep(readout.scores(beside)), beside) - base) / STEP)
         except (ArithmeticError, ValueError, np.linalg.LinAlgError):  # beside it there is nothing in float64
             return None
 

@@ -137,7 +137,7 @@ class VariationalUpdate:
     def scores(self, state: ConjugateMixture) -> ComponentScores:
         return state.expected_scores()
 
-    def read(self, stats: SufficientStatistics) -> ConjugateMixture:
+    def read(self, stats: SufficientStatistics, old: ConjugateMixture | None = None) -> ConjugateMixture:
         return self.prior.update(in_best_order(self.prior, stats))
 
     def objective(self, state: ConjugateMixture, stats: SufficientStatistics) -> float:
