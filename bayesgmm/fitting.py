@@ -162,8 +162,8 @@ def fit(
 
     References
     ----------
-    Of labels: McLachlan and Peel (2000), Finite Mixture Models, section 2.19, doi:10.1002/0471721182; Fraley and Raftery
-    (2002), JASA 97, 611-631, doi:10.1198/016214502760047131.
+    McLachlan and Peel (2000), Finite Mixture Models, section 2.19, doi:10.1002/0471721182, and Fraley and Raftery
+    (2002), JASA 97, 611-631, doi:10.1198/016214502760047131, describe labels.
     """
     if not isinstance(model, MODELS):
         raise ArgumentError(f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2).")
