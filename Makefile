@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
+MARKS ?= not slow
 # Neighbouring tests go to one worker, so that two workers seldom compile the same kernel at the same time.
 DIST ?= worksteal
 BIN := $(VENV)/bin
@@ -16,7 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/bayesgmm demo
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist $(DIST) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist $(DIST) -m "$(MARKS)"
 
 slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist $(DIST) -m slow

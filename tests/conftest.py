@@ -16,6 +16,20 @@ hypothesis.settings.register_profile("bayesgmm", deadline=None, derandomize=True
 hypothesis.settings.load_profile("bayesgmm")
 
 
+# Tests of numbers that NumPy and Numba alone make: no version of PyMC, ArviZ or pandas has a part in them.
+OF_NUMBERS = {"core", "families", "priors", "conformance", "labels", "test_equivariance.py"}
+OF_NUMBERS |= {f"test_{name}.py" for name in ("em", "map", "vb", "vb_process", "moves", "online", "search", "restarts")}
+OF_NUMBERS |= {f"test_{name}.py" for name in ("acceleration", "plateau", "portfolio", "tied_data", "wide_data", "loop")}
+OF_NUMBERS |= {f"test_gibbs{name}.py" for name in ("", "_unknown", "_independent", "_modes")}
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if OF_NUMBERS & set(item.path.relative_to(TESTS).parts):
+            item.add_marker(pytest.mark.numbers)
+
+
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of other people's numbers; see its README."""

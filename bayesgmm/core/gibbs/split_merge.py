@@ -57,22 +57,20 @@ def cross(rng, kind, X, facts, labels, prior, mixing, moments):
     is_first, was_first = np.ones(len(rows), np.bool_), np.empty(len(old_rows), np.bool_)
     for r in range(len(old_rows)):
         was_first[r] = labels[old_rows[r]] == i
-    for way in range(2):  # there and back
-        if way == 0 and is_forward:
-            cut, like, first, second = points, new, one, two
-        elif way == 1 and is_back:
-            cut, like, first, second = old_points, others, i, j
-        else:
-            continue
-        probability = launch(rng, cut, pair_prior(prior, like, first, second), moments.scatter)
-        if way == 0:
-            propose(rng, probability, is_first)
-        change = log_probability(probability, is_first if way == 0 else was_first)
-        log_ratio += -change if way == 0 else change
+    if is_forward:
+        probability = launch(rng, points, pair_prior(prior, new, one, two), moments.scatter)
+        propose(rng, probability, is_first)
+        log_ratio -= log_probability(probability, is_first)
+    if is_back:
+        probability = launch(rng, old_points, pair_prior(prior, others, i, j), moments.scatter)
+        log_ratio += log_probability(probability, was_first)
     add_pair(points, is_first, new, one, two)
     if is_forward and (new.counts[one] == 0 or new.counts[two] == 0):
         return False
-    if math.log(rng.random()) >= log_ratio + _log_partition_ratio(prior, mixing, new, moments):
+    posterior, root = empty_conjugate(prior), make_root(prior)
+    log_ratio += _log_marginal(prior, mixing, new, posterior, root)
+    log_ratio -= _log_marginal(prior, mixing, moments, posterior, root)
+    if math.log(rng.random()) >= log_ratio:
         return False
     copy_moments_to(new, moments)
     for r in range(len(old_rows)):
@@ -83,13 +81,10 @@ def cross(rng, kind, X, facts, labels, prior, mixing, moments):
 
 
 @inner
-def _log_partition_ratio(prior, mixing, new, old):
-    """Log p(new labels | data) - log p(old labels | data)."""
-    posterior, root, values = empty_conjugate(prior), make_root(prior), np.empty(2)
-    for way in range(2):
-        update(prior, new if way == 0 else old, posterior)
-        values[way] = log_partition(posterior, root) + log_factor(mixing, new.counts if way == 0 else old.counts)
-    return values[0] - values[1]
+def _log_marginal(prior, mixing, moments, posterior, root):
+    """Log p(labels | data) but for a constant."""
+    update(prior, moments, posterior)
+    return log_partition(posterior, root) + log_factor(mixing, moments.counts)
 
 
 @inner
