@@ -17,7 +17,7 @@ def no_moves(right):
     """Moves between modes take most of the time that compiling takes, and have no part in most faults."""
 
     @faulty
-    def cross(rng, kind, X, labels, prior, mixing, moments):
+    def cross(rng, kind, X, facts, labels, prior, mixing, moments):
         return False
 
     return cross
