@@ -142,7 +142,7 @@ def test_importance_sampling_gives_the_same_truth(name, n_components, mean, erro
     """
     X, rng = bg.load_dataset(name).X, np.random.default_rng(0)
     short = fit(bg.GaussianMixture(n_components), X, Gibbs(draws=500, tune=300), rng=3)
-    posterior = Posterior(short.model.conjugate(), short.pointwise)
+    posterior = Posterior(short.model.conjugate(), short.pointwise, short.rows)
     law, _ = posterior.halves(400, 100, rng)
     draws = law.sample(4000, rng)
     log_ratios = posterior.log_joint(draws) - law.log_density(draws)
