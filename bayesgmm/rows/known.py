@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,13 +81,13 @@ def _has_two_axes(labels: Any) -> bool:
 
 def _hard(labels: Any, n_rows: int) -> list[Any]:
     """One hashable label for each row, None where it is unknown."""
-    try:
-        values = list(labels)
-    except TypeError:
-        raise DataError(f"labels={shown(labels)} must hold one label for each row.") from None
+    if isinstance(labels, (str, bytes, Mapping)) or not isinstance(labels, Iterable):
+        raise DataError(f"labels={shown(labels)} must hold one label for each row.")
+    # An Arrow array gives scalars of its own, of which no two are equal.
+    values = list(labels.to_pylist() if hasattr(labels, "to_pylist") else labels)
     if len(values) != n_rows:
         raise DataError(f"There are {len(values)} labels and {n_rows} rows of X: give one label for each row.")
-    values = [value.item() if isinstance(value, np.generic) else value for value in values]
+    values = [_plain(value) for value in values]
     for row, value in enumerate(values):
         try:
             hash(value)
@@ -97,6 +97,11 @@ def _hard(labels: Any, n_rows: int) -> list[Any]:
                 "another value that can be compared."
             ) from None
     return [None if _is_unknown(value) else value for value in values]
+
+
+def _plain(value: Any) -> Any:
+    """A value of NumPy's as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_unknown(value: Any) -> bool:
@@ -119,8 +124,12 @@ def _soft(labels: Any, n_rows: int) -> tuple[tuple[Any, ...], np.ndarray]:
         shares = np.array(labels, dtype=float)
     except (TypeError, ValueError):
         raise DataError("labels with two axes must hold the probability of each class (column) in each row.") from None
+    if shares.shape[1] == 1:
+        raise DataError(
+            "labels have one column: give one axis, y[:, 0], or the probability of each of several classes."
+        )
     columns = getattr(labels, "columns", None)
-    names = tuple(range(shares.shape[1])) if columns is None else tuple(str(name) for name in columns)
+    names = tuple(range(shares.shape[1])) if columns is None else tuple(_plain(name) for name in columns)
     if len(shares) != n_rows:
         raise DataError(f"There are {len(shares)} rows of labels and {n_rows} rows of X: give one for each row.")
     is_known = ~np.isnan(shares).all(1)

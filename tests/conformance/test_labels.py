@@ -294,6 +294,16 @@ def test_labels_of_pandas():
     assert are_equal(one, fit("EM", labels=pd.Series(PARTLY, dtype="string")))
     shares = pd.DataFrame(np.where(IS_KNOWN[:, None], np.eye(3)[TRUTH], np.nan), columns=["ash", "birch", "cedar"])
     assert fit("EM", labels=shares).classes == one.classes
+    numbered = shares.set_axis([3, 1, 2], axis=1)
+    assert fit("EM", labels=numbered).classes.names == (3, 1, 2)
+
+
+def test_labels_of_other_tables():
+    pa = pytest.importorskip("pyarrow")
+    assert fit("EM", labels=pa.array(PARTLY.tolist())).classes.names == ("ash", "birch", "cedar")
+    days = np.array(["2020-01-01", "2020-01-02", "2020-01-03"], "datetime64[D]")[TRUTH]
+    assert set(fit("EM", labels=days).predict_classes(X)) == set(days.tolist())
+    assert fit("EM", labels=[("x", int(group)) for group in TRUTH]).classes.names == (("x", 0), ("x", 1), ("x", 2))
 
 
 def test_a_class_of_several_components():
@@ -423,6 +433,9 @@ def test_relabelling_keeps_the_components_of_a_class_together(method):
     [
         ({"labels": NAMES[:5]}, bg.DataError, "There are 5 labels and 60 rows"),
         ({"labels": 3}, bg.DataError, "one label for each row"),
+        ({"labels": "a" * 60}, bg.DataError, "one label for each row"),
+        ({"labels": dict.fromkeys(range(60))}, bg.DataError, "one label for each row"),
+        ({"labels": TRUTH[:, None]}, bg.DataError, "give one axis"),
         ({"labels": [None] * 60}, bg.DataError, "unknown in every row"),
         ({"labels": [[1]] * 59 + [[1, 2]]}, bg.DataError, "probability of each class"),
         ({"labels": [1] * 59 + [{}]}, bg.DataError, r"label of row 59 .* must be a number, a text"),
