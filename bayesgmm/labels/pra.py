@@ -33,5 +33,5 @@ def pra(material: Material) -> np.ndarray:
         """The total variance is one, and what is not between components is within; of it a little, for the rounding."""
         return pivot / np.maximum(1.0 - mean.var(1, keepdims=True), 1e-9)
 
-    memberships = replace(from_responsibilities(scaled), groups=material.memberships.groups)
+    memberships = replace(from_responsibilities(scaled), groups=material.groups)
     return match_until_settled(memberships, pivot, in_units, material.max_iter)

@@ -39,6 +39,12 @@ class Material:
         assert found is not None
         return found
 
+    @property
+    def groups(self) -> np.ndarray | None:
+        """Those of the memberships, where there are any."""
+        found = self.responsibilities if self.allocations is None else self.allocations
+        return None if found is None else found.groups
+
     def pivot_draw(self) -> int:
         """The given draw, or the central one."""
         return self.pivot if isinstance(self.pivot, int) else central_draw(self.memberships)

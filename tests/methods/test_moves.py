@@ -231,4 +231,4 @@ def test_scores_of_the_overlap_are_correlations():
     search = birth_merge.Moves(as_rows(X), None, np.eye(2), loop.Stopping(10, 1e-8, None), 5, np.random.default_rng(0))
     overlap = search._overlap(twice)
     assert np.allclose(np.diag(overlap), 1.0) and np.isclose(overlap[0, 1], 1.0) and overlap[0, 2] < 0.1
-    assert birth_merge._pairs(overlap, np.arange(4))[0] == (0, 1)
+    assert birth_merge._pairs(overlap, np.arange(4), np.zeros(4))[0] == (0, 1)

@@ -7,6 +7,7 @@ from testbed import oracle
 from testbed.cases import blobs, informative, model_of
 
 import bayesgmm as bg
+from bayesgmm.flat import posterior as flat_posterior
 from bayesgmm.flat.bartlett import Bartlett
 from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.rows import as_rows
@@ -85,7 +86,7 @@ def test_in_parts_on_any_number_of_threads(structure, monkeypatch):
     posterior, _, _ = posterior_of(structure, 3, 2, n=6000)
     [x] = points(posterior, 1)
     value, gradient = posterior(x)
-    monkeypatch.setattr(posterior, "SERIAL_ROWS", 1000)
+    monkeypatch.setattr(flat_posterior, "SERIAL_ROWS", 1000)
     assert not posterior.is_serial
     found = []
     for n_threads in ("1", "2"):

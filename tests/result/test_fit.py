@@ -14,7 +14,7 @@ from testbed.cases import STRUCTURES, blobs
 from testbed.fits import CHAINS, KINDS, N_DRAWS, Hopeless, made
 
 import bayesgmm as bg
-from bayesgmm.result import fit as fit_module
+from bayesgmm.result import pointwise as pointwise_module
 
 NEW = blobs(seed=2, n=60)[:25] * 1.1 + 0.2  # near the data of the fits
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -60,16 +60,16 @@ def test_blocks_are_the_array_in_pieces(fit, monkeypatch):
 
 def test_above_the_limit_the_array_is_refused_and_the_blocks_named(fit, monkeypatch):
     n_draws = len(fit.log_density_draws(NEW))
-    monkeypatch.setattr(fit_module, "DRAWS_LIMIT", 8 * n_draws * len(NEW))
+    monkeypatch.setattr(pointwise_module, "WHOLE_BYTES", 8 * n_draws * len(NEW))
     fit.log_density_draws(NEW)
-    monkeypatch.setattr(fit_module, "DRAWS_LIMIT", 8 * n_draws * len(NEW) - 1)
+    monkeypatch.setattr(pointwise_module, "WHOLE_BYTES", 8 * n_draws * len(NEW) - 1)
     with pytest.raises(bg.ArgumentError, match=rf"{n_draws} draws x 25 points .*log_density_blocks\(X\)"):
         fit.log_density_draws(NEW)
-    assert fit_module.__dict__["DRAWS_LIMIT"] < 2**30 and len(list(fit.log_density_blocks(NEW))) == 1
+    assert pointwise_module.WHOLE_BYTES < 2**30 and len(list(fit.log_density_blocks(NEW))) == 1
 
 
 def test_the_limit_is_one_gibibyte():
-    assert fit_module.DRAWS_LIMIT == 2**30
+    assert pointwise_module.WHOLE_BYTES == 2**30
 
 
 def test_responsibilities_and_predict(fit):

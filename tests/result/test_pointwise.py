@@ -29,9 +29,9 @@ def passes(monkeypatch):
     """The number of draws of each pass over the data that anybody makes for their log densities."""
     made, blocks = [], density.log_density_blocks
 
-    def counted(params, X):
+    def counted(params, X, *facts):
         made.append(int(np.prod(params.draw_shape)))
-        return blocks(params, X)
+        return blocks(params, X, *facts)
 
     monkeypatch.setattr(module, "log_density_blocks", counted)
     monkeypatch.setattr(density, "log_density_blocks", counted)
