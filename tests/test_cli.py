@@ -238,7 +238,9 @@ def test_models_with_an_unknown_number_of_components(csv, tmp_path):
 
 def test_nothing_that_can_be_fitted_is_one_line(csv, tmp_path):
     options = ("--columns", "length,width", "--methods", "em,map", "--models", "dp", "--out", tmp_path / "out")
-    assert_one_line(run("compare", csv, *options), "no method can fit any of these models: em for dp, map for dp")
+    assert_one_line(
+        run("compare", csv, *options), "There is nothing to fit, since all was left out: em for dp; map for dp"
+    )
     options = ("--columns", "length,width", "--models", "infinite", "--out", tmp_path / "out")
     assert_one_line(run("compare", csv, *options), "there is no model 'infinite'; there are finite, dp, mfm")
     assert not (tmp_path / "out").exists()
@@ -526,7 +528,7 @@ def test_known_labels_are_fitted_with(table, tmp_path):
     options = ("--components", "1:3", "--methods", "em,vb", "--models", "finite,dp", "--folds", 0)
     ended = run("compare", tmp_path / "t.csv", *options, "--known-labels-column", "known", "--out", tmp_path / "out")
     assert ended.exit_code == 0, ended.output
-    assert "em with 1 components for 2 classes" in " ".join(ended.output.split())
+    assert "em with K=1 (the known labels have 2 classes)" in " ".join(ended.output.split())
     names = {path.name for path in (tmp_path / "out" / "fits").glob("*.nc")}
     assert names == {"em-K2.nc", "em-K3.nc", "vb-K2.nc", "vb-K3.nc"}
     kept = bg.load(tmp_path / "out" / "fits" / "em-K2.nc")

@@ -63,19 +63,20 @@ class Study:
             method, without = method_of(name, self.draws, self.tune), []
             for kind in self.models:
                 models = models_of(kind, self.sizes, self.truncation, self.covariance)
-                if fewest and kind == "finite":
-                    models = {end: model for end, model in models.items() if model.n_components >= fewest}
-                    too_few = ", ".join(str(k) for k in self.sizes if k < fewest)
-                    left_out += [f"{name} with {too_few} components for {fewest} classes"] if too_few else []
-                elif fewest:
-                    models = {}
+                if fewest and kind != "finite":
+                    left_out.append(f"{name} for {kind} (known labels need components that keep their numbers)")
+                    continue
+                too_few = ", ".join(str(k) for k in self.sizes if k < fewest)
+                if too_few:
+                    left_out.append(f"{name} with K={too_few} (the known labels have {fewest} classes)")
+                models = {end: model for end, model in models.items() if model.n_components >= fewest}
                 if models and is_applicable(next(iter(models.values())), method):
                     cells += [Cell(f"{name}-{end}", model, method) for end, model in models.items()]
-                else:
+                elif models:
                     without.append(kind)
             left_out += [f"{name} for {' and '.join(without)}"] if without else []
         if not cells:
-            raise ArgumentError(f"no method can fit any of these models: {', '.join(left_out)}.")
+            raise ArgumentError(f"There is nothing to fit, since all was left out: {'; '.join(left_out)}.")
         return cells, left_out
 
     def _fewest_components(self) -> int:
@@ -100,7 +101,7 @@ def run_study(study: Study, source: str | None = None) -> int:
         with GridProgress([cell.name for cell in cells], study.folds) as progress:
             progress.say(f"Read {len(data.values)} rows of {', '.join(data.feature_names)}.")
             if left_out:
-                progress.say(f"Left out, since the methods cannot fit such models: {', '.join(left_out)}.")
+                progress.say(f"Left out, since the methods cannot fit such models: {'; '.join(left_out)}.")
             kept = Kept(study.out / "fits", study.labels, study.folds, study.seed, progress.say)
             results = run_grid(
                 cells, data, study.known, study.labels, study.folds, study.seed, progress, interrupts, kept

@@ -14,6 +14,7 @@ from bayesgmm.checks import whole_number
 from bayesgmm.comparison.progress import watched
 from bayesgmm.comparison.row import BASELINE, Row
 from bayesgmm.comparison.table import Comparison
+from bayesgmm.core.facts import RowFacts
 from bayesgmm.criteria.baseline import N_STARTS, baseline_scores, kmeans_baseline
 from bayesgmm.criteria.clustering import ari, groups_of, rand_index
 from bayesgmm.criteria.evidence import elbo, elbo_orders, log_evidence, reconciled
@@ -29,7 +30,7 @@ from bayesgmm.criteria.predictive import (
 )
 from bayesgmm.criteria.score import COLUMNS, Score
 from bayesgmm.data import are_counted, matching_columns
-from bayesgmm.errors import ArgumentError
+from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.fit import FRACTIONS, Fit, as_seed
@@ -180,10 +181,11 @@ def _scores(
     if isinstance(fit.estimate, NoEstimate):
         reason = f"this fit has no usable result: {fit.estimate.reason}"
         return {kind: Score.missing(kind, reason) for kind in shared.columns}
-    if fit.X is None:
-        fit = replace(
-            fit, X=shared.owner.X, facts=shared.owner.facts, classes=shared.owner.classes
-        )  # so that its scores share what is computed of these points
+    if fit.X is None:  # its scores share what is computed of the points of a fit that has them
+        try:
+            fit = replace(fit, X=shared.owner.X, facts=_facts_for(fit, shared.owner))
+        except NotApplicableError as reason:
+            return {kind: Score.missing(kind, str(reason)) for kind in shared.columns}
     if not fit.rows.is_whole:
         return _scores_of_a_power(fit, shared)
     if fit.rows.is_restricted:
@@ -203,6 +205,25 @@ def _scores(
     pair = "log_evidence_bridge", "log_evidence_chib"
     scores |= zip(pair, reconciled(*(scores[kind] for kind in pair)), strict=True)
     return scores | {"inertia": Score.missing("inertia", NO_INERTIA)}
+
+
+def _facts_for(fit: Fit, owner: Fit) -> RowFacts:
+    """What is known of the rows, by a fit that has them, for one that has not, whose classes may have other components.
+
+    Raises
+    ------
+    NotApplicableError
+        Offsets are of other components than this fit has.
+    """
+    if fit.classes is not None and owner.classes is not None:
+        facts = fit.classes.facts_for(owner.facts, owner.classes)
+    else:
+        facts = owner.facts
+    if len(facts.offsets) and facts.offsets.shape[1] != fit.model.n_components:
+        raise NotApplicableError(
+            "the offsets at hand are those of another number of components: give the fit its data."
+        )
+    return facts
 
 
 def _scores_of_a_power(fit: Fit, shared: Shared) -> dict[str, Score]:

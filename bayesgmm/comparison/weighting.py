@@ -14,6 +14,7 @@ from bayesgmm.core.combination import (
     pseudo_bma_weights,
     stacking_weights,
 )
+from bayesgmm.core.facts import NO_FACTS
 from bayesgmm.criteria.score import COLUMNS, PREDICTION
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.fit import Fit, as_seed
@@ -73,12 +74,18 @@ def stacked(
     fits = tuple(comparison.fits[name] for name in names)
     how = Stacking(method, column, names, tuple(one.method for one in fits), tuple(float(w) for w in held))
     result = how.of(fits)
-    X = next((one.X for one in fits if one.X is not None), None)
+    if any(one.classes is not None or len(one.facts.offsets) for one in fits):
+        raise NotApplicableError(
+            "fits with labels or offsets cannot be one fit, since they have these in their likelihoods: ask each of "
+            "them, and take weights() for the mean."
+        )
+    owner = next((one for one in fits if one.X is not None), None)
+    X, facts = (None, NO_FACTS) if owner is None else (owner.X, owner.facts)
     model: Any = StackedModel(tuple(one.model for one in fits))
     return Fit(
         model, how, result.estimate, result.status, result.diagnostics,
         result.history, sum(one.seconds for one in fits), seed, X, fits[0].n_obs, fits[0].feature_names,
-        provenance(fits[0].provenance["data_sha256"]),
+        provenance(fits[0].provenance["data_sha256"]), facts,
     )  # fmt: skip
 
 

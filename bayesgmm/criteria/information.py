@@ -113,7 +113,7 @@ def of_a_power(fit: Fit) -> dict[str, Score]:
 
 def of_known_rows(fit: Fit) -> dict[str, Score]:
     """AIC and BIC by the likelihood that was fitted, with the weights, labels and offsets of its rows."""
-    _need_point(fit, "aic")
+    _need_point(fit, "an information criterion")
     p, n = fit.n_parameters, fit.n_obs
     values = {"aic": fit.log_likelihood - p, "bic": fit.log_likelihood - 0.5 * p * float(np.log(n))}
     return {kind: _guarded(fit, Score(kind, value, 0.0)) for kind, value in values.items()}

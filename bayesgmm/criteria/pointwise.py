@@ -31,13 +31,13 @@ def loo_score(blocks: Blocks, n_obs: int, draw_shape: tuple[int, ...], relative_
     return replace(score, reliability=pareto_k, limit=limit, n_recomputed=0, mc_se=mc_se)
 
 
-def cautioned(score: Score) -> Score:
+def cautioned(score: Score, advice: str = ", and elpd_kfold is to be preferred") -> Score:
     """The same, which says how many points of `elpd_loo` are unreliable, if any are."""
     if score.reliability is None or not score.n_unreliable:
         return score
     return score.noted(
         f"{score.n_unreliable} of {len(score.reliability)} points have a Pareto k above {score.limit:.2f} (largest "
-        f"{score.reliability.max():.2f}): the sum is unreliable, and elpd_kfold is to be preferred"
+        f"{score.reliability.max():.2f}): the sum is unreliable{advice}"
     )
 
 

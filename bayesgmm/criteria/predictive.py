@@ -90,7 +90,8 @@ def loo_of_known_rows(fit: Fit) -> Score:
     _need_draws(fit)
     draws = fit.estimate.draws()
     blocks, n_obs = fit.pointwise.blocks(), len(fit.points)
-    return cautioned(loo_score(blocks, n_obs, draws.draw_shape, relative_efficiency(draws))).noted(OF_CLASSES)
+    score = loo_score(blocks, n_obs, draws.draw_shape, relative_efficiency(draws))
+    return cautioned(score, advice="").noted(OF_CLASSES)
 
 
 def waic_of_known_rows(fit: Fit) -> Score:

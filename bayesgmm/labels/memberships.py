@@ -55,7 +55,7 @@ def from_allocations(allocations: np.ndarray, n_components: int) -> Memberships:
 
 def from_draws(draws: MixtureParams, rows: Rows) -> Memberships:
     """The responsibilities of each of the mixtures (draws,), kept where they take little memory."""
-    n_draws, groups = len(draws.weights), rows.groups(draws.n_components)
+    n_draws, groups = len(draws.weights), rows.named_groups(draws.n_components)
 
     def at(index: slice | np.ndarray) -> np.ndarray:
         chosen = np.arange(n_draws)[index]

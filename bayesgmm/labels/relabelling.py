@@ -79,9 +79,9 @@ def relabel(fit: Fit, method: str = "ecr", *, pivot: int | ArrayLike | None = No
         soft = restricted(soft, is_occupied)
     features = np.where(is_occupied[..., None], component_features(flat), np.nan)
     material = Material(soft, hard, features, rows.values, checked, passes)
-    orders = _numbered(flat, chosen.orders(material), is_occupied, rows.groups(k))
+    orders = _numbered(flat, chosen.orders(material), is_occupied, rows.named_groups(k))
     aligned, is_occupied = flat.permuted(orders), np.take_along_axis(is_occupied, orders, 1)
-    whole, parts = ambiguity(aligned[:n_draws], is_occupied[:n_draws], rows.groups(k))
+    whole, parts = ambiguity(aligned[:n_draws], is_occupied[:n_draws], rows.named_groups(k))
     alignment = Alignment(
         method,
         *(array.reshape(*shape, *array.shape[1:]) for array in (orders[:n_draws], whole, parts, is_occupied[:n_draws])),

@@ -17,7 +17,14 @@ from bayesgmm.methods.beginning import first_parameters
 from bayesgmm.methods.birth_merge import Moves
 from bayesgmm.methods.chart import Chart
 from bayesgmm.methods.dominance import floor_remark, is_by_chance, lone_remark, prior_remark, resolvable
-from bayesgmm.methods.initialize import check_given, check_init, has_one_optimum, starts, strict_whitening
+from bayesgmm.methods.initialize import (
+    check_given,
+    check_init,
+    check_reached,
+    has_one_optimum,
+    starts,
+    strict_whitening,
+)
 from bayesgmm.methods.loop import Stopping
 from bayesgmm.methods.restarts import climb_all
 from bayesgmm.methods.saddle import OffSaddles, Polish, in_turn
@@ -90,6 +97,8 @@ class EM:
 
     def run(self, model: GaussianMixture, data: Rows, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Climb from every start and return the best."""
+        if data.is_restricted:
+            check_reached(data, model.n_components)
         whitening = strict_whitening(model, data)
         floor = max(self.floor, resolvable(whitening))
         readout = MaximumLikelihood(model.covariance, whitening, floor, data.mean_weight)

@@ -77,7 +77,8 @@ class Search(Generic[State]):
         then the sound ones are poor, as with a group of equal far outliers.
         """
         best = max(range(len(self.climbs)), key=self._rank)
-        other = max(range(len(self.climbs)), key=self._least)
+        at_end = range(len(self.climbs)) if self.is_interrupted or not self.ended else sorted(self.ended)
+        other = max(at_end, key=self._least)  # one that was cut may be higher by rounding
         return other if self._least(other) > self.climbs[best].objective else best
 
     def _least(self, i: int) -> float:

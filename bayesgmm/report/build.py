@@ -152,7 +152,7 @@ def _calibration(choice: Choice) -> Section:
     if not fit.rows.is_whole:
         return Section("calibration", "Calibration", (f"There is none to be seen, since {FRACTIONS}",), ())
     if fit.rows.is_restricted:
-        return Section("calibration", "Calibration", (f"There is none to be seen, since {KNOWN}",), ())
+        return Section("calibration", "Calibration", (f"It cannot be seen: {KNOWN}",), ())
     sentence = f"For {name_of(fit)}: are its predictions of left-out points and of whole data sets like the data?"
     parts, said = [lambda: pictures.predictive_check(fit)], ()
     if found:

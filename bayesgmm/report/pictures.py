@@ -69,11 +69,17 @@ def components(fits: list[Fit], labels: np.ndarray | None) -> Picture:
         view = "" if d == 2 else "every pair of columns" if d <= MAX_PAIRS else "first two principal axes"
         how = (
             f"The data{f' ({view})' if view else ''} with ellipses that hold 90% of each component, fainter where its "
-            "weight is small. The wider the bundle of a component's ellipses, the less is known about it; draws are "
-            "not numbered, because which component comes first differs from draw to draw."
+            "weight is small. The wider the bundle of a component's ellipses, the less is known about it"
+        )
+        are_unnamed = any(fit.kind == "draws" and not fit.estimate.is_aligned for fit in fits)
+        how += (
+            "; draws are not numbered, because which component comes first differs from draw to draw."
+            if are_unnamed
+            else "."
         )
     names = " beside ".join(name_of(fit) for fit in fits)
-    groups = "" if labels is None or d == 1 else " Points are coloured by the given labels, which no method has seen."
+    unseen = "" if any(fit.classes is not None for fit in fits) else ", which no method has seen"
+    groups = "" if labels is None or d == 1 else f" Points are coloured by the given labels{unseen}."
     return _picture(
         lambda: plot_components(*fits, labels=labels),
         f"The data with the components of {names}.",

@@ -75,7 +75,7 @@ def with_draws(fit: Fit, draws: int | None, progress: Progress) -> Fit:
         replace(
             fit,
             method=longer,
-            estimate=identified(result.estimate, fit.facts, fit.model.n_components),
+            estimate=identified(result.estimate, fit.rows.facts, fit.model.n_components),
             status=result.status,
             diagnostics=result.diagnostics,
             seconds=fit.seconds + time.perf_counter() - begin,

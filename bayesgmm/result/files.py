@@ -17,6 +17,7 @@ from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
 from bayesgmm.result.log_prior import log_prior as prior_densities
+from bayesgmm.result.own_data import own_data
 from bayesgmm.result.stacked import StackedEstimate
 from bayesgmm.result.unknowns import unknowns
 
@@ -55,6 +56,7 @@ def to_datatree(fit: Fit, log_likelihood: bool, posterior_predictive: bool, log_
     if log_prior:
         groups["log_prior"] = convert.sample_dataset(prior_densities(fit))
     if posterior_predictive:
+        own_data(fit, "are simulated anew")
         values = _replicate(draws, len(fit.points), np.random.default_rng(fit.seed))
         groups["posterior_predictive"] = convert.replicates_dataset(values, fit.feature_names)
     if fit.X is not None:

@@ -225,15 +225,7 @@ class Fit:
             A point lies so far from every component that its squared distance leaves the range of float64.
         """
         with np.errstate(invalid="ignore"):  # such a point's shares are 0 / 0
-            shares = self.estimate.responsibilities(self._columns(X))
-        lost = np.flatnonzero(~(np.abs(shares.sum(1) - 1.0) < 1e-6))
-        if len(lost):
-            rest = "" if len(lost) == 1 else f" (the first of {len(lost)} such rows)"
-            raise DataError(
-                f"Row {lost[0]} (counted from 0){rest} lies so far from every component that its squared distance "
-                "leaves the range of float64: leave it out, or correct it if it stands for a missing value."
-            )
-        return shares
+            return _checked(self.estimate.responsibilities(self._columns(X)))
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """(n,) the most probable component of each point; refused where `responsibilities` is."""
@@ -252,7 +244,8 @@ class Fit:
         """
         if self.classes is None:
             raise NotApplicableError("this fit was made without labels=, so that there are no classes.")
-        return self.classes.shares(self.estimate.shares(self._columns(X)))
+        with np.errstate(invalid="ignore"):
+            return self.classes.shares(_checked(self.estimate.shares(self._columns(X))))
 
     def predict_classes(self, X: ArrayLike) -> np.ndarray:
         """(n,) the most probable class of each point, as its label was given to `fit`.
@@ -339,10 +332,11 @@ class Fit:
     ) -> Fit:
         """The same method on other data, with this fit's prior constants; never raises FitError.
 
-        What is known of the new rows is given as to `fit`, and is not that of this fit's own.
+        What is known of the new rows is given as to `fit`, and is not that of this fit's own.  Classes keep their
+        components, but where `components_of` is given.
         """
         values = self._columns(X)
-        known = Known(sample_weight, labels, components_of, offsets)
+        known = Known(sample_weight, labels, components_of, offsets, None if components_of else self.classes)
         data = Rows(values, self.feature_names, True, *known.checked(len(values), self.model.n_components))
         check_enough_points(len(data.values), self.model.min_points)
         return fit_once(self.model, data, self.method, as_seed(self.seed if rng is None else rng), progress)
@@ -474,6 +468,18 @@ class Fit:
         return matching_columns(X, self.feature_names)
 
 
+def _checked(shares: np.ndarray) -> np.ndarray:
+    """Responsibilities, or a DataError that names a row of which there are none."""
+    lost = np.flatnonzero(~(np.abs(shares.sum(1) - 1.0) < 1e-6))
+    if len(lost):
+        rest = "" if len(lost) == 1 else f" (the first of {len(lost)} such rows)"
+        raise DataError(
+            f"Row {lost[0]} (counted from 0){rest} lies so far from every component that its squared distance "
+            "leaves the range of float64: leave it out, or correct it if it stands for a missing value."
+        )
+    return shares
+
+
 def warned(fit: Fit) -> Fit:
     """The same, after the warnings that a caller of a public function should see."""
     if not fit.status.is_converged:
@@ -519,7 +525,7 @@ def fit_once(
     seconds, found = time.perf_counter() - begin, result.diagnostics
     n_obs = found.n_rows if data.values is None and isinstance(found, StreamDiagnostics) else data.n_obs
     assert n_obs is not None  # only what streams is given data of unknown length
-    estimate = identified(result.estimate, data.facts, model.n_components)
+    estimate = identified(result.estimate, held.facts, model.n_components)
     fit = Fit(
         model, method, estimate, result.status, result.diagnostics, result.history, seconds, seed,
         data.values, int(n_obs) if n_obs == int(n_obs) else n_obs, data.feature_names, provenance(data.digest()),
@@ -534,8 +540,8 @@ def _check_names(model: Model, data: Rows | StreamedRows) -> None:
     """Raise a NotApplicableError where labels or offsets name components of a model that has none to name."""
     if (len(data.facts.classes) or len(data.facts.offsets)) and not isinstance(model, GaussianMixture):
         raise NotApplicableError(
-            f"labels and offsets speak of components by their numbers, and those of a {type(model).__name__} have none "
-            "that lasts: use a GaussianMixture, whose n_components may be larger than the number of classes."
+            f"labels and offsets need components that keep their numbers, and a {type(model).__name__} gives its "
+            "components new ones: use a GaussianMixture, whose n_components may be larger than the number of classes."
         )
 
 

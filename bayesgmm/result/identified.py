@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bayesgmm.core.facts import RowFacts, groups_of
+from bayesgmm.core.facts import RowFacts
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import Draws, Estimate
+from bayesgmm.rows.naming import named_groups
 
 
 def identified(estimate: Estimate, facts: RowFacts, n_components: int) -> Estimate:
-    """The same, which knows whether labels or offsets tell every component from the others."""
-    is_identified = n_components > 1 and len(set(groups_of(facts, n_components))) == n_components
+    """The same, which knows whether labels or offsets clearly tell every component from the others."""
+    is_identified = n_components > 1 and len(set(named_groups(facts, n_components))) == n_components
     if is_identified and isinstance(estimate, Draws):
         return replace(estimate, is_identified=True)
     if is_identified and isinstance(estimate, ApproximateDraws):

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from bayesgmm.result.fit import Fit
 
 KNOWN = (
-    "labels or offsets of the rows are a part of this fit's likelihood, and what is asked takes the values alone: "
-    "use log_density, class_probabilities, intervals(fit), aic, bic, elpd_loo, elpd_waic or log_evidence."
+    "labels or offsets of the rows are a part of this fit's likelihood, and what was asked does not take them into "
+    "account. The fit answers log_density, class_probabilities, intervals, aic, bic, elpd_loo, elpd_waic and "
+    "log_evidence."
 )
 WITHOUT_DATA = "this fit is without its data (they were not in memory, or it was saved without them)"
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.core.facts import RowFacts
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -49,22 +51,36 @@ class Classes:
         """(n, C) the offsets that probabilities of the classes made, or (n, K) the offsets where they are others."""
         if not len(offsets):
             return offsets
-        owner = np.array(self.owner)
         by_class = offsets[:, [self.owner.index(c) for c in range(len(self))]]
-        unknown = (by_class == 0.0).all(1)
-        free = np.where(unknown, 0.0, -np.inf)
-        again = np.column_stack([by_class, free])[:, owner]
-        return by_class if np.array_equal(again, offsets) else offsets
+        return by_class if np.array_equal(self._spread_out(by_class), offsets) else offsets
+
+    def facts_for(self, theirs: RowFacts, owner: Classes) -> RowFacts:
+        """What is known of the rows of a fit with other components of the same classes, as these components need it."""
+        if owner.owner == self.owner:
+            return theirs
+        offsets, by_class = theirs.offsets, owner.shares_or_offsets(theirs.offsets)
+        if by_class is not offsets:
+            offsets = self._spread_out(by_class)
+        return theirs._replace(allowed=self.allowed() if len(theirs.allowed) else theirs.allowed, offsets=offsets)
+
+    def _spread_out(self, by_class: np.ndarray) -> np.ndarray:
+        """(n, K) of (n, C) log probabilities: 0 where nothing is known, -inf of a component of no class elsewhere."""
+        free = np.where((by_class == 0.0).all(1), 0.0, -np.inf)
+        return np.ascontiguousarray(np.column_stack([by_class, free])[:, np.array(self.owner)])
 
     def numbers(self, labels: Any) -> np.ndarray:
-        """(n,) object array of labels as numbers of classes, -1 where a label is no class here."""
+        """(n,) labels as numbers of classes, -1 where a label is no class here."""
         place = {name: c for c, name in enumerate(self.names)}
         return np.array([place.get(label, -1) for label in labels], np.int64)
 
     def named(self, numbers: np.ndarray) -> np.ndarray:
         """(n,) the labels of classes by their numbers; None for -1, or -1 itself where labels are whole numbers."""
-        is_whole = all(isinstance(name, (int, np.integer)) and not isinstance(name, bool) for name in self.names)
-        if (numbers >= 0).all():
+        kinds, is_complete = {type(name) for name in self.names}, bool((numbers >= 0).all())
+        if kinds == {int}:
+            return np.array([*self.names, -1])[numbers]
+        if is_complete and len(kinds) == 1 and kinds <= {str, float, bool}:
             return np.array(self.names)[numbers]
-        none = -1 if is_whole else None
-        return np.array([*self.names, none], int if is_whole else object)[numbers]
+        named = np.empty(len(self) + 1, object)  # one by one, as a tuple would become an axis
+        for c, name in enumerate((*self.names, None)):
+            named[c] = name
+        return named[numbers]

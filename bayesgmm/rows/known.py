@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bayesgmm.errors import ArgumentError, DataError, shown
 from bayesgmm.rows.classes import Classes
 
 SUM_ERROR = 1e-6  # of probabilities that were written with seven digits
+LARGEST_OFFSET = 1e6  # beyond, the rounding of a sum over rows is no longer far below `tol`
 LARGEST_TOTAL = 2.0**53  # counts beyond are no longer told apart by one in float64
 
 
@@ -50,9 +52,11 @@ def checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
 
 
 def checked_labels(
-    labels: Any, components_of: Mapping[Any, int] | None, n_rows: int, n_components: int
+    labels: Any, components_of: Mapping[Any, int] | None, n_rows: int, n_components: int, before: Classes | None
 ) -> tuple[np.ndarray, np.ndarray, Classes]:
     """(n,) numbers of classes, -1 for unknown, (n, K) offsets or (0, 0), and the classes.
+
+    Classes that were known `before` keep their components.
 
     Raises
     ------
@@ -63,28 +67,51 @@ def checked_labels(
     """
     if _has_two_axes(labels):
         names, shares = _soft(labels, n_rows)
-        classes = _classes(names, components_of, n_components)
+        classes = _classes(names, components_of, n_components) if before is None else _same(names, before)
+        if before is not None:
+            shares = _in_order(shares, names, before)
         return np.empty(0, np.int64), _log_shares(shares, classes), classes
     values = _hard(labels, n_rows)
     names = _sorted({value for value in values if value is not None})
     if not names:
         raise DataError("labels are unknown in every row: at least one row must have a label, or leave labels out.")
-    classes = _classes(names, components_of, n_components)
+    classes = _classes(names, components_of, n_components) if before is None else _same(names, before)
     return classes.numbers(values), np.empty((0, 0)), classes
+
+
+def _same(names: tuple[Any, ...], before: Classes) -> Classes:
+    """The classes of a fit, to which all of the names must belong."""
+    new = [name for name in names if name not in before.names]
+    if new:
+        known = ", ".join(shown(one) for one in before.names[:8])
+        raise ArgumentError(f"labels name the class {shown(new[0])}, and the classes of this fit are {known}.")
+    return before
+
+
+def _in_order(shares: np.ndarray, names: tuple[Any, ...], before: Classes) -> np.ndarray:
+    """(n, C) probabilities in the order of a fit's classes."""
+    ordered = np.zeros((len(shares), len(before)))
+    ordered[np.isnan(shares).all(1)] = np.nan
+    for column, name in enumerate(names):
+        ordered[:, before.names.index(name)] = shares[:, column]
+    return ordered
 
 
 def _has_two_axes(labels: Any) -> bool:
     if hasattr(labels, "shape"):
         return len(labels.shape) == 2
-    return isinstance(labels, Sequence) and len(labels) > 0 and isinstance(labels[0], (list, np.ndarray))
+    if not isinstance(labels, Sequence) or not len(labels):
+        return False
+    first = labels[0]
+    is_shares = isinstance(first, tuple) and len(first) > 1 and all(type(value) is float for value in first)
+    return is_shares or isinstance(first, (list, np.ndarray))
 
 
 def _hard(labels: Any, n_rows: int) -> list[Any]:
     """One hashable label for each row, None where it is unknown."""
-    if isinstance(labels, (str, bytes, Mapping)) or not isinstance(labels, Iterable):
+    if isinstance(labels, (str, bytes, Mapping, Set)) or not isinstance(labels, Iterable):
         raise DataError(f"labels={shown(labels)} must hold one label for each row.")
-    # An Arrow array gives scalars of its own, of which no two are equal.
-    values = list(labels.to_pylist() if hasattr(labels, "to_pylist") else labels)
+    values = list(_elements(labels))
     if len(values) != n_rows:
         raise DataError(f"There are {len(values)} labels and {n_rows} rows of X: give one label for each row.")
     values = [_plain(value) for value in values]
@@ -99,14 +126,27 @@ def _hard(labels: Any, n_rows: int) -> list[Any]:
     return [None if _is_unknown(value) else value for value in values]
 
 
+def _elements(labels: Any) -> Iterable[Any]:
+    """The labels one by one, of containers whose own elements are no plain values too."""
+    if hasattr(labels, "to_pylist"):  # Arrow's scalars are never equal
+        return labels.to_pylist()
+    if isinstance(labels, np.ma.MaskedArray):
+        return labels.tolist()  # in which None stands for what is masked
+    return labels.values if hasattr(labels, "dims") else labels  # xarray's elements are arrays again
+
+
 def _plain(value: Any) -> Any:
     """A value of NumPy's as Python's."""
+    if isinstance(value, np.datetime64) and isinstance(value.item(), int):
+        value = value.astype("datetime64[us]")  # a finer unit becomes a number
     return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_unknown(value: Any) -> bool:
-    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value == -1):
+    if value is None or (isinstance(value, Number) and not isinstance(value, bool) and value == -1):
         return True
+    if isinstance(value, str):
+        return value == "-1"  # as a column of text holds it
     is_itself = value == value
     return is_itself is not True  # NaN, NaT and pandas' NA are equal to nothing
 
@@ -120,16 +160,21 @@ def _sorted(names: set[Any]) -> tuple[Any, ...]:
 
 def _soft(labels: Any, n_rows: int) -> tuple[tuple[Any, ...], np.ndarray]:
     """Names of the classes and (n, C) probabilities, NaN in rows of which nothing is known."""
+    if hasattr(labels, "shape") and labels.shape[1] == 1:
+        raise DataError(
+            "labels have one column: give that column alone, such as labels=y[:, 0], or the probability of each of "
+            "several classes."
+        )
+    columns = getattr(labels, "column_names", getattr(labels, "columns", None))  # of Arrow, and of the others
     try:
-        shares = np.array(labels, dtype=float)
+        given = labels.to_numpy(dtype=float, na_value=np.nan) if hasattr(labels, "iloc") else labels
+        shares = np.array(given, dtype=float)
     except (TypeError, ValueError):
         raise DataError("labels with two axes must hold the probability of each class (column) in each row.") from None
-    if shares.shape[1] == 1:
-        raise DataError(
-            "labels have one column: give one axis, y[:, 0], or the probability of each of several classes."
-        )
-    columns = getattr(labels, "columns", None)
     names = tuple(range(shares.shape[1])) if columns is None else tuple(_plain(name) for name in columns)
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise DataError(f"labels have two columns of the name {shown(twice[0])}: give each class one column.")
     if len(shares) != n_rows:
         raise DataError(f"There are {len(shares)} rows of labels and {n_rows} rows of X: give one for each row.")
     is_known = ~np.isnan(shares).all(1)
@@ -194,12 +239,12 @@ def checked_offsets(offsets: Any, n_rows: int, n_components: int) -> np.ndarray:
             f"offsets have the shape {values.shape} and must be ({n_rows}, {n_components}): one number for each row of "
             "X and each component."
         )
-    bad = np.argwhere(np.isnan(values) | (values == np.inf))
+    bad = np.argwhere(np.isnan(values) | ((np.abs(values) > LARGEST_OFFSET) & (values != -np.inf)))
     if len(bad):
         i, k = bad[0]
         raise DataError(
-            f"offsets are {values[i, k]:g} in row {i}, component {k} (both counted from 0), and must be numbers or "
-            "-inf."
+            f"offsets are {values[i, k]:g} in row {i}, component {k} (both counted from 0), and must be -inf, or "
+            f"numbers between -{LARGEST_OFFSET:g} and {LARGEST_OFFSET:g}: subtract from each row its largest offset."
         )
     return values
 
@@ -212,6 +257,7 @@ class Known:
     labels: Any = None
     components_of: Mapping[Any, int] | None = None
     offsets: Any = None
+    before: Classes | None = None  # the classes of a fit whose model these rows are for
 
     def __post_init__(self):
         if self.components_of is not None and self.labels is None:
@@ -238,7 +284,9 @@ class Known:
             facts = of_weights(checked_weights(self.sample_weight, n_rows))
         offsets = np.empty((0, 0))
         if self.labels is not None:
-            numbers, offsets, classes = checked_labels(self.labels, self.components_of, n_rows, n_components)
+            numbers, offsets, classes = checked_labels(
+                self.labels, self.components_of, n_rows, n_components, self.before
+            )
             if len(numbers):
                 facts = facts._replace(classes=numbers, allowed=classes.allowed())
         if self.offsets is not None:
@@ -246,7 +294,23 @@ class Known:
             offsets = given + offsets if len(offsets) else given
         facts = facts._replace(offsets=np.ascontiguousarray(offsets))
         _check_possible(facts)
+        if classes is not None and self.before is None:
+            _check_weight(facts, classes)
         return facts, classes
+
+
+def _check_weight(facts: RowFacts, classes: Classes) -> None:
+    """Raise a DataError where only rows of weight 0 are of a class, so that nothing says which component is its."""
+    if not len(facts.weights):
+        return
+    known = log_shares(facts, len(facts.weights), len(classes.owner))
+    named = (known > -np.inf).astype(float)[(facts.weights > 0) & (known != known[:, :1]).any(1)].sum(0)
+    for c, name in enumerate(classes.names):
+        if not named[[k for k, own in enumerate(classes.owner) if own == c]].any():
+            raise DataError(
+                f"All rows of the class {shown(name)} have sample_weight 0, so that nothing is known of it: leave its "
+                "labels out, or give a row of it a weight."
+            )
 
 
 def _check_possible(facts: RowFacts) -> None:

@@ -20,6 +20,7 @@ from bayesgmm.data import DataMatrix, as_matrix, data_hash
 from bayesgmm.data.matrix import hash_of
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.rows.classes import Classes
+from bayesgmm.rows.naming import named_groups
 
 LARGEST_COPIES = 2**33  # bytes
 
@@ -104,6 +105,10 @@ class Rows(DataMatrix):
     def groups(self, n_components: int) -> np.ndarray:
         """(K,) a number for each component; of one number are those that nothing known of the rows tells apart."""
         return groups_of(self.facts, n_components)
+
+    def named_groups(self, n_components: int) -> np.ndarray:
+        """The same, with those in one group that what is known of the rows hardly tells apart."""
+        return named_groups(self.facts, n_components)
 
     def digest(self) -> str:
         """SHA-256 (hex) of the values, and of what is known of the rows where anything is."""

@@ -117,7 +117,7 @@ def test_expectations_are_the_enumerated_ones(known, method):
         parts = np.exp(joint(ours.params, x))
         scores += [z_score(parts[..., k], value) for k, value in enumerate(np.exp(exact.log_parts(x)))]
         expected = softmax(exact.log_parts(x))
-        np.testing.assert_allclose(ours.responsibilities(x[None])[0], expected, atol=0.05)  # of 3,000 draws
+        np.testing.assert_allclose(ours.estimate.shares(x[None])[0], expected, atol=0.05)  # of 3,000 draws
     assert np.abs(scores).max() < Z_LIMIT
 
 
@@ -274,6 +274,8 @@ def test_posterior_predictive_classes_in_closed_form():
         (np.where(IS_KNOWN, TRUTH, -1), (0, 1, 2), -1),
         (np.where(IS_KNOWN, TRUTH + 5.5, np.nan), (5.5, 6.5, 7.5), None),
         (list(PARTLY), ("ash", "birch", "cedar"), None),
+        (np.where(IS_KNOWN, NAMES, "-1"), ("ash", "birch", "cedar"), None),
+        ([("x", 1, 2.5)[t] if is_known else None for t, is_known in zip(TRUTH, IS_KNOWN)], (2.5, 1, "x"), None),
     ],
 )
 def test_labels_of_any_type(labels, names, unknown):
@@ -425,6 +427,63 @@ def test_relabelling_keeps_the_components_of_a_class_together(method):
     assert np.isfinite(bg.intervals(aligned).table["se"]).all()
 
 
+def test_a_fit_without_its_data_is_scored_with_its_own_components(tmp_path):
+    """Beside a fit of the same labels with other components, which has the data."""
+    labels = np.where(IS_KNOWN, np.where(TRUTH == 2, "b", "a"), None)
+    shares = np.where(IS_KNOWN[:, None], np.where((TRUTH == 2)[:, None], [0.1, 0.9], [0.8, 0.2]), np.nan)
+    method = bg.Gibbs(draws=60, tune=60, chains=2)
+    for known, first, second in ((labels, "a", "b"), (shares, 0, 1)):
+        one = bg.fit(bg.GaussianMixture(3), X, method, rng=2, labels=known, components_of={first: 2})
+        other = bg.fit(bg.GaussianMixture(4), X, method, rng=2, labels=known, components_of={second: 2})
+        other.save(tmp_path / "bare.nc", data=False)
+        bare = bg.load(tmp_path / "bare.nc")
+        scores = [bg.compare({"one": one, "other": f}, folds=0, progress=False).scores["other"] for f in (other, bare)]
+        for kind in ("elpd_loo", "elpd_waic"):
+            assert scores[0][kind].value == scores[1][kind].value and np.isfinite(scores[0][kind].value)
+
+
+def test_offsets_that_hardly_differ_identify_nothing():
+    data = np.random.default_rng(1).normal(0, 1, (60, 1))
+    shares = np.full((60, 2), 0.5)
+    shares[0] = [0.5001, 0.4999]
+    one = bg.fit(bg.GaussianMixture(2), data, bg.Gibbs(draws=100, tune=50, chains=2), rng=0, labels=shares)
+    assert not one.estimate.is_aligned and bg.relabel(one).estimate.is_aligned
+    with pytest.raises(bg.NotApplicableError, match="not aligned"):
+        one.responsibilities(data)
+
+
+def test_a_point_that_no_component_reaches_has_no_class():
+    for engine in ("EM", "Gibbs"):
+        one = fit(engine, labels=PARTLY)
+        for asked in (one.class_probabilities, one.predict_classes):
+            with pytest.raises(bg.DataError, match="Row 0"):
+                asked([[1e200, 0.0]])
+
+
+def test_a_refit_keeps_the_components_of_classes():
+    one = fit("VB", labels=PARTLY)
+    again = one.refit(X, labels=np.where(NAMES == "birch", "birch", None))
+    assert again.classes == one.classes
+    assert (again.predict_classes(X[NAMES == "birch"]) == "birch").mean() > 0.9
+    with pytest.raises(bg.ArgumentError, match="'oak', and the classes of this fit are 'ash'"):
+        one.refit(X, labels=["oak"] * len(X))
+
+
+def test_maximum_likelihood_says_nothing_of_a_component_that_no_row_can_be_of():
+    with pytest.raises(bg.NotApplicableError, match="component 3, by its labels"):
+        fit("EM", labels=NAMES, k=4)
+    assert fit("VB", labels=NAMES, k=4).status.is_usable
+
+
+def test_what_simulates_or_stacks_labelled_rows_is_refused():
+    fits = {k: fit("Gibbs", labels=PARTLY, k=k) for k in (3, 4)}
+    with pytest.raises(bg.NotApplicableError, match="labels or offsets"):
+        fits[3].to_datatree(posterior_predictive=True)
+    found = bg.compare({str(k): one for k, one in fits.items()}, folds=0, progress=False)
+    with pytest.raises(bg.NotApplicableError, match="cannot be one fit"):
+        found.stacked(column="elpd_loo")
+
+
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
@@ -435,7 +494,7 @@ def test_relabelling_keeps_the_components_of_a_class_together(method):
         ({"labels": 3}, bg.DataError, "one label for each row"),
         ({"labels": "a" * 60}, bg.DataError, "one label for each row"),
         ({"labels": dict.fromkeys(range(60))}, bg.DataError, "one label for each row"),
-        ({"labels": TRUTH[:, None]}, bg.DataError, "give one axis"),
+        ({"labels": TRUTH[:, None]}, bg.DataError, "give that column alone"),
         ({"labels": [None] * 60}, bg.DataError, "unknown in every row"),
         ({"labels": [[1]] * 59 + [[1, 2]]}, bg.DataError, "probability of each class"),
         ({"labels": [1] * 59 + [{}]}, bg.DataError, r"label of row 59 .* must be a number, a text"),
@@ -454,6 +513,8 @@ def test_relabelling_keeps_the_components_of_a_class_together(method):
         ({"offsets": np.full((60, 3), np.nan)}, bg.DataError, "nan in row 0, component 0"),
         ({"offsets": np.full((60, 3), np.inf)}, bg.DataError, "inf in row 0"),
         ({"offsets": np.full((60, 3), -np.inf)}, bg.DataError, "leave row 0"),
+        ({"offsets": np.full((60, 3), 1e7)}, bg.DataError, "subtract from each row"),
+        ({"labels": TRUTH, "sample_weight": (TRUTH != 1).astype(float)}, bg.DataError, "class 1 have sample_weight 0"),
         ({"offsets": "near"}, bg.DataError, "a number for each row and component"),
     ],
 )
