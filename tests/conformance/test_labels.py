@@ -275,7 +275,11 @@ def test_posterior_predictive_classes_in_closed_form():
         (np.where(IS_KNOWN, TRUTH + 5.5, np.nan), (5.5, 6.5, 7.5), None),
         (list(PARTLY), ("ash", "birch", "cedar"), None),
         (np.where(IS_KNOWN, NAMES, "-1"), ("ash", "birch", "cedar"), None),
-        ([("x", 1, 2.5)[t] if is_known else None for t, is_known in zip(TRUTH, IS_KNOWN)], (2.5, 1, "x"), None),
+        (
+            [("x", 1, 2.5)[t] if is_known else None for t, is_known in zip(TRUTH, IS_KNOWN, strict=True)],
+            (2.5, 1, "x"),
+            None,
+        ),
     ],
 )
 def test_labels_of_any_type(labels, names, unknown):
