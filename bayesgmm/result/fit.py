@@ -443,7 +443,9 @@ class Fit:
         ----------
         path : path-like
         data : bool
-            False leaves X out of the file; its hash stays.
+            False leaves X out of the file, with what is known of its rows; its hash stays.
+
+        Names of classes that are neither numbers nor text, such as dates, are text in the file.
 
         Raises
         ------
