@@ -45,6 +45,7 @@ IN_SAMPLE = {
     "log_evidence_chib": lambda fit, X: log_evidence(fit, "chib"),
     "log_evidence_exact": lambda fit, X: log_evidence(fit, "exact"), "icl": icl,
 }  # fmt: skip
+BY_VALUES = "points are assigned by their values alone, without the labels or offsets that the fit knows"
 NO_INERTIA = "the inertia is that of k-means; a mixture measures each component by its own covariance"
 
 
@@ -253,6 +254,8 @@ def _scores_of_known_rows(fit: Fit, shared: Shared) -> dict[str, Score]:
     }
     if shared.new is not None:
         functions["elpd_holdout"] = partial(elpd_holdout, fit, X_new=shared.new)
+    if (groups := shared.groups) is not None:
+        functions["ari"] = lambda: ari(fit, shared.X, groups).noted(BY_VALUES)
     missing = {kind: Score.missing(kind, KNOWN) for kind in shared.columns}
     scores = missing | {kind: _attempt(kind, function) for kind, function in functions.items()}
     pair = "log_evidence_bridge", "log_evidence_chib"
@@ -302,7 +305,10 @@ def _owner(fits: Mapping[str, Fit]) -> Fit:
             raise ArgumentError(f"the name {name!r} is that of the baseline: give this fit another one.")
     hashes = {fit.provenance["data_sha256"] for fit in fits.values()}
     if len(hashes) > 1:
-        raise ArgumentError("the fits were made on different data, so that their scores cannot be compared.")
+        raise ArgumentError(
+            "the fits were made on different data, or on other weights, labels or offsets of the rows, so that their "
+            "scores cannot be compared."
+        )
     for fit in fits.values():
         if fit.X is not None:
             fit.check_data()
