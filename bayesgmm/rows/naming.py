@@ -16,7 +16,7 @@ def named_groups(facts: RowFacts, n_components: int) -> np.ndarray:
     Below `CLEAR` draws may take the one for the other.
     """
     groups, weights = groups_of(facts, n_components), facts.weights
-    seen = np.unique(facts.classes[weights > 0] if len(weights) else facts.classes)
+    seen = np.unique(facts.classes[weights > 0] if len(weights) and len(facts.classes) else facts.classes)
     allowed = facts.allowed[seen[seen >= 0]]
     for i in range(n_components):
         for j in range(i):
