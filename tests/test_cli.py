@@ -220,7 +220,7 @@ def test_models_with_an_unknown_number_of_components(csv, tmp_path):
     assert ended.exit_code == 0, ended.output
     read, left_out, *rest = ended.stderr.splitlines()
     assert read == "Read 50 rows of length, width."
-    assert left_out == "Left out, since the methods cannot fit such models: em for dp and mfm, vb for mfm."
+    assert left_out == "Left out, since the methods cannot fit such models: em for dp and mfm; vb for mfm."
     found = pd.read_csv(tmp_path / "comparison.csv", index_col="fit")
     cells = ["em-K2", "vb-K2", "vb-dp-T4", "gibbs-K2", "gibbs-dp-T4", "gibbs-mfm-M4"]
     assert [name for name in found.index if not name.startswith("kmeans")] == cells
