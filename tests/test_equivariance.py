@@ -87,7 +87,7 @@ def test_linear_maps(structure, name, kind):
 
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("spreads", [1e3, 1e8])
+@pytest.mark.parametrize("spreads", [pytest.param(1e3, marks=pytest.mark.slow), 1e8])
 def test_shifts(structure, name, spreads):
     """The data are rounded to what the shifted ones can hold, so both fits see the same points exactly.
 

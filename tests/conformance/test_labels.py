@@ -128,8 +128,11 @@ def joint(params, x):
     return np.log(params.weights) + log_det - 0.5 * (deviation**2).sum(-1) - len(x) / 2 * np.log(2 * np.pi)
 
 
-@every_structure
-@pytest.mark.parametrize("prior", ["conjugate", "independent"])
+@pytest.mark.parametrize("prior", ["conjugate", pytest.param("independent", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "structure",
+    [name if name in ("full", "diagonal") else pytest.param(name, marks=pytest.mark.slow) for name in STRUCTURES],
+)
 def test_gibbs_moves_points_among_the_components_of_a_class(structure, prior):
     """Three components of which two are of one class: crossing moves exchange points of these alone."""
     data, constants = standardised(), informative(structure, 3, 2)

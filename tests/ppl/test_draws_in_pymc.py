@@ -226,6 +226,7 @@ def test_what_has_no_pymc_model_says_why():
 # --- one column -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_column_has_the_axis_of_the_observations_alone():
     """As ArviZ's predictive functions want it; also of other data, and drawn as PyMC compiles it by default."""
     X = blobs(n=40, d=1)

@@ -165,7 +165,7 @@ BOUNDED = {
 }
 
 
-@pytest.mark.parametrize("name", BOUNDED)
+@pytest.mark.parametrize("name", [pytest.param("max_components", marks=pytest.mark.slow), "n_components"])
 def test_eight_groups_and_five_components_at_most_is_said(name):
     with pytest.warns(bg.TruncationWarning, match=f"more may be wanted than there are: raise {name}") as caught:
         fit = bg.fit(BOUNDED[name], EIGHT, QUICK, rng=0)
