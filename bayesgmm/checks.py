@@ -83,6 +83,17 @@ def one_of(value: Any, name: str, known: Iterable[str], also: str = "") -> str:
     return value
 
 
+def as_seed(rng: np.random.Generator | int | None) -> int:
+    """An int seed that stands for `rng`, so that every fit can be run again."""
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(2**63))
+    if rng is None:
+        return int(np.random.default_rng().integers(2**63))
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
+        return int(rng)
+    raise ArgumentError(f"rng={shown(rng)} must be a numpy Generator, a non-negative int seed or None.")
+
+
 def instance(value: Any, name: str, kind: type[Kind]) -> Kind:
     """An object of a class."""
     if not isinstance(value, kind):

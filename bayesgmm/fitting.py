@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm import convert
-from bayesgmm.checks import truth
+from bayesgmm.checks import as_seed, truth
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.data import DataSource, as_matrix, data_source, is_stream
 from bayesgmm.data.paths import checked_path
@@ -41,7 +41,7 @@ from bayesgmm.priors.weights import Dirichlet
 from bayesgmm.result import diagnostics, reading, status
 from bayesgmm.result.approximation import ApproximationDiagnostics
 from bayesgmm.result.checkpoint import Checkpoint, read_manifest
-from bayesgmm.result.fit import Fit, as_seed, fit_once, warned
+from bayesgmm.result.fit import Fit, fit_once, warned
 from bayesgmm.result.method import Method, Progress, Sampler, silent
 from bayesgmm.result.provenance import versions
 from bayesgmm.result.stacking import StackedModel, Stacking

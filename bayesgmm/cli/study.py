@@ -15,14 +15,13 @@ from bayesgmm.cli.options import method_of, models_of
 from bayesgmm.cli.output import prepare_folder, write_results
 from bayesgmm.cli.progress import GridProgress
 from bayesgmm.cli.terminal import print_results
-from bayesgmm.core.facts import of_weights
 from bayesgmm.criteria.predictive import make_folds
 from bayesgmm.data import as_matrix
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.fitting import check_applicable
 from bayesgmm.models import Model
 from bayesgmm.result.method import Method
-from bayesgmm.rows import Known, Rows, checked_weights
+from bayesgmm.rows import Known, Rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,10 +119,9 @@ def run_study(study: Study, source: str | None = None) -> int:
 
 
 def _rows(study: Study) -> Rows:
+    """The data with their weights; of what labels name, each cell asks its own model."""
     data = as_matrix(study.table, n_min=2)
-    if study.known.sample_weight is None:
-        return Rows.of(data)
-    return Rows.of(data, of_weights(checked_weights(study.known.sample_weight, len(data.values))))
+    return Rows.of(data, *Known(study.known.sample_weight).checked(len(data.values), 1))
 
 
 def _check(study: Study) -> tuple[Rows, list[Cell], list[str]]:

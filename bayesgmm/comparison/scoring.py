@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.checks import whole_number
+from bayesgmm.checks import as_seed, whole_number
 from bayesgmm.comparison.progress import watched
 from bayesgmm.comparison.row import BASELINE, Row
 from bayesgmm.comparison.table import Comparison
@@ -33,9 +33,9 @@ from bayesgmm.data import are_counted, matching_columns
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.estimates import NoEstimate
-from bayesgmm.result.fit import FRACTIONS, Fit, as_seed
+from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import Progress
-from bayesgmm.result.own_data import KNOWN
+from bayesgmm.result.own_data import FRACTIONS, KNOWN
 from bayesgmm.result.status import Outcome, Status
 
 IN_SAMPLE = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesgmm.checks import instance, truth
+from bayesgmm.checks import as_seed, instance, truth
 from bayesgmm.comparison.influence import WIDEST, beside_likelihood
 from bayesgmm.comparison.priors import log_prior, with_prior
 from bayesgmm.comparison.sensitivity_text import LEGEND, for_people
@@ -24,7 +24,7 @@ from bayesgmm.criteria.smoothing import pareto_k_limit
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.estimates import Draws
-from bayesgmm.result.fit import Fit, as_seed, fit_once
+from bayesgmm.result.fit import Fit, fit_once
 from bayesgmm.result.method import Progress, silent
 from bayesgmm.result.own_data import own_data
 from bayesgmm.result.status import Outcome

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesgmm.checks import one_of
+from bayesgmm.checks import as_seed, one_of
 from bayesgmm.comparison.scored import Scored
 from bayesgmm.core.combination import (
     bootstrapped_pseudo_bma_weights,
@@ -17,7 +17,7 @@ from bayesgmm.core.combination import (
 from bayesgmm.core.facts import NO_FACTS
 from bayesgmm.criteria.score import COLUMNS, PREDICTION
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
-from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.fit import Fit
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.stacking import StackedModel, Stacking
 

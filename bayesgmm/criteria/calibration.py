@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr
 
-from bayesgmm.checks import whole_number
+from bayesgmm.checks import as_seed, whole_number
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.smoothing import pareto_k_limit, smoothed
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
-from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.fit import Fit
 from bayesgmm.result.own_data import own_data
 from bayesgmm.result.pointwise import Pointwise
 

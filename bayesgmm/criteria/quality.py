@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.checks import whole_number
+from bayesgmm.checks import as_seed, whole_number
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.clustering import (
@@ -17,7 +17,7 @@ from bayesgmm.criteria.clustering import (
     soft_mutual_information,
     soft_rand_index,
 )
-from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.fit import Fit
 from bayesgmm.result.own_data import given_or_own
 
 if TYPE_CHECKING:

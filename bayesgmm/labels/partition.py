@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.checks import one_of, whole_number
+from bayesgmm.checks import as_seed, one_of, whole_number
 from bayesgmm.errors import ArgumentError
 from bayesgmm.labels.allocations import Allocations, from_array, from_fit
 from bayesgmm.labels.ball import CredibleBall, credible_ball
 from bayesgmm.labels.contingency import Terms, canonical, distances, pointwise_losses
 from bayesgmm.labels.search import search
-from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.fit import Fit
 
 if TYPE_CHECKING:
     import pandas as pd

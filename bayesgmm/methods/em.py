@@ -20,7 +20,6 @@ from bayesgmm.methods.dominance import floor_remark, is_by_chance, lone_remark, 
 from bayesgmm.methods.initialize import (
     check_given,
     check_init,
-    check_reached,
     has_one_optimum,
     starts,
     strict_whitening,
@@ -81,6 +80,8 @@ class EM:
     Dempster, Laird and Rubin (1977), JRSS B 39, 1-38, doi:10.1111/j.2517-6161.1977.tb01600.x.
     """
 
+    needs_rows_everywhere: ClassVar = True
+
     max_iter: int = 1000
     tol: float | None = 1e-8
     param_tol: float | None = None
@@ -97,8 +98,6 @@ class EM:
 
     def run(self, model: GaussianMixture, data: Rows, rng: np.random.Generator, progress: Progress) -> MethodResult:
         """Climb from every start and return the best."""
-        if data.is_restricted:
-            check_reached(data, model.n_components)
         whitening = strict_whitening(model, data)
         floor = max(self.floor, resolvable(whitening))
         readout = MaximumLikelihood(model.covariance, whitening, floor, data.mean_weight)

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bayesgmm.core.facts import log_shares
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign
-from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.methods.known_components import named
 from bayesgmm.methods.portfolio import Ground, Kind, Parts, in_turn
@@ -33,21 +32,6 @@ def strict_whitening(model: Model, data: Rows) -> np.ndarray:
     _, spread = moments_of(data, model.covariance.form)
     check_spread(model.covariance, spread, data)
     return model.covariance.whitening(spread)
-
-
-def check_reached(rows: Rows, n_components: int) -> None:
-    """Raise a NotApplicableError where labels and offsets keep every row out of a component.
-
-    Maximum likelihood says nothing of such a component; a prior does.
-    """
-    known = [log_shares(block.facts, len(block), n_components) for block in rows.blocks(BLOCK_ROWS)]
-    reached = np.any([(part > -np.inf).any(0) for part in known], axis=0)
-    if not reached.all():
-        k = int(np.flatnonzero(~reached)[0])
-        raise NotApplicableError(
-            f"no row can be of component {k}, by its labels or offsets, so that maximum likelihood says nothing of it: "
-            f"lower n_components={n_components}, or use MAP, VB, Gibbs or NUTS, whose prior speaks of it."
-        )
 
 
 def start(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -61,6 +62,8 @@ class OnlineEM(Streaming):
     ----------
     Cappe and Moulines (2009), JRSS B 71, 593-613, doi:10.1111/j.1467-9868.2009.00698.x.
     """
+
+    needs_rows_everywhere: ClassVar = True
 
     def __post_init__(self):
         super().__post_init__()

@@ -23,8 +23,7 @@ from bayesgmm.report.choice import Choice, choose
 from bayesgmm.report.content import Fold, Picture, Section, Table
 from bayesgmm.report.intervals import interval_section, prior_sentences
 from bayesgmm.report.probabilities import probabilities_table
-from bayesgmm.result.fit import FRACTIONS
-from bayesgmm.result.own_data import KNOWN
+from bayesgmm.result.own_data import FRACTIONS, KNOWN
 
 if TYPE_CHECKING:
     from bayesgmm.comparison import Comparison

@@ -31,7 +31,7 @@ STATE = "state_"  # begins the names of a chain's state
 MEMBER = "member_"  # begins the names of the groups of a stack's members
 SEAL = b"\nbayesgmm sha256 "  # begins what stands after the end of the netCDF, where netCDF does not look
 PIECE = 2**20  # bytes
-KNOWN = "known_"  # begins the names of what is known of the rows beside their values
+FACTS = "known_"  # begins the names of what is known of the rows beside their values
 WEIGHTS = "sample_weight"  # the weights' name in files of the version before
 ALIGNMENT = ("order", "draws", "components", "is_occupied")
 
@@ -122,7 +122,7 @@ def _groups(fit: Fit, data: bool) -> dict[str, xr.Dataset]:
     for i, member in enumerate(members_of(fit.estimate)):
         groups |= {f"{MEMBER}{i}/{name}": group for name, group in _groups(member, data=False).items()}
     if data:
-        arrays = arrays | {f"{KNOWN}{name}": array for name, array in fit.facts._asdict().items() if array.size}
+        arrays = arrays | {f"{FACTS}{name}": array for name, array in fit.facts._asdict().items() if array.size}
     state = convert.array_group(arrays | {"history": np.asarray(fit.history, float)})
     facts = {
         "model": fit.model,

@@ -12,40 +12,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.checks import truth, whole_number
+from bayesgmm.checks import as_seed, truth, whole_number
 from bayesgmm.core.facts import NO_FACTS, RowFacts
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataSource, check_enough_points, matching_columns
 from bayesgmm.errors import (
-    ArgumentError,
     DataError,
     NotApplicableError,
     NotConvergedWarning,
     TruncationWarning,
-    shown,
 )
-from bayesgmm.models import DirichletProcessMixture, GaussianMixture, Model
+from bayesgmm.models import DirichletProcessMixture, Model
 from bayesgmm.result import continuation, files, occupancy, tables
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
 from bayesgmm.result.identified import identified
 from bayesgmm.result.method import Diagnostics, Method, Progress, Sampler, silent
-from bayesgmm.result.own_data import own_rows
+from bayesgmm.result.own_data import FRACTIONS, own_rows
 from bayesgmm.result.pointwise import Pointwise, pointwise_of
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.status import Status
+from bayesgmm.result.suitable import check_facts
 from bayesgmm.rows import Classes, Known, Rows, StreamedRows
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-FRACTIONS = (
-    "the weights of the rows are no whole numbers, so that rows stand for no number of points, and the likelihood is "
-    "raised to a power row by row: what leaves a point out, draws points anew or counts them has no meaning then. Use "
-    "whole-number weights, or what a power has: log_density, aic and bic."
-)
 UNEVALUATED = "this fit has not seen all of its data again after its last step"
 
 
@@ -495,17 +489,6 @@ def warned(fit: Fit) -> Fit:
     return fit
 
 
-def as_seed(rng: np.random.Generator | int | None) -> int:
-    """An int seed that stands for `rng`, so that every fit can be run again."""
-    if isinstance(rng, np.random.Generator):
-        return int(rng.integers(2**63))
-    if rng is None:
-        return int(np.random.default_rng().integers(2**63))
-    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
-        return int(rng)
-    raise ArgumentError(f"rng={shown(rng)} must be a numpy Generator, a non-negative int seed or None.")
-
-
 def fit_once(
     model: Model,
     data: Rows | StreamedRows,
@@ -515,8 +498,7 @@ def fit_once(
     checkpoint: Checkpoint | None = None,
 ) -> Fit:
     """Run `method` on checked data with a resolved model; with a checkpoint it must be a `Sampler`."""
-    _check_weights(method, data)
-    _check_names(model, data)
+    check_facts(model, method, data.facts)
     begin, held = time.perf_counter(), data.held()
     rng = np.random.default_rng(seed)
     if checkpoint is None:
@@ -536,25 +518,3 @@ def fit_once(
     fit = occupancy.with_remarks(fit)
     note = "" if checkpoint is None else checkpoint.note()
     return replace(fit, status=Status(fit.status.outcome, f"{fit.status.sentence} {note}")) if note else fit
-
-
-def _check_names(model: Model, data: Rows | StreamedRows) -> None:
-    """Raise a NotApplicableError where labels or offsets name components of a model that has none to name."""
-    if (len(data.facts.classes) or len(data.facts.offsets)) and not isinstance(model, GaussianMixture):
-        raise NotApplicableError(
-            f"labels and offsets need components that keep their numbers, and a {type(model).__name__} gives its "
-            "components new ones: use a GaussianMixture, whose n_components may be larger than the number of classes."
-        )
-
-
-def _check_weights(method: Method, data: Rows | StreamedRows) -> None:
-    """Raise a NotApplicableError where a method that draws a label for each copy of a row is given parts of copies."""
-    weights = data.facts.weights
-    fractions = np.flatnonzero(weights != np.round(weights))
-    if len(fractions) and getattr(method, "needs_whole_weights", False):
-        first = int(fractions[0])
-        raise NotApplicableError(
-            f"{type(method).__name__} draws a label for each copy of a row, so that weights must be whole numbers, and "
-            f"sample_weight is {weights[first]:g} in row {first} (counted from 0): use VB or NUTS, which take any "
-            "weights, or whole numbers."
-        )

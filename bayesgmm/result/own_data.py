@@ -19,6 +19,11 @@ KNOWN = (
     "account. The fit answers log_density, class_probabilities, intervals, aic, bic, elpd_loo, elpd_waic and "
     "log_evidence."
 )
+FRACTIONS = (
+    "the weights of the rows are no whole numbers, so that rows stand for no number of points, and the likelihood is "
+    "raised to a power row by row: what leaves a point out, draws points anew or counts them has no meaning then. Use "
+    "whole-number weights, or what a power has: log_density, aic and bic."
+)
 WITHOUT_DATA = "this fit is without its data (they were not in memory, or it was saved without them)"
 
 

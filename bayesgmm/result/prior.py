@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm import convert
-from bayesgmm.checks import whole_number
+from bayesgmm.checks import as_seed, whole_number
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError, shown
@@ -21,7 +21,6 @@ from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.conjugate import ConjugateComponents
 from bayesgmm.priors.independent import HierarchicalScale, IndependentNormalInverseWishart
 from bayesgmm.priors.sticks import StickBreaking
-from bayesgmm.result.fit import as_seed
 from bayesgmm.rows import Rows, as_rows
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import ChainState, Draws, Estimate, NoEstimate, PointEstimate, VariationalPosterior
-from bayesgmm.result.files import ALIGNMENT, FORMAT, KNOWN, MEMBER, SEAL, STATE, WEIGHTS, seal_of
+from bayesgmm.result.files import ALIGNMENT, FACTS, FORMAT, MEMBER, SEAL, STATE, WEIGHTS, seal_of
 from bayesgmm.result.stacked import StackedEstimate
 from bayesgmm.result.status import Status
 from bayesgmm.rows import Classes, checked_weights
@@ -157,7 +157,7 @@ def _read(tree: xr.DataTree, types: dict[str, type], build: type[Fit], observed:
 
 
 def _stored_facts(arrays: dict[str, np.ndarray]) -> RowFacts:
-    stored = [arrays.get(f"{KNOWN}{name}") for name in RowFacts._fields]
+    stored = [arrays.get(f"{FACTS}{name}") for name in RowFacts._fields]
     found = RowFacts(*(empty if array is None else array for array, empty in zip(stored, NO_FACTS, strict=True)))
     found = found._replace(classes=found.classes.astype(np.int64))  # a file has floats alone
     return found._replace(weights=arrays[WEIGHTS]) if WEIGHTS in arrays else found

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bayesgmm.checks import as_seed
 from bayesgmm.models import Model
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, Restart
 from bayesgmm.result.estimates import NoEstimate
-from bayesgmm.result.fit import Fit, as_seed, fit_once
+from bayesgmm.result.fit import Fit, fit_once
 from bayesgmm.result.method import MethodResult, Progress
 from bayesgmm.result.stacked import StackedEstimate
 from bayesgmm.result.status import Outcome, Status

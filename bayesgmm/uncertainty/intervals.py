@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesgmm.checks import fraction, instance, one_of, whole_number
+from bayesgmm.checks import as_seed, fraction, instance, one_of, whole_number
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.alignment import Alignment
 from bayesgmm.result.estimates import UNALIGNED
-from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import Progress, silent
 from bayesgmm.result.own_data import own_data, own_rows
 from bayesgmm.result.status import Outcome, Status

@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from bayesgmm.checks import instance, whole_number
+from bayesgmm.checks import as_seed, instance, whole_number
 from bayesgmm.core import density
 from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.errors import NotApplicableError
@@ -16,7 +16,7 @@ from bayesgmm.methods.dominance import resolvable
 from bayesgmm.methods.em import EM
 from bayesgmm.methods.initialize import starts, strict_whitening
 from bayesgmm.models import GaussianMixture
-from bayesgmm.result.fit import Fit, as_seed, fit_once
+from bayesgmm.result.fit import Fit, fit_once
 from bayesgmm.result.method import Progress, silent
 from bayesgmm.result.status import Outcome, Status
 from bayesgmm.rows import Rows

@@ -14,6 +14,7 @@ from bayesgmm.core.facts import of_labels
 from bayesgmm.families.gaussian import STRUCTURES as FAMILIES
 from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.rows import as_rows
+from conformance.short import ENGINES, are_equal
 
 X = blobs(n=60, d=2)
 TRUTH = bg.fit(bg.GaussianMixture(3), X, bg.EM(), rng=0).predict(X)
@@ -21,17 +22,6 @@ NAMES = np.array(["ash", "birch", "cedar"])[TRUTH]
 RNG = np.random.default_rng(6)
 IS_KNOWN = RNG.random(len(X)) < 0.3
 PARTLY = np.where(IS_KNOWN, NAMES, None)
-ENGINES = {
-    "EM": bg.EM(n_init=3),
-    "MAP": bg.MAP(n_init=3),
-    "VB": bg.VB(n_init=3),
-    "OnlineEM": bg.OnlineEM(20),
-    "StochasticVB": bg.StochasticVB(20),
-    "Gibbs": bg.Gibbs(draws=40, tune=40, chains=2),
-    "NUTS": bg.NUTS(draws=30, tune=60, chains=2),
-    "ADVI": bg.ADVI(n_iter=2000),
-    "Pathfinder": bg.Pathfinder(paths=2),
-}
 MCLUST = {family.mclust: name for name, family in FAMILIES.items()}
 every_structure = pytest.mark.parametrize("structure", STRUCTURES)
 pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning", "ignore::bayesgmm.TruncationWarning")
@@ -39,13 +29,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning", 
 
 def fit(engine, structure="full", k=3, data=X, **known):
     return bg.fit(bg.GaussianMixture(k, structure), data, ENGINES[engine], rng=1, **known)
-
-
-def are_equal(one, other):
-    ours, theirs = (each.estimate.draws() for each in (one, other))
-    return all(
-        np.array_equal(getattr(ours, name), getattr(theirs, name)) for name in ("weights", "means", "covariances")
-    )
 
 
 def read(reference, name):
@@ -490,6 +473,22 @@ def test_what_simulates_or_stacks_labelled_rows_is_refused():
     found = bg.compare({str(k): one for k, one in fits.items()}, folds=0, progress=False)
     with pytest.raises(bg.NotApplicableError, match="cannot be one fit"):
         found.stacked(column="elpd_loo")
+
+
+def test_a_stream_that_is_sorted_by_class():
+    """Its first rows know one class alone, which says nothing of the others."""
+    order = np.argsort(TRUTH, kind="stable")
+    one = bg.fit(bg.GaussianMixture(3), X[order], bg.OnlineEM(20, passes=20), rng=0, labels=NAMES[order])
+    assert (one.predict_classes(X) == NAMES).mean() > 0.9
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_one_class_may_have_all_components(k):
+    """Then a row of weight 0 with the only label takes nothing away."""
+    weights = np.where(np.arange(len(X)) == 3, 0.0, 1.0)
+    labels = np.where(np.arange(len(X)) == 3, "a", None)
+    one = fit("EM", k=k, labels=labels, components_of={"a": k}, sample_weight=weights)
+    assert (one.predict_classes(X) == "a").all()
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

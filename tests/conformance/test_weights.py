@@ -8,9 +8,12 @@ import bayesgmm as bg
 from bayesgmm.core.facts import of_weights
 from bayesgmm.criteria.predictive import elpd_kfold, elpd_loo, elpd_waic, make_folds
 from bayesgmm.flat.posterior import FlatPosterior
+from bayesgmm.methods.birth_merge import Moves
 from bayesgmm.methods.em import PosteriorMode
+from bayesgmm.methods.loop import Stopping
 from bayesgmm.methods.vb import VariationalUpdate
 from bayesgmm.rows import Rows, as_rows
+from conformance.short import ENGINES, are_equal
 
 EXACT = 1e-10  # the same sums in another order
 X = blobs(n=60, d=2)
@@ -19,30 +22,12 @@ TWICE = np.where(RNG.random(len(X)) < 0.5, 2.0, 1.0)
 REPEATED = np.repeat(X, TWICE.astype(int), axis=0)
 WITH_ZEROS = np.where(RNG.random(len(X)) < 0.3, 0.0, RNG.uniform(0.5, 2.0, len(X)))
 WHOLE_WITH_ZEROS = np.where(WITH_ZEROS > 0, np.round(2 * WITH_ZEROS), 0.0)
-ENGINES = {
-    "EM": bg.EM(n_init=3),
-    "MAP": bg.MAP(n_init=3),
-    "VB": bg.VB(n_init=3),
-    "OnlineEM": bg.OnlineEM(20),
-    "StochasticVB": bg.StochasticVB(20),
-    "Gibbs": bg.Gibbs(draws=40, tune=40, chains=2),
-    "NUTS": bg.NUTS(draws=30, tune=60, chains=1),
-    "ADVI": bg.ADVI(n_iter=2000),
-    "Pathfinder": bg.Pathfinder(paths=2),
-}
 every_structure = pytest.mark.parametrize("structure", STRUCTURES)
 pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
 
 
 def fit(engine, data, structure="full", **options):
     return bg.fit(bg.GaussianMixture(3, structure), data, ENGINES[engine], rng=1, **options)
-
-
-def are_equal(one, other):
-    ours, theirs = (each.estimate.draws() for each in (one, other))
-    return all(
-        np.array_equal(getattr(ours, name), getattr(theirs, name)) for name in ("weights", "means", "covariances")
-    )
 
 
 def twins(structure):
@@ -102,6 +87,7 @@ def test_the_scale_of_all_weights_leaves_the_parameters_of_em(structure, factor)
     np.testing.assert_allclose(ours.means, theirs.means, rtol=1e-4)  # `tol` leaves some 1e-5
     np.testing.assert_allclose(ours.covariances, theirs.covariances, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(other.log_likelihood, factor * one.log_likelihood, rtol=1e-8)
+    assert one.status.is_converged and other.status.is_converged  # flags count rows, whatever these weigh
 
 
 @pytest.mark.parametrize("engine", ["EM", "MAP", "VB"])
@@ -222,6 +208,34 @@ def test_too_many_copies_are_refused_before_they_are_made():
     with pytest.raises(bg.NotApplicableError, match="stand for 6e\\+12 points"):
         fit("Gibbs", X, sample_weight=np.full(len(X), 1e11))
     assert fit("EM", X, sample_weight=np.full(len(X), 1e11)).n_obs == 6e12
+
+
+def test_a_stream_counts_points_and_not_rows():
+    """Each batch is a part of all points, by which its statistics are blended and its histories scaled."""
+    options = bg.OnlineEM(60, shuffle=False, passes=1, step=1.0, init=truth(), stochastic=False)
+    one = bg.fit(bg.GaussianMixture(3), X, options, rng=0, sample_weight=TWICE)
+    plain = bg.fit(bg.GaussianMixture(3), X, bg.EM(max_iter=1, init=truth(), accelerate=False, moves=0), rng=0,
+                   sample_weight=TWICE)  # fmt: skip
+    np.testing.assert_allclose(one.params.means, plain.params.means, rtol=EXACT)
+    assert one.history[0] == pytest.approx(plain.history[0], rel=EXACT)
+    vb = bg.StochasticVB(20, shuffle=False, passes=1)
+    scaled, repeated = (bg.fit(bg.GaussianMixture(3), data, vb, rng=0, **known) for data, known in (
+        (X, {"sample_weight": np.full(len(X), 2.0)}), (np.repeat(X, 2, axis=0), {})))  # fmt: skip
+    total = [np.sum(each.estimate.posterior.weights.concentration) for each in (scaled, repeated)]
+    assert total[0] == pytest.approx(total[1], rel=0.02)  # the prior's own and some 120 points
+
+
+def truth():
+    return bg.fit(bg.GaussianMixture(3), X, bg.EM(), rng=0).params
+
+
+def test_the_overlap_of_components_is_that_of_the_repeated_rows():
+    """By which pairs are chosen for a move."""
+    overlaps = []
+    for rows in (as_rows(X, of_weights(TWICE)), as_rows(REPEATED)):
+        moves = Moves(rows, None, np.eye(2), Stopping(1, None, None, False), 1, np.random.default_rng(0))
+        overlaps.append(moves._overlap(truth().scores()))
+    np.testing.assert_allclose(*overlaps, rtol=EXACT)
 
 
 def test_rows_know_their_own_parts():

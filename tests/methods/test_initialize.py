@@ -5,6 +5,7 @@ import pytest
 from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
+from bayesgmm.core.facts import of_weights
 from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
 from bayesgmm.methods.initialize import CENTERS, start
 from bayesgmm.rows import as_rows
@@ -43,6 +44,16 @@ def test_seeds_are_different_points_of_the_data(init):
 def test_fewer_different_points_than_components(init):
     X = np.repeat([[0.0, 1.0], [2.0, 0.0]], 5, axis=0)
     assert CENTERS[init](as_rows(X), np.eye(2), 4, np.random.default_rng(0)).shape == (4, 2)
+
+
+def test_seeds_are_drawn_in_proportion_to_weights():
+    """The first one to the weight alone, the next one to the weight times the squared distance."""
+    X = np.array([[0.0], [10.0], [11.0], [30.0]])
+    weights = np.array([1e-9, 1.0, 1e-9, 1.0])
+    rows = as_rows(X, of_weights(weights))
+    for seed in range(20):
+        centers = CENTERS["kmeans++"](rows, np.ones((1, 1)), 2, np.random.default_rng(seed))
+        assert sorted(centers[:, 0]) == [10.0, 30.0]
 
 
 def test_kmeans_never_ends_above_its_seeds():

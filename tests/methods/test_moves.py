@@ -232,3 +232,28 @@ def test_scores_of_the_overlap_are_correlations():
     overlap = search._overlap(twice)
     assert np.allclose(np.diag(overlap), 1.0) and np.isclose(overlap[0, 1], 1.0) and overlap[0, 2] < 0.1
     assert birth_merge._pairs(overlap, np.arange(4), np.zeros(4))[0] == (0, 1)
+
+
+def test_pairs_are_of_one_group():
+    overlap = np.array([[1.0, 0.9, 0.8], [0.9, 1.0, 0.7], [0.8, 0.7, 1.0]])
+    assert birth_merge._pairs(overlap, np.arange(3), np.array([0, 1, 0])) == [(0, 2)]
+    assert birth_merge._pairs(overlap, np.arange(3), np.zeros(3, int)) == [(0, 1), (0, 2), (1, 2)]
+
+
+def test_points_move_among_the_components_of_a_class_alone():
+    """What a move proposes leaves to every class the points that it had."""
+    X = four_clusters()
+    labels, owner = np.repeat([0, 0, 1, 1], 60), np.array([0, 0, 1, 1])
+    for init in POOR.values():
+        poor = bg.fit(bg.GaussianMixture(4), X, bg.VB(init=init, moves=0), rng=0, labels=labels,
+                      components_of={0: 2, 1: 2})  # fmt: skip
+        rows, prior = poor.rows, poor.model.conjugate()
+        readout = VariationalUpdate(prior, np.eye(2))
+        stopping = loop.Stopping(100, 1e-8, None, True)
+        now = loop.climb(rows, readout, prior.update(rows.sweep(init.scores())), stopping)
+        moves = birth_merge.Moves(rows, readout, np.eye(2), stopping, 30, np.random.default_rng(0))
+        proposed = list(moves._proposals(now))
+        assert proposed
+        for stats in proposed:
+            counts = np.bincount(owner, weights=stats.counts)
+            np.testing.assert_allclose(counts, [120.0, 120.0], rtol=1e-9)

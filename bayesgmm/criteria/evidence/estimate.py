@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bayesgmm.checks import one_of
+from bayesgmm.checks import as_seed, one_of
 from bayesgmm.criteria.evidence.bridge import bridge
 from bayesgmm.criteria.evidence.chib import chib
 from bayesgmm.criteria.evidence.enumeration import log_sum_over_labellings
@@ -18,7 +18,7 @@ from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.unknown import UNKNOWN, UnknownPrior
 from bayesgmm.result.diagnostics import SamplerDiagnostics
 from bayesgmm.result.estimates import Draws
-from bayesgmm.result.fit import Fit, as_seed
+from bayesgmm.result.fit import Fit
 from bayesgmm.result.own_data import own_rows
 
 MIN_DRAWS = 100  # of each chain: half of them make a law, the other half is judged by it
