@@ -1,12 +1,12 @@
 """The public names and their homes: for type checkers, and for the package on the first use of a name."""
 
 from . import labels
+from .assessment.calibration import LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
+from .assessment.quality import clustering_quality
 from .comparison import Comparison, compare
 from .comparison.sensitivity import PriorSensitivity, prior_sensitivity
 from .core.params import MixtureParams
-from .criteria.calibration import LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
 from .criteria.evidence import log_evidence
-from .criteria.quality import clustering_quality
 from .data import DataSource, data_source
 from .datasets import load_dataset
 from .errors import (
@@ -21,20 +21,20 @@ from .errors import (
 from .families.gaussian import Diagonal, Full, Isotropic, SharedDiagonal, Spherical, Tied
 from .fitting import fit, load
 from .labels import relabel
-from .labels.partition import Partition, partition
-from .labels.similarity import co_clustering, co_clustering_error
 from .methods.advi import ADVI
+from .methods.chains.stacking import ChainStack, stack_chains
 from .methods.em import EM, MAP
+from .methods.foreign.imported import from_datatree
 from .methods.gibbs import Gibbs
-from .methods.imported import from_datatree
 from .methods.nuts import NUTS
 from .methods.online import OnlineEM
 from .methods.pathfinder import Pathfinder
-from .methods.stacking import ChainStack, stack_chains
 from .methods.stream import RobbinsMonro
 from .methods.svb import StochasticVB
 from .methods.vb import VB
 from .models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
+from .partitions.partition import Partition, partition
+from .partitions.similarity import co_clustering, co_clustering_error
 from .ppl.build import pymc_model
 from .ppl.distribution import MvNormalMixture
 from .priors.components import NormalInverseWishart

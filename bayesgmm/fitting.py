@@ -20,8 +20,8 @@ from bayesgmm.families.family import capability
 from bayesgmm.families.gaussian import STRUCTURES
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
+from bayesgmm.methods.foreign.imported import Imported
 from bayesgmm.methods.gibbs import Gibbs
-from bayesgmm.methods.imported import Imported
 from bayesgmm.methods.nuts import NUTS
 from bayesgmm.methods.online import OnlineEM
 from bayesgmm.methods.pathfinder import Pathfinder

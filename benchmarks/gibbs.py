@@ -25,8 +25,8 @@ import numpy as np
 import bayesgmm as bg
 from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.methods.gibbs_chain import GibbsChain
-from bayesgmm.methods.initialize import start
+from bayesgmm.methods.chains.gibbs_chain import GibbsChain
+from bayesgmm.methods.climbing.initialize import start
 from bayesgmm.models import whitening_of
 from bayesgmm.rows import as_rows
 from benchmarks.cases import simulated

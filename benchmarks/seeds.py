@@ -28,7 +28,7 @@ from bayesgmm.core.combination import stacking_weights
 from bayesgmm.criteria.predictive import elpd_kfold, elpd_loo, make_folds
 from bayesgmm.criteria.score import Score
 from bayesgmm.errors import NotApplicableError
-from bayesgmm.labels.similarity import co_clustering, co_clustering_error
+from bayesgmm.partitions.similarity import co_clustering, co_clustering_error
 
 METHOD = bg.Gibbs()
 APART, SIZES = (1.0, 4.0), range(2, 9)

@@ -24,9 +24,9 @@ import numpy as np
 
 import bayesgmm as bg
 from bayesgmm.methods import gibbs
-from bayesgmm.methods.chain_starts import LOWER_NATS, ChainSearches, ChainStarts
-from bayesgmm.methods.initialize import start
-from bayesgmm.methods.search import Landscape
+from bayesgmm.methods.chains.search import Landscape
+from bayesgmm.methods.chains.starts import LOWER_NATS, ChainSearches, ChainStarts
+from bayesgmm.methods.climbing.initialize import start
 from bayesgmm.models import whitening_of
 from bayesgmm.rows import as_rows
 

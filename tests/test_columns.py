@@ -11,7 +11,7 @@ from testbed.cases import blobs
 
 import bayesgmm as bg
 from bayesgmm.data import as_matrix, matching_columns
-from bayesgmm.labels.similarity import co_clustering
+from bayesgmm.partitions.similarity import co_clustering
 from bayesgmm.plots import plot_density
 
 X = blobs(seed=2, n=30)

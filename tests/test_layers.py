@@ -32,9 +32,11 @@ MAY_IMPORT = {
     "criteria": FOUNDATION | {"result"},
     "comparison": FOUNDATION | {"result", "methods", "criteria", "labels", "uncertainty"},
     "labels": FOUNDATION | {"result"},
+    "partitions": FOUNDATION | {"result"},
+    "assessment": FOUNDATION | {"result", "criteria"},
     "uncertainty": FOUNDATION | {"result", "methods", "labels"},
-    "plots": FOUNDATION | {"result", "criteria", "comparison", "labels", "uncertainty"},
-    "report": FOUNDATION | {"result", "criteria", "comparison", "labels", "uncertainty", "plots"},
+    "plots": FOUNDATION | {"result", "criteria", "comparison", "partitions", "assessment", "uncertainty"},
+    "report": FOUNDATION | {"result", "criteria", "comparison", "partitions", "assessment", "uncertainty", "plots"},
 }
 TOP = {"__init__", "__main__", "cli", "testing"}  # these may import anything
 

@@ -16,9 +16,10 @@ import pytest
 
 import bayesgmm as bg
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError
-from bayesgmm.methods import gibbs_draws, nuts
-from bayesgmm.methods.chains import extended_length
-from bayesgmm.methods.gibbs_chain import RecordedChain
+from bayesgmm.methods import nuts
+from bayesgmm.methods.chains import gibbs_draws
+from bayesgmm.methods.chains.gibbs_chain import RecordedChain
+from bayesgmm.methods.chains.running import extended_length
 from bayesgmm.result import checkpoint as checkpoints
 from bayesgmm.result.diagnostics import QuantityDiagnostics, SamplerDiagnostics
 

@@ -14,7 +14,7 @@ from testbed.pictured import CHAINS, DRAWS, N_COMPONENTS, data, draws_fit, label
 import bayesgmm as bg
 from bayesgmm.criteria.score import COLUMNS
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError
-from bayesgmm.labels.similarity import co_clustering
+from bayesgmm.partitions.similarity import co_clustering
 from bayesgmm.plots import (
     plot_co_clustering,
     plot_components,

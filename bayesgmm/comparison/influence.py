@@ -9,7 +9,6 @@ import numpy as np
 
 from bayesgmm.comparison.priors import log_prior, with_prior
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.criteria.smoothing import pareto_k_limit, smoothed
 from bayesgmm.errors import BayesGMMError, NotApplicableError
 from bayesgmm.methods.em import EM
 from bayesgmm.methods.vb import VB
@@ -18,6 +17,7 @@ from bayesgmm.priors.components import NormalInverseWishart
 from bayesgmm.priors.unknown import UnknownPrior
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit, fit_once
+from bayesgmm.result.smoothing import pareto_k_limit, smoothed
 from bayesgmm.result.status import Outcome
 from bayesgmm.uncertainty import compare_intervals
 from bayesgmm.uncertainty.followed import followed

@@ -20,13 +20,13 @@ from bayesgmm.criteria.evidence import log_evidence
 from bayesgmm.criteria.evidence.bridge import optimal_bridge
 from bayesgmm.criteria.predictive import elpd_loo, relative_efficiency
 from bayesgmm.criteria.score import Score, sum_error
-from bayesgmm.criteria.smoothing import pareto_k_limit
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.fit import Fit, fit_once
 from bayesgmm.result.method import Progress, silent
 from bayesgmm.result.own_data import own_data
+from bayesgmm.result.smoothing import pareto_k_limit
 from bayesgmm.result.status import Outcome
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.criteria.collapsed import has_conjugate_prior, log_density_left_out
 from bayesgmm.criteria.evidence.posterior import SymmetricLaw, alike, log_joint
 from bayesgmm.criteria.score import Score
-from bayesgmm.criteria.smoothing import pareto_k_limit, smoothed
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import VariationalPosterior
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.pointwise import Pointwise, pointwise_of
+from bayesgmm.result.smoothing import pareto_k_limit, smoothed
 
 N_DRAWS = 4000
 MAX_K_HAT = 0.5  # above it the ratios have no variance, and q is often one mode of several

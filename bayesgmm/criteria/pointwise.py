@@ -10,8 +10,8 @@ from scipy.special import logsumexp
 
 from bayesgmm.criteria.score import Score
 from bayesgmm.criteria.simulation import error_of_sum, influence
-from bayesgmm.criteria.smoothing import pareto_k_limit
 from bayesgmm.result.arviz import array_stats
+from bayesgmm.result.smoothing import pareto_k_limit
 
 WAIC_LIMIT = 0.4  # Vehtari, Gelman and Gabry (2017), section 2.2
 Blocks = Iterable[tuple[slice, np.ndarray]]  # rows, and (draws, rows) log densities, chains one after the other

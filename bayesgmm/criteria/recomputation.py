@@ -11,12 +11,12 @@ from scipy.special import logsumexp
 from bayesgmm.criteria.collapsed import as_drawn, has_closed_form, log_density_given_labels, log_density_left_out
 from bayesgmm.criteria.score import Score
 from bayesgmm.criteria.simulation import error_of_sum, influence
-from bayesgmm.criteria.smoothing import tail_length
 from bayesgmm.data import check_enough_points
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.result.arviz import array_stats
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.pointwise import pointwise_of
+from bayesgmm.result.smoothing import tail_length
 from bayesgmm.result.status import Outcome
 
 FEW = 50  # points that are computed from labels in any case, in a second: the Pareto k of few is no sure guide

@@ -13,20 +13,20 @@ from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.families.family import Capability, Frame
 from bayesgmm.families.gaussian import CovarianceStructure
-from bayesgmm.methods.beginning import first_parameters
-from bayesgmm.methods.birth_merge import Moves
-from bayesgmm.methods.chart import Chart
-from bayesgmm.methods.dominance import floor_remark, is_by_chance, lone_remark, prior_remark, resolvable
-from bayesgmm.methods.initialize import (
+from bayesgmm.methods.climbing.beginning import first_parameters
+from bayesgmm.methods.climbing.birth_merge import Moves
+from bayesgmm.methods.climbing.chart import Chart
+from bayesgmm.methods.climbing.dominance import floor_remark, is_by_chance, lone_remark, prior_remark, resolvable
+from bayesgmm.methods.climbing.initialize import (
     check_given,
     check_init,
     has_one_optimum,
     starts,
     strict_whitening,
 )
-from bayesgmm.methods.loop import Stopping
-from bayesgmm.methods.restarts import climb_all
-from bayesgmm.methods.saddle import OffSaddles, Polish, in_turn
+from bayesgmm.methods.climbing.loop import Stopping
+from bayesgmm.methods.climbing.restarts import climb_all
+from bayesgmm.methods.climbing.saddle import OffSaddles, Polish, in_turn
 from bayesgmm.models import GaussianMixture, whitening_of
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.priors.weights import Dirichlet

@@ -11,20 +11,8 @@ import numpy as np
 from bayesgmm.checks import probability, real_number, store, whole_numbers
 from bayesgmm.errors import ArgumentError
 from bayesgmm.families.family import Capability
-from bayesgmm.methods.best_mode import against_best_mode
-from bayesgmm.methods.chain_starts import ChainSearches
-from bayesgmm.methods.chains import (
-    MIN_DRAWS,
-    Ending,
-    even_if_interrupted,
-    extended_length,
-    failure,
-    joined,
-    judge,
-    kept_lengths,
-    run_chains,
-)
-from bayesgmm.methods.enough import (
+from bayesgmm.methods.chains.best_mode import against_best_mode
+from bayesgmm.methods.chains.enough import (
     LEAST_SWEEPS,
     End,
     Growing,
@@ -37,8 +25,20 @@ from bayesgmm.methods.enough import (
     run_until_enough,
     when_apart,
 )
-from bayesgmm.methods.gibbs_chain import GibbsChain, Level, RecordedChain
-from bayesgmm.methods.gibbs_draws import bytes_per_draw, diagnosed, draws_of, trace_of
+from bayesgmm.methods.chains.gibbs_chain import GibbsChain, Level, RecordedChain
+from bayesgmm.methods.chains.gibbs_draws import bytes_per_draw, diagnosed, draws_of, trace_of
+from bayesgmm.methods.chains.running import (
+    MIN_DRAWS,
+    Ending,
+    even_if_interrupted,
+    extended_length,
+    failure,
+    joined,
+    judge,
+    kept_lengths,
+    run_chains,
+)
+from bayesgmm.methods.chains.starts import ChainSearches
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.checkpoint import EVERY, ODD, Checkpoint

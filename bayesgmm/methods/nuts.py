@@ -11,9 +11,10 @@ import numpy as np
 from bayesgmm.checks import fraction, one_of, store, whole_numbers
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.families.family import Capability
-from bayesgmm.methods.best_mode import against_best_mode
-from bayesgmm.methods.chain_starts import ChainSearches
-from bayesgmm.methods.chains import (
+from bayesgmm.methods.chains.best_mode import against_best_mode
+from bayesgmm.methods.chains.enough import longer, rounded_up
+from bayesgmm.methods.chains.nuts_starts import PARAMS, DispersedStarts, LastDraws
+from bayesgmm.methods.chains.running import (
     even_if_interrupted,
     extended_length,
     failure,
@@ -22,8 +23,7 @@ from bayesgmm.methods.chains import (
     kept_lengths,
     stack,
 )
-from bayesgmm.methods.enough import longer, rounded_up
-from bayesgmm.methods.nuts_starts import PARAMS, DispersedStarts, LastDraws
+from bayesgmm.methods.chains.starts import ChainSearches
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, Model
 from bayesgmm.priors.independent import COMPONENTS_PRIORS
 from bayesgmm.result.checkpoint import Checkpoint

@@ -10,8 +10,8 @@ import numpy as np
 from bayesgmm.checks import store, truth
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
+from bayesgmm.methods.climbing.initialize import check_given, strict_whitening
 from bayesgmm.methods.em import EM, MaximumLikelihood
-from bayesgmm.methods.initialize import check_given, strict_whitening
 from bayesgmm.methods.stream import Position, Streaming, begun, judge, read_stream, sample_rows
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.diagnostics import Flag, StreamDiagnostics

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from bayesgmm.checks import whole_numbers
 from bayesgmm.families.family import Capability
 from bayesgmm.methods.approximation import Weighing, failed, flat_draws, one_blas_thread, verdict
-from bayesgmm.methods.initialize import start
+from bayesgmm.methods.climbing.initialize import start
 from bayesgmm.methods.vb import prior_of
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, whitening_of
 from bayesgmm.priors.independent import COMPONENTS_PRIORS

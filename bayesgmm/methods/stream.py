@@ -16,7 +16,7 @@ from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign
 from bayesgmm.errors import ArgumentError, DataError
-from bayesgmm.methods.initialize import check_init
+from bayesgmm.methods.climbing.initialize import check_init
 from bayesgmm.result.diagnostics import Flag, StreamDiagnostics
 from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status

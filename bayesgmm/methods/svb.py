@@ -10,7 +10,7 @@ import numpy as np
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.families.family import Capability
-from bayesgmm.methods.initialize import check_given
+from bayesgmm.methods.climbing.initialize import check_given
 from bayesgmm.methods.online import check_switches
 from bayesgmm.methods.stream import Position, Streaming, begun, judge, read_stream, sample_rows
 from bayesgmm.methods.vb import VB, prior_of

@@ -10,14 +10,14 @@ import numpy as np
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.families.family import Capability
-from bayesgmm.methods.birth_merge import Moves
-from bayesgmm.methods.chart import Chart
-from bayesgmm.methods.dominance import prior_remark
+from bayesgmm.methods.climbing.birth_merge import Moves
+from bayesgmm.methods.climbing.chart import Chart
+from bayesgmm.methods.climbing.dominance import prior_remark
+from bayesgmm.methods.climbing.initialize import check_given, has_one_optimum, starts
+from bayesgmm.methods.climbing.loop import Stopping
+from bayesgmm.methods.climbing.restarts import ROUNDS, climb_all
+from bayesgmm.methods.climbing.saddle import OffSaddles, in_turn
 from bayesgmm.methods.em import check_options, whitened_change
-from bayesgmm.methods.initialize import check_given, has_one_optimum, starts
-from bayesgmm.methods.loop import Stopping
-from bayesgmm.methods.restarts import ROUNDS, climb_all
-from bayesgmm.methods.saddle import OffSaddles, in_turn
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, Model, whitening_of
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.priors.mixture import ConjugateMixture

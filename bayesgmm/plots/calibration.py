@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bayesgmm.assessment.calibration import LEVEL, LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
 from bayesgmm.checks import fraction
-from bayesgmm.criteria.calibration import LEVEL, LooPit, PredictiveCheck, loo_pit, posterior_predictive_check
 from bayesgmm.plots.canvas import GREY, INK, PALE, TITLE, name_of, new_figure, tidy
 from bayesgmm.result.engines import colour_of
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.checks import whole_number
 from bayesgmm.errors import ArgumentError
-from bayesgmm.labels.partition import LOSSES, Partition
+from bayesgmm.partitions.partition import LOSSES, Partition
 from bayesgmm.plots.canvas import GREY, INK, PALE, TITLE, colour, even_rows, new_figure, tidy
 from bayesgmm.plots.partition import show_matrix, similarity_order, strip
 

@@ -56,7 +56,7 @@ def plot_co_clustering(
     ----------
     Wade and Ghahramani (2018), Bayesian Analysis 13, 559-626, doi:10.1214/17-BA1073.
     """
-    from bayesgmm.labels.similarity import co_clustering
+    from bayesgmm.partitions.similarity import co_clustering
 
     max_points = whole_number(max_points, "max_points", 2)
     values = points_of(fit, X)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.assessment.calibration import LEVEL, LooPit, loo_pit
 from bayesgmm.comparison import conclusions
-from bayesgmm.criteria.calibration import LEVEL, LooPit, loo_pit
 from bayesgmm.criteria.score import ESTIMANDS
 from bayesgmm.data.writing import write_text
 from bayesgmm.errors import ArgumentError
-from bayesgmm.labels.partition import Partition, partition
+from bayesgmm.partitions.partition import Partition, partition
 from bayesgmm.plots.canvas import even_rows, name_of, points_of
 from bayesgmm.report import origin, pictures, tables
 from bayesgmm.report.choice import Choice, choose

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesgmm.criteria.calibration import LooPit, posterior_predictive_check
+from bayesgmm.assessment.calibration import LooPit, posterior_predictive_check
 from bayesgmm.plots import (
     plot_co_clustering,
     plot_components,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
 
     from bayesgmm.comparison import Comparison
-    from bayesgmm.labels.partition import Partition
+    from bayesgmm.partitions.partition import Partition
     from bayesgmm.result.fit import Fit
     from bayesgmm.uncertainty import IntervalComparison
 

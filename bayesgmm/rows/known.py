@@ -132,9 +132,10 @@ def _check_weight(facts: RowFacts, classes: Classes) -> None:
     """Raise a DataError where only rows of weight 0 are of a class, so that nothing says which component is its."""
     if not len(facts.weights) or len(set(classes.owner)) == 1:
         return
-    rows = facts.allowed[facts.classes] if len(facts.classes) else facts.offsets
-    speaks = (facts.weights > 0) & (facts.classes >= 0 if len(facts.classes) else np.any(rows != 0.0, axis=1))
-    named = (rows[speaks] > -np.inf).any(0)
+    is_hard = len(facts.classes) > 0
+    rows = facts.allowed[facts.classes] if is_hard else facts.offsets
+    speaks = facts.classes >= 0 if is_hard else np.any(rows != 0.0, axis=1)
+    named = np.any(rows[np.logical_and(speaks, facts.weights > 0)] > -np.inf, axis=0)
     for c, name in enumerate(classes.names):
         if not named[np.array(classes.owner) == c].any():
             raise DataError(

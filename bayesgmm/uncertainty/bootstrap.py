@@ -14,9 +14,9 @@ from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.labels.matching import best_orders
-from bayesgmm.methods.dominance import is_by_chance, resolvable
+from bayesgmm.methods.climbing.dominance import is_by_chance, resolvable
+from bayesgmm.methods.climbing.initialize import strict_whitening
 from bayesgmm.methods.em import EM
-from bayesgmm.methods.initialize import strict_whitening
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import Progress
 from bayesgmm.result.own_data import own_data

@@ -11,10 +11,10 @@ from bayesgmm.checks import as_seed, instance, whole_number
 from bayesgmm.core import density
 from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.errors import NotApplicableError
-from bayesgmm.methods.beginning import first_parameters
-from bayesgmm.methods.dominance import resolvable
+from bayesgmm.methods.climbing.beginning import first_parameters
+from bayesgmm.methods.climbing.dominance import resolvable
+from bayesgmm.methods.climbing.initialize import starts, strict_whitening
 from bayesgmm.methods.em import EM
-from bayesgmm.methods.initialize import starts, strict_whitening
 from bayesgmm.models import GaussianMixture
 from bayesgmm.result.fit import Fit, fit_once
 from bayesgmm.result.method import Progress, silent

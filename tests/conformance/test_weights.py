@@ -8,9 +8,9 @@ import bayesgmm as bg
 from bayesgmm.core.facts import of_weights
 from bayesgmm.criteria.predictive import elpd_kfold, elpd_loo, elpd_waic, make_folds
 from bayesgmm.flat.posterior import FlatPosterior
-from bayesgmm.methods.birth_merge import Moves
+from bayesgmm.methods.climbing.birth_merge import Moves
+from bayesgmm.methods.climbing.loop import Stopping
 from bayesgmm.methods.em import PosteriorMode
-from bayesgmm.methods.loop import Stopping
 from bayesgmm.methods.vb import VariationalUpdate
 from bayesgmm.rows import Rows, as_rows
 from conformance.short import ENGINES, are_equal

@@ -21,9 +21,9 @@ from bayesgmm.criteria.predictive import (
     make_folds,
     relative_efficiency,
 )
-from bayesgmm.criteria.smoothing import pareto_k_limit
 from bayesgmm.result.approximation import ApproximateDraws
 from bayesgmm.result.estimates import Draws, NoEstimate
+from bayesgmm.result.smoothing import pareto_k_limit
 from bayesgmm.result.status import Outcome, Status
 
 faithful = bg.load_dataset("faithful").X

@@ -7,8 +7,8 @@ from testbed.cases import STRUCTURES, blobs
 import bayesgmm as bg
 from bayesgmm.core.sweep import sweep
 from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
-from bayesgmm.methods.acceleration import QuasiNewton
-from bayesgmm.methods.chart import Chart
+from bayesgmm.methods.climbing.acceleration import QuasiNewton
+from bayesgmm.methods.climbing.chart import Chart
 from bayesgmm.methods.em import MaximumLikelihood
 from bayesgmm.methods.vb import VariationalUpdate
 

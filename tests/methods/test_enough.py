@@ -8,8 +8,8 @@ from testbed.oracle import Constants, default_constants
 import bayesgmm as bg
 from bayesgmm.core.gibbs.chain import Trace
 from bayesgmm.errors import ArgumentError
-from bayesgmm.methods.enough import Rounds, default_budget, least_sweeps, longer, room_of, rounded_up
-from bayesgmm.methods.gibbs_chain import GibbsChain
+from bayesgmm.methods.chains.enough import Rounds, default_budget, least_sweeps, longer, room_of, rounded_up
+from bayesgmm.methods.chains.gibbs_chain import GibbsChain
 from bayesgmm.result.checkpoint import EVERY
 from bayesgmm.result.diagnostics import MCSE_LIMIT, chains_agree, diagnose, events_of
 from bayesgmm.rows import as_rows

@@ -15,9 +15,9 @@ from bayesgmm.core.kernels import conjugacy
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.errors import ArgumentError, NotConvergedWarning
 from bayesgmm.fitting import fit
-from bayesgmm.methods import chains
+from bayesgmm.methods.chains import running as chains
+from bayesgmm.methods.chains.gibbs_chain import GibbsChain, compiled_prior, mixing_of
 from bayesgmm.methods.gibbs import Gibbs
-from bayesgmm.methods.gibbs_chain import GibbsChain, compiled_prior, mixing_of
 from bayesgmm.rows import as_rows
 
 

@@ -7,7 +7,7 @@ import pytest
 from testbed.calibration import is_uniform, joint_scores, proper_model, simulated_ranks
 from testbed.planted import faulty, planted
 
-from bayesgmm.methods import gibbs_chain
+from bayesgmm.methods.chains import gibbs_chain
 
 Z_LIMIT = 5.0
 N_REPLICATES, N_CYCLES = 300, 5_000  # fewer than the tests have: these faults are not subtle

@@ -8,7 +8,7 @@ from testbed.planted import faulty, planted
 
 import bayesgmm as bg
 from bayesgmm.core.kernels.conjugacy import Conjugate
-from bayesgmm.methods import gibbs_chain
+from bayesgmm.methods.chains import gibbs_chain
 
 Z_LIMIT = 5.0  # 60 comparisons at a family-wise level of 1e-4 need 4.8
 N_CYCLES, N_REPLICATES = 40_000, 300

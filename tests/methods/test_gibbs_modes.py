@@ -10,8 +10,8 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.criteria.evidence.posterior import Posterior
 from bayesgmm.fitting import fit
+from bayesgmm.methods.chains.gibbs_chain import GibbsChain
 from bayesgmm.methods.gibbs import Gibbs
-from bayesgmm.methods.gibbs_chain import GibbsChain
 from bayesgmm.rows import as_rows
 
 PAIRS = ((0, 1), (1, 2), (2, 3), (3, 0))

@@ -16,7 +16,7 @@ from bayesgmm.core.facts import NO_FACTS
 from bayesgmm.core.gibbs import split_merge
 from bayesgmm.core.gibbs.sticks import reorder
 from bayesgmm.core.gibbs.weight_laws import log_factor
-from bayesgmm.methods.gibbs_chain import compiled_prior, mixing_of
+from bayesgmm.methods.chains.gibbs_chain import compiled_prior, mixing_of
 from bayesgmm.rows import as_rows
 
 X = bg.load_dataset("faithful").X[:6]

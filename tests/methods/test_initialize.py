@@ -7,7 +7,7 @@ from testbed.cases import STRUCTURES, blobs
 import bayesgmm as bg
 from bayesgmm.core.facts import of_weights
 from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
-from bayesgmm.methods.initialize import CENTERS, start
+from bayesgmm.methods.climbing.initialize import CENTERS, start
 from bayesgmm.rows import as_rows
 
 INITS = ("kmeans", "kmeans++", "random")

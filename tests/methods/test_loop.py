@@ -7,7 +7,7 @@ from testbed.interrupts import interrupt_sweep
 
 import bayesgmm as bg
 from bayesgmm.core import density, sweep
-from bayesgmm.methods import loop, restarts
+from bayesgmm.methods.climbing import loop, restarts
 
 METHODS = {"EM": bg.EM, "MAP": bg.MAP, "VB": bg.VB}
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)

@@ -7,9 +7,9 @@ from testbed.cases import STRUCTURES, blobs
 import bayesgmm as bg
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
-from bayesgmm.methods.beginning import first_parameters
-from bayesgmm.methods.dominance import is_by_chance
-from bayesgmm.methods.saddle import SLOW, largest
+from bayesgmm.methods.climbing.beginning import first_parameters
+from bayesgmm.methods.climbing.dominance import is_by_chance
+from bayesgmm.methods.climbing.saddle import SLOW, largest
 from bayesgmm.rows.kmeans import whitened_distances
 
 

@@ -15,9 +15,9 @@ from bayesgmm.core.spread import moments
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign, sweep
 from bayesgmm.families.gaussian import STRUCTURES as OBJECTS
-from bayesgmm.methods.agglomeration import agglomerate, joined
-from bayesgmm.methods.initialize import KINDS, starts
-from bayesgmm.methods.portfolio import FEWEST_ROWS
+from bayesgmm.methods.climbing.agglomeration import agglomerate, joined
+from bayesgmm.methods.climbing.initialize import KINDS, starts
+from bayesgmm.methods.climbing.portfolio import FEWEST_ROWS
 from bayesgmm.rows import as_rows
 from bayesgmm.rows.kmeans import kmeans
 

@@ -7,9 +7,9 @@ import pytest
 
 import bayesgmm as bg
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.methods import restarts
-from bayesgmm.methods.loop import Climb, Stopping
-from bayesgmm.methods.restarts import AGREED, FIRST, ROUNDS, climb_all
+from bayesgmm.methods.climbing import restarts
+from bayesgmm.methods.climbing.loop import Climb, Stopping
+from bayesgmm.methods.climbing.restarts import AGREED, FIRST, ROUNDS, climb_all
 from bayesgmm.result.diagnostics import Flag
 from bayesgmm.result.method import silent
 from bayesgmm.rows import as_rows

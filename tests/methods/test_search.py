@@ -9,9 +9,10 @@ from testbed.interrupts import interrupt_sweep
 import bayesgmm as bg
 from bayesgmm.core.density import log_density
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.methods import best_mode, loop, search
-from bayesgmm.methods.chain_starts import ChainSearches, ChainStarts
-from bayesgmm.methods.search import Landscape
+from bayesgmm.methods.chains import best_mode, search
+from bayesgmm.methods.chains.search import Landscape
+from bayesgmm.methods.chains.starts import ChainSearches, ChainStarts
+from bayesgmm.methods.climbing import loop
 from bayesgmm.rows import as_rows
 
 PARAMS = ("weights", "means", "precision_chol")

@@ -10,7 +10,7 @@ from testbed.fits import made
 import bayesgmm as bg
 from bayesgmm.core.combination import stacking_weights
 from bayesgmm.errors import NotApplicableError
-from bayesgmm.methods.stacking import whole_shares
+from bayesgmm.methods.chains.stacking import whole_shares
 from bayesgmm.result.diagnostics import diagnose, invariant_quantities
 from bayesgmm.result.estimates import Draws
 from bayesgmm.result.status import Outcome

@@ -5,7 +5,7 @@ import pytest
 from testbed.cases import STRUCTURES, blobs
 
 import bayesgmm as bg
-from bayesgmm.methods import birth_merge, loop, splits
+from bayesgmm.methods.climbing import birth_merge, loop, splits
 from bayesgmm.methods.vb import VariationalUpdate
 from bayesgmm.rows import as_rows
 

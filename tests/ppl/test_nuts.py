@@ -14,8 +14,8 @@ from bayesgmm.core.density import log_density, responsibilities
 from bayesgmm.errors import ArgumentError, FitError, NotConvergedWarning
 from bayesgmm.flat import posterior
 from bayesgmm.flat.posterior import FlatPosterior
-from bayesgmm.methods import search
-from bayesgmm.methods.chain_starts import ChainSearches
+from bayesgmm.methods.chains import search
+from bayesgmm.methods.chains.starts import ChainSearches
 from bayesgmm.methods.nuts import DispersedStarts
 from bayesgmm.ppl import sample as sampling
 from bayesgmm.result.diagnostics import invariant_quantities

@@ -3,8 +3,8 @@
 import inspect
 
 import bayesgmm as bg
-from bayesgmm.methods.imported import Imported
-from bayesgmm.methods.stacking import ChainStack
+from bayesgmm.methods.chains.stacking import ChainStack
+from bayesgmm.methods.foreign.imported import Imported
 from bayesgmm.result.engines import COLOURS, MARKERS, colour_of, marker_of, place_of
 from bayesgmm.result.stacking import Stacking
 

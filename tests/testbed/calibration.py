@@ -12,7 +12,7 @@ from bayesgmm.core.density import log_density, log_likelihoods, sample
 from bayesgmm.core.facts import NO_FACTS, of_labels
 from bayesgmm.core.matrices import precision_chol_of
 from bayesgmm.core.params import LOG_2PI, MixtureParams
-from bayesgmm.methods.gibbs_chain import GibbsChain, independent_of, mixing_of
+from bayesgmm.methods.chains.gibbs_chain import GibbsChain, independent_of, mixing_of
 from bayesgmm.ppl.sample import Plan, run_nutpie
 from bayesgmm.priors.concentration import Gamma
 from bayesgmm.result.method import silent

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import beta, kstest, t
 
 import bayesgmm as bg
-from bayesgmm.criteria.calibration import LooPit
+from bayesgmm.assessment.calibration import LooPit
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.result.estimates import Draws
 

@@ -19,7 +19,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.methods.chart import Chart
+from bayesgmm.methods.climbing.chart import Chart
 
 State = TypeVar("State")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesgmm.checks import real_number
-from bayesgmm.labels.allocations import Allocations
-from bayesgmm.labels.search import by_size
+from bayesgmm.partitions.allocations import Allocations
+from bayesgmm.partitions.search import by_size
 
 ROUNDING = 1e-9  # relative; distances that differ by less are the same
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.methods.chain_starts import ChainSearches
+from bayesgmm.methods.chains.starts import ChainSearches
 from bayesgmm.result.estimates import ChainState
 
 PARAMS = ("weights", "means", "precision_chol")

@@ -22,7 +22,7 @@ from typing import TypeVar
 import numpy as np
 
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.methods.loop import Climb, Polished, Readout, Stopping, climb, tried
+from bayesgmm.methods.climbing.loop import Climb, Polished, Readout, Stopping, climb, tried
 from bayesgmm.rows import Rows
 
 State = TypeVar("State")

@@ -15,8 +15,8 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign
 from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.families.gaussian import CovarianceStructure
-from bayesgmm.methods.known_components import named
-from bayesgmm.methods.portfolio import Ground, Kind, Parts, in_turn
+from bayesgmm.methods.climbing.known_components import named
+from bayesgmm.methods.climbing.portfolio import Ground, Kind, Parts, in_turn
 from bayesgmm.models import Model, check_rows, check_spread, moments_of
 from bayesgmm.rows import Rows
 from bayesgmm.rows.kmeans import kmeans, kmeans_plus_plus, whitened_distances

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import softmax
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.methods.search import MODE_NATS, Landscape, Optimum
+from bayesgmm.methods.chains.search import MODE_NATS, Landscape, Optimum
 from bayesgmm.models import Model
 from bayesgmm.rows import Rows
 

@@ -14,7 +14,7 @@ import numpy as np
 from bayesgmm.checks import real_number, store, truth, whole_numbers
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.methods.acceleration import NEAR, Charted, QuasiNewton
+from bayesgmm.methods.climbing.acceleration import NEAR, Charted, QuasiNewton
 from bayesgmm.result.diagnostics import Flag, Restart
 from bayesgmm.result.status import Outcome, Status
 from bayesgmm.rows import Rows

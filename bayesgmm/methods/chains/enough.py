@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from bayesgmm.methods.chains import Chain, Ending, run_chains
+from bayesgmm.methods.chains.running import Chain, Ending, run_chains
 from bayesgmm.result.checkpoint import EVERY
 from bayesgmm.result.diagnostics import SamplerDiagnostics
 from bayesgmm.result.method import Progress

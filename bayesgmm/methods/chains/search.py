@@ -15,9 +15,9 @@ from scipy.special import gammaln
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.methods.birth_merge import Moves
-from bayesgmm.methods.initialize import start
-from bayesgmm.methods.loop import Climb, Stopping, climb
+from bayesgmm.methods.climbing.birth_merge import Moves
+from bayesgmm.methods.climbing.initialize import start
+from bayesgmm.methods.climbing.loop import Climb, Stopping, climb
 from bayesgmm.methods.vb import VariationalUpdate, prior_of
 from bayesgmm.models import GaussianMixture, MixtureOfFiniteMixtures, Model, whitening_of
 from bayesgmm.priors.mixture import ConjugateMixture

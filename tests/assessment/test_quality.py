@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import bayesgmm as bg
+from bayesgmm.assessment.quality import silhouettes
 from bayesgmm.criteria.clustering import mutual_information, rand_index, soft_mutual_information, soft_rand_index
-from bayesgmm.criteria.quality import silhouettes
 from bayesgmm.result.estimates import Draws
 
 iris = bg.load_dataset("iris")
@@ -133,7 +133,7 @@ def test_one_component_and_a_subsample_say_so(monkeypatch, point):
     table = bg.clustering_quality(bg.fit(bg.GaussianMixture(1), iris.X, bg.EM(), rng=0), iris.labels)
     assert table.loc["silhouette", "note"].startswith("there is one cluster") and np.isnan(table["value"]["silhouette"])
     assert table["value"]["assignment_entropy"] == 0 and table["value"]["ari"] == 0
-    monkeypatch.setattr("bayesgmm.criteria.quality.SILHOUETTE_POINTS", 50)
+    monkeypatch.setattr("bayesgmm.assessment.quality.SILHOUETTE_POINTS", 50)
     assert "50 evenly spaced points of 150" in bg.clustering_quality(point).loc["silhouette", "note"]
 
 

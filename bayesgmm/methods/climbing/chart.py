@@ -13,7 +13,7 @@ import numpy as np
 
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.families.compact import Compact
-from bayesgmm.methods.chart_factors import FACTORS, ChartFactors
+from bayesgmm.methods.climbing.chart_factors import FACTORS, ChartFactors
 
 SMALLEST = 1e-300  # of a weight: the logarithm of an emptied component's stays finite
 EMPTY = 1e-290  # a weight below is that of an emptied component, moved by rounding, and stays zero

@@ -16,8 +16,8 @@ from typing import Generic
 
 import numpy as np
 
-from bayesgmm.methods.dominance import gain_by_collapse
-from bayesgmm.methods.loop import Climb, Polished, Readout, State, Stopping, climb, status_of
+from bayesgmm.methods.climbing.dominance import gain_by_collapse
+from bayesgmm.methods.climbing.loop import Climb, Polished, Readout, State, Stopping, climb, status_of
 from bayesgmm.result.diagnostics import OptimiserDiagnostics
 from bayesgmm.result.method import Progress
 from bayesgmm.result.status import Outcome, Status

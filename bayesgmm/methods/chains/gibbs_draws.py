@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayesgmm.core.params import LOG_2PI, MixtureParams
-from bayesgmm.methods.gibbs_chain import GibbsChain
+from bayesgmm.methods.chains.gibbs_chain import GibbsChain
 from bayesgmm.models import DirichletProcessMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.independent import HierarchicalScale
 from bayesgmm.result.diagnostics import RARE, SamplerDiagnostics, diagnose, invariant_quantities

@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.methods.chain_starts import LOWER_NATS, ChainSearches, ChainStarts
-from bayesgmm.methods.chains import Ending, run_chains
-from bayesgmm.methods.gibbs_chain import GibbsChain
-from bayesgmm.methods.search import SAME_NATS, Landscape, Optimum
+from bayesgmm.methods.chains.gibbs_chain import GibbsChain
+from bayesgmm.methods.chains.running import Ending, run_chains
+from bayesgmm.methods.chains.search import SAME_NATS, Landscape, Optimum
+from bayesgmm.methods.chains.starts import LOWER_NATS, ChainSearches, ChainStarts
 from bayesgmm.result.method import silent
 from bayesgmm.result.status import Outcome, Status
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bayesgmm.core.forms import DIAGONAL, Form, form_of
 from bayesgmm.families.gaussian import STRUCTURES, CovarianceStructure
-from bayesgmm.methods.named_draws import ASYMMETRY, Scatter
+from bayesgmm.methods.foreign.named_draws import ASYMMETRY, Scatter
 
 AXES = {"components": 2, "columns": -1}  # of (chain, draw, K, ...) covariances
 

@@ -11,10 +11,18 @@ from numpy.typing import ArrayLike
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix, as_matrix, data_hash
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
-from bayesgmm.methods.chains import judge
-from bayesgmm.methods.named_axes import NamedDraws, Names, group_of
-from bayesgmm.methods.named_draws import Scatter, as_params, axes_of, means_of, scatter_of, shares_of, weights_of
-from bayesgmm.methods.narrowing import narrowed
+from bayesgmm.methods.chains.running import judge
+from bayesgmm.methods.foreign.named_axes import NamedDraws, Names, group_of
+from bayesgmm.methods.foreign.named_draws import (
+    Scatter,
+    as_params,
+    axes_of,
+    means_of,
+    scatter_of,
+    shares_of,
+    weights_of,
+)
+from bayesgmm.methods.foreign.narrowing import narrowed
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.models.unspecified import UnspecifiedMixture
 from bayesgmm.result.diagnostics import SamplerDiagnostics, diagnose, invariant_quantities

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.checks import as_seed, one_of, whole_number
 from bayesgmm.errors import ArgumentError
-from bayesgmm.labels.allocations import Allocations, from_array, from_fit
-from bayesgmm.labels.ball import CredibleBall, credible_ball
-from bayesgmm.labels.contingency import Terms, canonical, distances, pointwise_losses
-from bayesgmm.labels.search import search
+from bayesgmm.partitions.allocations import Allocations, from_array, from_fit
+from bayesgmm.partitions.ball import CredibleBall, credible_ball
+from bayesgmm.partitions.contingency import Terms, canonical, distances, pointwise_losses
+from bayesgmm.partitions.search import search
 from bayesgmm.result.fit import Fit
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from bayesgmm.core.matrices import invert_triangular, precision_chol_of
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataMatrix
 from bayesgmm.errors import ArgumentError
-from bayesgmm.methods.named_axes import LISTED, Axes, NamedDraws, Names, Variable, refuse
+from bayesgmm.methods.foreign.named_axes import LISTED, Axes, NamedDraws, Names, Variable, refuse
 
 SUM_ERROR = 1e-5  # of weights: float32, and decimal files with six digits, round by less
 ASYMMETRY = 1e-5  # of a covariance, relative: the same

@@ -12,11 +12,11 @@ from scipy.special import ndtr
 from bayesgmm.checks import as_seed, whole_number
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
-from bayesgmm.criteria.smoothing import pareto_k_limit, smoothed
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.own_data import own_data
 from bayesgmm.result.pointwise import Pointwise
+from bayesgmm.result.smoothing import pareto_k_limit, smoothed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,8 +18,8 @@ import numpy as np
 
 from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.methods.loop import Climb, Polished, Readout, Stopping, climb, tried
-from bayesgmm.methods.splits import SPLITS, Part, Split
+from bayesgmm.methods.climbing.loop import Climb, Polished, Readout, Stopping, climb, tried
+from bayesgmm.methods.climbing.splits import SPLITS, Part, Split
 from bayesgmm.rows import Rows
 
 EMPTY = 1.0  # a component that holds less than a row is free to be born anew

@@ -8,9 +8,9 @@ import numpy as np
 
 from bayesgmm.core.threads import n_threads, run_in_threads
 from bayesgmm.errors import ArgumentError
-from bayesgmm.labels.allocations import Allocations
-from bayesgmm.labels.contingency import Terms, canonical, distances, losses_of_cuts
-from bayesgmm.labels.partition_kernels import Target, improved, make_target
+from bayesgmm.partitions.allocations import Allocations
+from bayesgmm.partitions.contingency import Terms, canonical, distances, losses_of_cuts
+from bayesgmm.partitions.partition_kernels import Target, improved, make_target
 
 LINKAGES = ("average", "complete")
 COMPARISONS = 1e10  # points of pairs of draws that are looked at for the best draw: some seconds

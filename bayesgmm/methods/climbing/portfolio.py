@@ -19,7 +19,7 @@ from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.sweep import Assign
 from bayesgmm.families.family import Frame
 from bayesgmm.families.gaussian import CovarianceStructure, shared
-from bayesgmm.methods.agglomeration import agglomerate
+from bayesgmm.methods.climbing.agglomeration import agglomerate
 from bayesgmm.rows import Rows
 from bayesgmm.rows.kmeans import kmeans, whitened_distances
 

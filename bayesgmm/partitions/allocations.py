@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.core import density
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError, shown
-from bayesgmm.labels.contingency import canonical, together
-from bayesgmm.labels.similarity import check_size, mean_similarity
+from bayesgmm.partitions.contingency import canonical, together
+from bayesgmm.partitions.similarity import check_size, mean_similarity
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.own_data import given_or_own
 

@@ -9,9 +9,9 @@ from scipy.stats import entropy
 from testbed.oracle import Enumeration, default_constants
 
 import bayesgmm as bg
-from bayesgmm.labels.contingency import Terms, canonical, distances, pointwise_losses
-from bayesgmm.labels.partition_kernels import improved, make_target
-from bayesgmm.labels.similarity import co_clustering
+from bayesgmm.partitions.contingency import Terms, canonical, distances, pointwise_losses
+from bayesgmm.partitions.partition_kernels import improved, make_target
+from bayesgmm.partitions.similarity import co_clustering
 from bayesgmm.result.estimates import Draws
 
 TERMS = {"vi": Terms.information, "binder": Terms.binder}

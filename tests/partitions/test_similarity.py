@@ -7,7 +7,7 @@ import pytest
 from testbed.exact_draws import ExactPosterior
 
 import bayesgmm as bg
-from bayesgmm.labels.similarity import co_clustering, co_clustering_error
+from bayesgmm.partitions.similarity import co_clustering, co_clustering_error
 from bayesgmm.result.estimates import Draws
 
 
@@ -28,7 +28,7 @@ def test_order_of_components_and_blocks_of_draws_do_not_show(monkeypatch):
     plain = co_clustering(replace(fit, estimate=Draws(draws, {})), X)
     mixed = co_clustering(replace(fit, estimate=Draws(draws.permuted(np.array([1, 2, 0])), {})), X)
     np.testing.assert_allclose(mixed, plain, atol=1e-12)
-    monkeypatch.setattr("bayesgmm.labels.similarity.BLOCK_BYTES", 8 * 40 * 3 * 7)
+    monkeypatch.setattr("bayesgmm.partitions.similarity.BLOCK_BYTES", 8 * 40 * 3 * 7)
     np.testing.assert_allclose(co_clustering(replace(fit, estimate=Draws(draws, {})), X), plain, atol=1e-12)
 
 

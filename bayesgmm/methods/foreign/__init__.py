@@ -1,0 +1,1 @@
+"""Draws of other programs, as fits."""

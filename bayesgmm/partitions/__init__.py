@@ -1,0 +1,1 @@
+"""Partitions: which points belong together, whatever the components are called."""
