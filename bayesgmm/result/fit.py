@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.checks import as_seed, truth, whole_number
-from bayesgmm.core.facts import NO_FACTS, RowFacts
-from bayesgmm.core.params import MixtureParams
 from bayesgmm.data import DataSource, check_enough_points, matching_columns
 from bayesgmm.errors import (
     DataError,
@@ -26,15 +24,16 @@ from bayesgmm.models import DirichletProcessMixture, Model
 from bayesgmm.result import continuation, files, occupancy, tables
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import StreamDiagnostics
-from bayesgmm.result.estimates import Estimate, PointEstimate, log_density_draw_blocks
+from bayesgmm.result.estimates import PointEstimate, log_density_draw_blocks
 from bayesgmm.result.identified import identified
-from bayesgmm.result.method import Diagnostics, Method, Progress, Sampler, silent
-from bayesgmm.result.own_data import FRACTIONS, own_rows
+from bayesgmm.result.method import Method, Progress, Sampler, silent
+from bayesgmm.result.own_data import own_rows
 from bayesgmm.result.pointwise import Pointwise, pointwise_of
 from bayesgmm.result.provenance import provenance
+from bayesgmm.result.record import FitRecord
 from bayesgmm.result.status import Status
 from bayesgmm.result.suitable import check_facts
-from bayesgmm.rows import Classes, Known, Rows, StreamedRows
+from bayesgmm.rows import Known, Rows, StreamedRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,8 +42,7 @@ if TYPE_CHECKING:
 UNEVALUATED = "this fit has not seen all of its data again after its last step"
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(FitRecord):
     """A fitted mixture, whatever fitted it.
 
     Attributes
@@ -73,77 +71,10 @@ class Fit:
         The classes of the labels, and whose the components are; None where there were no labels.
     """
 
-    model: Model
-    method: Method
-    estimate: Estimate
-    status: Status
-    diagnostics: Diagnostics
-    history: np.ndarray
-    seconds: float
-    seed: int
-    X: np.ndarray | None
-    n_obs: float
-    feature_names: tuple[str, ...]
-    provenance: dict[str, str]
-    facts: RowFacts = NO_FACTS
-    classes: Classes | None = None
-
     def __repr__(self) -> str:
         name = f"{type(self.method).__name__} fit of {type(self.model).__name__}"
         covariance = self.model.covariance.name
         return f"<{name}, K={self.model.n_components}, {covariance}: {self.status.sentence}>"
-
-    @property
-    def kind(self) -> str:
-        """ "point", "draws", "variational" or "none"."""
-        return self.estimate.kind
-
-    @property
-    def params(self) -> MixtureParams:
-        """The estimate as a mixture: one, with leading (chain, draw) axes for draws."""
-        return self.estimate.params
-
-    @property
-    def sample_weight(self) -> np.ndarray | None:
-        """(n,) weights of the rows of X; None where there are none."""
-        return self.facts.weights if len(self.facts.weights) else None
-
-    @cached_property
-    def rows(self) -> Rows:
-        """The data as methods read them: the rows of X that have a weight, with what is known of each."""
-        if self.X is None:
-            raise NotApplicableError("this fit is without its data: refit it on them.")
-        return self.whole.held()
-
-    @cached_property
-    def points(self) -> np.ndarray:
-        """(n_obs, d) X with every row as often as its weight says.
-
-        Raises
-        ------
-        NotApplicableError
-            The fit is without its data, or a weight is no whole number: then rows stand for no number of points.
-        """
-        return self.point_rows.values
-
-    @cached_property
-    def point_rows(self) -> Rows:
-        """The same as rows, with what is known of each."""
-        if not self.rows.is_whole:
-            raise NotApplicableError(FRACTIONS)
-        return self.rows.copies()
-
-    def per_point(self, values: np.ndarray) -> np.ndarray:
-        """One value for each row of X, as often as the row's weight says; of fractions, for each row that has any."""
-        weights = self.sample_weight
-        if weights is None:
-            return values
-        return np.repeat(values, weights.astype(int), axis=0) if self.rows.is_whole else values[weights > 0]
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of free parameters of the likelihood."""
-        return self.model.n_parameters(len(self.feature_names))
 
     @property
     def log_likelihood(self) -> float:
@@ -448,17 +379,6 @@ class Fit:
         """
         self.check_data()
         files.save(self, path, truth(data, "data"))
-
-    def check_data(self) -> None:
-        """Raise a DataError where X is no longer what the fit was made on."""
-        if self.X is not None and self.whole.digest() != self.provenance["data_sha256"]:
-            raise DataError("X was changed after this fit was made on it: fit again, or pass a copy of X to fit.")
-
-    @property
-    def whole(self) -> Rows:
-        """All rows of X, also those of weight zero, with what is known of each."""
-        assert self.X is not None
-        return Rows(self.X, self.feature_names, True, self.facts, self.classes)
 
     def _columns(self, X: ArrayLike) -> np.ndarray:
         return matching_columns(X, self.feature_names)

@@ -161,6 +161,18 @@ def test_the_evidence_is_the_enumerated_one(known):
         assert abs(found.value - exact.log_evidence) < 4.0 * max(found.se, 0.005)  # one in 16,000
 
 
+@pytest.mark.parametrize("k", [2, 3])
+def test_only_the_orders_of_components_alike_are_in_the_evidence(k):
+    """A prior that is the same for all: the labels alone tell the components apart, or a class and another one."""
+    owner = [0, 0, 1] if k == 3 else [0, 1]
+    known = {"labels": [0, 1, 0, -1, -1, -1], "components_of": {0: owner.count(0)}}
+    ours = bg.fit(bg.GaussianMixture(k), standardised(), bg.Gibbs(draws=1000, thin=5), rng=3, **known)
+    exact = bg.log_evidence(ours, "exact").value
+    for method in ("bridge", "chib"):
+        found = bg.log_evidence(ours, method)
+        assert abs(found.value - exact) < 4.0 * max(found.se, 0.005)  # one in 16,000; an order more is log 2
+
+
 @every_structure
 @pytest.mark.parametrize("known", KNOWN)
 def test_the_flat_posterior_and_its_gradient_have_what_is_known(structure, known):
