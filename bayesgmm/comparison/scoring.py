@@ -292,7 +292,7 @@ def row_of(fit: Fit) -> Row:
         n_occupied = int(fit.occupied()["n_occupied"].idxmax())
     return Row(
         type(fit.method).__name__, model.n_components, model.covariance.name, fit.n_parameters, fit.seconds, fit.status,
-        "" if is_finite else model.label, n_occupied,
+        "" if is_finite else model.label, n_occupied, 1 if fit.classes is None else len(fit.classes),
     )  # fmt: skip
 
 

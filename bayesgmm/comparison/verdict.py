@@ -73,7 +73,7 @@ class Verdict:
         The numbers of components that the column ranks, of finite mixtures with the covariance of the best, or with
         any where that was fitted with one number only.
     edge : Edge or None
-        Whether the best one is the last of these; a single component is no edge.
+        Whether the best one is the last of these; a single component, or one for each known class, is no edge.
     beyond : tuple of int
         Numbers of components past that edge that were fitted and that the column does not rank; all others, where it
         ranks one only.
@@ -170,7 +170,7 @@ def _range(comparison: Scored, column: str, best: str) -> tuple[tuple[int, ...],
         return tried, None, tuple(other for other in fitted if other != k)
     if k == tried[-1]:
         return tried, Edge.LARGEST, tuple(other for other in fitted if other > k)
-    if k == tried[0] > 1:
+    if k == tried[0] > row.fewest:
         return tried, Edge.SMALLEST, tuple(other for other in fitted if other < k)
     return tried, None, ()
 

@@ -372,6 +372,7 @@ def test_numbers_of_components_are_compared_with_the_labels_in_the_likelihood():
     assert gibbs["log_evidence_bridge"].value > found.scores["VB"]["elbo"].value
     assert found.scores["VB"]["elbo_orders"].value == found.scores["VB"]["elbo"].value
     assert "labels or offsets" in found.reasons["K=3"]["icl"][0]
+    assert "fewer components" not in str(found)  # than there are classes
     with pytest.raises(bg.ArgumentError, match="different data"):
         bg.compare({"labelled": fits["K=3"], "not": fit("EM")}, folds=0, progress=False)
 
