@@ -12,7 +12,7 @@ from scipy import stats
 from testbed.pictured import CHAINS, DRAWS, N_COMPONENTS, data, draws_fit, labels, point_fit, variational_fit
 
 import bayesgmm as bg
-from bayesgmm.criteria.score import COLUMNS
+from bayesgmm.criteria.columns import COLUMNS
 from bayesgmm.errors import ArgumentError, DataError, NotApplicableError
 from bayesgmm.partitions.similarity import co_clustering
 from bayesgmm.plots import (

@@ -13,7 +13,8 @@ from testbed.pictured import CHAINS, DRAWS, data, draws_fit, labels, point_fit, 
 
 import bayesgmm as bg
 from bayesgmm.comparison import Comparison, Row, conclusions
-from bayesgmm.criteria.score import COLUMNS, ESTIMANDS, Score
+from bayesgmm.criteria.columns import COLUMNS, ESTIMANDS
+from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError
 from bayesgmm.report import numbers, tables, write_report
 from bayesgmm.report.choice import choose

@@ -11,7 +11,8 @@ import numpy as np
 from bayesgmm.cli.interrupts import Interrupts
 from bayesgmm.cli.kept import Kept
 from bayesgmm.comparison import Comparison, Row, compare
-from bayesgmm.criteria.score import COLUMNS, Score
+from bayesgmm.criteria.columns import COLUMNS
+from bayesgmm.criteria.score import Score
 from bayesgmm.errors import BayesGMMError, NotConvergedWarning
 from bayesgmm.models import GaussianMixture, Model
 from bayesgmm.result.fit import Fit, fit_once

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bayesgmm.comparison import conclusions
-from bayesgmm.criteria.score import COLUMNS, ESTIMANDS
+from bayesgmm.criteria.columns import COLUMNS, ESTIMANDS
 from bayesgmm.data.writing import printable
 from bayesgmm.report import tables
 from bayesgmm.report.content import Cell

@@ -17,7 +17,7 @@ from bayesgmm.comparison.verdict import (
     missed,
     verdict,
 )
-from bayesgmm.criteria.score import COLUMNS, EVIDENCE
+from bayesgmm.criteria.columns import COLUMNS, EVIDENCE
 from bayesgmm.result.status import Outcome
 
 # Nats of the log Bayes factor; Kass and Raftery (1995), JASA 90, 773-795, doi:10.1080/01621459.1995.10476572.
@@ -184,7 +184,7 @@ def _cautions(comparison: Scored) -> list[str]:
     for outcome, text in (
         (Outcome.NOT_CONVERGED, "Not converged, so to be read with care"),
         (Outcome.INTERRUPTED, "Interrupted, so to be read with care"),
-        (Outcome.COLLAPSED, "At a suspicious optimum, so aic, bic and icl leave it out"),
+        (Outcome.COLLAPSED, "At a suspicious optimum, so the information criteria leave it out"),
     ):
         names = [repr(name) for name, row in comparison.rows.items() if row.status.outcome is outcome]
         if names:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesgmm.criteria.score import COLUMNS
+from bayesgmm.criteria.columns import COLUMNS
 from bayesgmm.result.engines import colour_of, marker_of, place_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from bayesgmm.comparison.scored import Scored
 from bayesgmm.comparison.verdict import doubt
 from bayesgmm.convert import to_json
 from bayesgmm.core.params import as_numbers
-from bayesgmm.criteria.score import COLUMNS, EVIDENCE, Score
+from bayesgmm.criteria.columns import COLUMNS, EVIDENCE
+from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 
 if TYPE_CHECKING:

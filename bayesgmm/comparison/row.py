@@ -18,8 +18,8 @@ class Row:
 
     A model whose number of components is unknown has its own label as `model`, as `n_components` the most that it can
     have, and in `n_occupied` how many hold points with the largest posterior probability, where that is known.  What is
-    no mixture has `n_components` 0.  `fewest` is the least number of components that the data can have, as known classes
-    ask for one each.
+    no mixture has `n_components` 0.  `fewest` is the least number of components that the data can have: known
+    classes ask for one each.
     """
 
     method: str

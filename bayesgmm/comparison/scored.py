@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesgmm.comparison.row import Row
-from bayesgmm.criteria.score import COLUMNS, PREDICTION, Score
+from bayesgmm.criteria.columns import COLUMNS, PREDICTION
+from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -16,19 +16,12 @@ from bayesgmm.comparison.row import BASELINE, Row
 from bayesgmm.comparison.table import Comparison
 from bayesgmm.core.facts import RowFacts
 from bayesgmm.criteria.baseline import N_STARTS, baseline_scores, kmeans_baseline
-from bayesgmm.criteria.clustering import ari, groups_of, rand_index
-from bayesgmm.criteria.evidence import elbo, elbo_orders, log_evidence, reconciled
-from bayesgmm.criteria.information import POWER, aic, aicc, bic, icl, of_a_power, of_known_rows
-from bayesgmm.criteria.predictive import (
-    elpd_holdout,
-    elpd_kfold,
-    elpd_loo,
-    elpd_waic,
-    loo_of_known_rows,
-    make_folds,
-    waic_of_known_rows,
-)
-from bayesgmm.criteria.score import COLUMNS, Score
+from bayesgmm.criteria.clustering import groups_of, rand_index
+from bayesgmm.criteria.columns import COLUMNS, Asked
+from bayesgmm.criteria.evidence import reconciled
+from bayesgmm.criteria.information import POWER
+from bayesgmm.criteria.predictive import make_folds
+from bayesgmm.criteria.score import Score
 from bayesgmm.data import are_counted, matching_columns
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.models import GaussianMixture
@@ -37,16 +30,6 @@ from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import Progress
 from bayesgmm.result.own_data import FRACTIONS, KNOWN
 from bayesgmm.result.status import Outcome, Status
-
-IN_SAMPLE = {
-    "elpd_loo": elpd_loo, "elpd_waic": elpd_waic, "aic": aic, "aicc": aicc, "bic": bic,
-    "elbo": elbo, "elbo_orders": elbo_orders,
-    "log_evidence_bridge": lambda fit, X: log_evidence(fit, "bridge"),
-    "log_evidence_chib": lambda fit, X: log_evidence(fit, "chib"),
-    "log_evidence_exact": lambda fit, X: log_evidence(fit, "exact"), "icl": icl,
-}  # fmt: skip
-BY_VALUES = "points are assigned by their values alone, without the labels or offsets that the fit knows"
-NO_INERTIA = "the inertia is that of k-means; a mixture measures each component by its own covariance"
 
 
 def compare(
@@ -139,10 +122,14 @@ class Shared:
     seed: int
     workers: int
 
+    def asked(self, on_fold: Callable[[int], None], on_refit: Callable[[int, int], None]) -> Asked:
+        """The same for one fit, which is told of its progress."""
+        return Asked(self.X, self.new, self.groups, self.held_out, self.seed, self.workers, on_fold, on_refit)
+
     @property
     def columns(self) -> tuple[str, ...]:
-        omitted = {"elpd_holdout": self.new is None, "elpd_kfold": not self.held_out, "ari": self.groups is None}
-        return tuple(kind for kind in COLUMNS if not omitted.get(kind))
+        asked = self.asked(lambda fold: None, lambda done, total: None)
+        return tuple(kind for kind, column in COLUMNS.items() if column.is_asked(asked))
 
 
 class _Steps:
@@ -187,25 +174,21 @@ def _scores(
             fit = replace(fit, X=shared.owner.X, facts=_facts_for(fit, shared.owner))
         except NotApplicableError as reason:
             return {kind: Score.missing(kind, str(reason)) for kind in shared.columns}
-    if not fit.rows.is_whole:
-        return _scores_of_a_power(fit, shared)
-    if fit.rows.is_restricted:
-        return _scores_of_known_rows(fit, shared)
-    functions: dict[str, Callable[[Fit], Score]] = {
-        kind: partial(function, X=shared.X) for kind, function in IN_SAMPLE.items()
-    }
-    functions["elpd_loo"] = partial(elpd_loo, X=shared.X, on_refit=on_refit)
-    if shared.new is not None:
-        functions["elpd_holdout"] = partial(elpd_holdout, X_new=shared.new)
-    functions["elpd_kfold"] = partial(
-        elpd_kfold, X=shared.X, held_out=shared.held_out, seed=shared.seed, on_fold=on_fold, workers=shared.workers
-    )
-    if shared.groups is not None:
-        functions["ari"] = partial(ari, X=shared.X, labels=shared.groups)
-    scores = {kind: _attempt(kind, partial(functions[kind], fit)) for kind in shared.columns if kind != "inertia"}
+    asked = shared.asked(on_fold, on_refit)
+    scores = {kind: _attempt(kind, partial(_score, kind, fit, asked)) for kind in shared.columns}
     pair = "log_evidence_bridge", "log_evidence_chib"
-    scores |= zip(pair, reconciled(*(scores[kind] for kind in pair)), strict=True)
-    return scores | {"inertia": Score.missing("inertia", NO_INERTIA)}
+    return scores | dict(zip(pair, reconciled(*(scores[kind] for kind in pair)), strict=True))
+
+
+def _score(kind: str, fit: Fit, asked: Asked) -> Score:
+    """One score, where it is right for such rows."""
+    column, is_whole = COLUMNS[kind], fit.rows.is_whole
+    if not (is_whole or column.takes_powers):
+        return Score.missing(kind, FRACTIONS)
+    if fit.is_restricted and not column.takes_labels:
+        return Score.missing(kind, KNOWN)
+    score = column.of(fit, asked)
+    return score if is_whole else score.noted(POWER)
 
 
 def _facts_for(fit: Fit, owner: Fit) -> RowFacts:
@@ -225,41 +208,6 @@ def _facts_for(fit: Fit, owner: Fit) -> RowFacts:
             "the offsets at hand are those of another number of components: give the fit its data."
         )
     return facts
-
-
-def _scores_of_a_power(fit: Fit, shared: Shared) -> dict[str, Score]:
-    """What fractional weights have a meaning for."""
-    functions: dict[str, Callable[[], Score]] = {
-        "aic": lambda: of_a_power(fit)["aic"],
-        "bic": lambda: of_a_power(fit)["bic"],
-        "elbo": lambda: elbo(fit, shared.X).noted(POWER),
-    }
-    if shared.new is not None:
-        functions["elpd_holdout"] = partial(elpd_holdout, fit, X_new=shared.new)
-    missing = {kind: Score.missing(kind, FRACTIONS) for kind in shared.columns}
-    return missing | {kind: _attempt(kind, function) for kind, function in functions.items()}
-
-
-def _scores_of_known_rows(fit: Fit, shared: Shared) -> dict[str, Score]:
-    """What asks for the likelihood with its labels and offsets, and for nothing of the values alone."""
-    functions: dict[str, Callable[[], Score]] = {
-        "aic": lambda: of_known_rows(fit)["aic"],
-        "bic": lambda: of_known_rows(fit)["bic"],
-        "elpd_loo": partial(loo_of_known_rows, fit),
-        "elpd_waic": partial(waic_of_known_rows, fit),
-        "elbo": partial(elbo, fit, shared.X),
-        "elbo_orders": partial(elbo_orders, fit, shared.X),
-        "log_evidence_bridge": partial(IN_SAMPLE["log_evidence_bridge"], fit, X=shared.X),
-        "log_evidence_chib": partial(IN_SAMPLE["log_evidence_chib"], fit, X=shared.X),
-    }
-    if shared.new is not None:
-        functions["elpd_holdout"] = partial(elpd_holdout, fit, X_new=shared.new)
-    if (groups := shared.groups) is not None:
-        functions["ari"] = lambda: ari(fit, shared.X, groups).noted(BY_VALUES)
-    missing = {kind: Score.missing(kind, KNOWN) for kind in shared.columns}
-    scores = missing | {kind: _attempt(kind, function) for kind, function in functions.items()}
-    pair = "log_evidence_bridge", "log_evidence_chib"
-    return scores | dict(zip(pair, reconciled(*(scores[kind] for kind in pair)), strict=True))
 
 
 def _attempt(kind: str, function: Callable[[], Score]) -> Score:

@@ -19,7 +19,7 @@ from bayesgmm.comparison.probabilities import model_probabilities
 from bayesgmm.comparison.scored import Scored
 from bayesgmm.comparison.text import as_html, as_text
 from bayesgmm.comparison.weighting import stacked, weights
-from bayesgmm.criteria.score import COLUMNS, ESTIMANDS
+from bayesgmm.criteria.columns import COLUMNS, ESTIMANDS
 from bayesgmm.data.writing import spreadsheet_cell, write_text
 
 if TYPE_CHECKING:

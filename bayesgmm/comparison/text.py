@@ -12,7 +12,8 @@ from bayesgmm.comparison.conclusions import conclusions
 from bayesgmm.comparison.row import Row
 from bayesgmm.comparison.scored import Scored
 from bayesgmm.comparison.verdict import doubt
-from bayesgmm.criteria.score import COLUMNS, ESTIMANDS, Score
+from bayesgmm.criteria.columns import COLUMNS, ESTIMANDS
+from bayesgmm.criteria.score import Score
 
 if TYPE_CHECKING:
     import pandas as pd

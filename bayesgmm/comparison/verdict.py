@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesgmm.comparison.row import Row, model_names
 from bayesgmm.comparison.scored import Scored
-from bayesgmm.criteria.score import COLUMNS
+from bayesgmm.criteria.columns import COLUMNS
 from bayesgmm.result.status import Outcome
 
 # Below 4 nats the models predict alike and the normal approximation of the error is not to be trusted: Sivula,

@@ -15,7 +15,7 @@ from bayesgmm.core.combination import (
     stacking_weights,
 )
 from bayesgmm.core.facts import NO_FACTS
-from bayesgmm.criteria.score import COLUMNS, PREDICTION
+from bayesgmm.criteria.columns import COLUMNS, PREDICTION
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.provenance import provenance

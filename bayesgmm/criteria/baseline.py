@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from bayesgmm.criteria.score import Score
 from bayesgmm.rows import Rows
 from bayesgmm.rows.kmeans import kmeans, whitened_distances
 
+NO_INERTIA = "the inertia is that of k-means; a mixture measures each component by its own covariance"
 N_STARTS = 20
 MOST_AS_MATRIX = 100  # columns
 
@@ -60,3 +62,8 @@ def baseline_scores(baseline: KMeansBaseline, columns: tuple[str, ...]) -> dict[
         if kind != "inertia"
     }
     return scores | {"inertia": Score("inertia", baseline.inertia, 0.0)}
+
+
+def no_inertia(fit: Any, asked: Any) -> Score:
+    """What stands in the column of the inertia for a mixture."""
+    return Score.missing("inertia", NO_INERTIA)

@@ -10,6 +10,7 @@ from bayesgmm.criteria.score import Score
 from bayesgmm.errors import ArgumentError
 from bayesgmm.result.fit import Fit
 
+BY_VALUES = "points are assigned by their values alone, without the labels or offsets that the fit knows"
 ARI_DRAWS = 200  # its posterior mean to a fourteenth of its posterior standard deviation
 
 
@@ -21,12 +22,13 @@ def ari(fit: Fit, X: np.ndarray, labels: np.ndarray) -> Score:
 
     Hubert and Arabie (1985), Journal of Classification 2, 193-218, doi:10.1007/BF01908075.
     """
+    notes = (BY_VALUES,) if fit.is_restricted else ()
     if fit.kind != "draws":
-        return Score("ari", rand_index(labels, fit.predict(X)), 0.0)
+        return Score("ari", rand_index(labels, fit.predict(X)), 0.0, notes=notes)
     draws = fit.params.spaced(ARI_DRAWS)
     joints = (density.log_joint(draws[s].scores(), X) for s in range(len(draws.weights)))
     values = np.array([rand_index(labels, joint.argmax(1)) for joint in joints])
-    return Score("ari", float(values.mean()), float(values.std()))
+    return Score("ari", float(values.mean()), float(values.std()), notes=notes)
 
 
 def groups_of(labels: ArrayLike, fit: Fit) -> np.ndarray:

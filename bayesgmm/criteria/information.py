@@ -32,8 +32,7 @@ def aic(fit: Fit, X: np.ndarray) -> Score:
     NotApplicableError
         The fit is not a point estimate.
     """
-    _need_point(fit, "AIC")
-    return _guarded(fit, Score.summed("aic", fit.log_density(X) - fit.n_parameters / len(X)))
+    return summed("aic", fit, X, fit.n_parameters)
 
 
 def aicc(fit: Fit, X: np.ndarray) -> Score:
@@ -46,15 +45,14 @@ def aicc(fit: Fit, X: np.ndarray) -> Score:
     NotApplicableError
         The fit is not a point estimate, or n is at most p + 1.
     """
-    _need_point(fit, "AICc")
-    n, p = len(X), fit.n_parameters
+    need_point(fit, "aicc")
+    n, p = _n_points(fit, X), fit.n_parameters
     if n - p - 1 <= 0:
         raise NotApplicableError(
             f"AICc divides by n - p - 1, and with {n} points and {p} parameters there is nothing left: fewer "
             "components or a simpler covariance."
         )
-    penalty = p + p * (p + 1) / (n - p - 1)
-    return _guarded(fit, Score.summed("aicc", fit.log_density(X) - penalty / n))
+    return summed("aicc", fit, X, p + p * (p + 1) / (n - p - 1))
 
 
 def bic(fit: Fit, X: np.ndarray) -> Score:
@@ -68,8 +66,8 @@ def bic(fit: Fit, X: np.ndarray) -> Score:
     NotApplicableError
         The fit is not a point estimate.
     """
-    _need_point(fit, "BIC")
-    return _guarded(fit, Score("bic", _bic(fit, X), 0.0))
+    need_point(fit, "bic")
+    return guarded(fit, Score("bic", _likelihood(fit, X) - _half_p_log_n(fit, X), 0.0))
 
 
 def icl(fit: Fit, X: np.ndarray) -> Score:
@@ -82,23 +80,29 @@ def icl(fit: Fit, X: np.ndarray) -> Score:
     NotApplicableError
         The fit is not a point estimate.
     """
-    _need_point(fit, "ICL")
+    need_point(fit, "icl")
     certainty = float(np.log(fit.responsibilities(X).max(1)).sum())
-    return _guarded(fit, Score("icl", _bic(fit, X) + certainty, 0.0))
+    return guarded(fit, Score("icl", _likelihood(fit, X) - _half_p_log_n(fit, X) + certainty, 0.0))
 
 
-def _bic(fit: Fit, X: np.ndarray) -> float:
-    return float(fit.log_density(X).sum()) - 0.5 * fit.n_parameters * float(np.log(len(X)))
+def summed(kind: str, fit: Fit, X: np.ndarray, penalty: float) -> Score:
+    """The log likelihood less a penalty, by points where these have a log density each by their values alone."""
+    need_point(fit, kind)
+    if _is_plain(fit):
+        return guarded(fit, Score.summed(kind, fit.log_density(X) - penalty / len(X)))
+    return guarded(fit, Score(kind, fit.log_likelihood - penalty, 0.0))
 
 
-def _need_point(fit: Fit, name: str) -> None:
+def need_point(fit: Fit, kind: str) -> None:
+    """Raise a NotApplicableError where a fit is no point estimate, which every information criterion needs."""
     if fit.kind != "point":
         raise NotApplicableError(
-            f"{name} is defined at a point estimate (EM or MAP), and this fit is of kind {fit.kind!r}."
+            f"{kind} is defined at a point estimate (EM or MAP), and this fit is of kind {fit.kind!r}."
         )
 
 
-def _guarded(fit: Fit, score: Score) -> Score:
+def guarded(fit: Fit, score: Score) -> Score:
+    """The score with what its reader must know of the fit; not ranked at a suspicious optimum."""
     if getattr(fit.method, "is_regularised", False):
         score = score.noted(AT_MODE)
     if fit.status.outcome is not Outcome.COLLAPSED:
@@ -106,14 +110,18 @@ def _guarded(fit: Fit, score: Score) -> Score:
     return score.barred(COLLAPSED + fit.status.sentence)
 
 
-def of_a_power(fit: Fit) -> dict[str, Score]:
-    """AIC and BIC of a fit to fractional weights, whose likelihood is one of powers; the notes say so."""
-    return {kind: score.noted(POWER) for kind, score in of_known_rows(fit).items()}
+def _is_plain(fit: Fit) -> bool:
+    return not fit.is_restricted and bool((fit.facts.weights == np.round(fit.facts.weights)).all())
 
 
-def of_known_rows(fit: Fit) -> dict[str, Score]:
-    """AIC and BIC by the likelihood that was fitted, with the weights, labels and offsets of its rows."""
-    _need_point(fit, "an information criterion")
-    p, n = fit.n_parameters, fit.n_obs
-    values = {"aic": fit.log_likelihood - p, "bic": fit.log_likelihood - 0.5 * p * float(np.log(n))}
-    return {kind: _guarded(fit, Score(kind, value, 0.0)) for kind, value in values.items()}
+def _likelihood(fit: Fit, X: np.ndarray) -> float:
+    """With what is known of rows; by the densities of the points where nothing is, as a fit of a stream needs it."""
+    return float(fit.log_density(X).sum()) if _is_plain(fit) else fit.log_likelihood
+
+
+def _n_points(fit: Fit, X: np.ndarray) -> float:
+    return len(X) if _is_plain(fit) else fit.n_obs
+
+
+def _half_p_log_n(fit: Fit, X: np.ndarray) -> float:
+    return 0.5 * fit.n_parameters * float(np.log(_n_points(fit, X)))

@@ -66,6 +66,8 @@ def elpd_loo(
     Vehtari, Simpson, Gelman, Yao and Gabry (2024), Journal of Machine Learning Research 25(72), 1-58.  Magnusson,
     Andersen, Jonasson and Vehtari (2019), ICML, PMLR 97, 4244-4253.
     """
+    if fit.is_restricted:
+        return _loo_of_known_rows(fit)
     _need_posterior(fit, "leave-one-out by importance sampling")
     if fit.kind == "variational":
         return _of_approximation(fit, X)
@@ -79,25 +81,13 @@ def _by_importance(fit: Fit, X: np.ndarray) -> Score:
     return loo_score(pointwise_of(fit, X).blocks(), len(X), draws.draw_shape, relative_efficiency(draws))
 
 
-def loo_of_known_rows(fit: Fit) -> Score:
-    """Leave-one-out of rows with labels or offsets: of a labelled row, log p(x, class); nothing is computed again.
-
-    Raises
-    ------
-    NotApplicableError
-        The fit has no draws of the posterior.
-    """
+def _loo_of_known_rows(fit: Fit) -> Score:
+    """Leave-one-out of rows with labels or offsets: of a labelled row, log p(x, class); nothing is computed again."""
     _need_draws(fit)
     draws = fit.estimate.draws()
     blocks, n_obs = fit.pointwise.blocks(), len(fit.points)
     score = loo_score(blocks, n_obs, draws.draw_shape, relative_efficiency(draws))
     return cautioned(score, advice="").noted(OF_CLASSES)
-
-
-def waic_of_known_rows(fit: Fit) -> Score:
-    """The same by WAIC."""
-    _need_draws(fit)
-    return waic_score(fit.pointwise.blocks(), len(fit.points)).noted(OF_CLASSES)
 
 
 def _of_approximation(fit: Fit, X: np.ndarray) -> Score:
@@ -120,6 +110,9 @@ def elpd_waic(fit: Fit, X: np.ndarray) -> Score:
     ----------
     Watanabe (2010), Journal of Machine Learning Research 11, 3571-3594.
     """
+    if fit.is_restricted:
+        _need_draws(fit)
+        return waic_score(fit.pointwise.blocks(), len(fit.points)).noted(OF_CLASSES)
     _need_posterior(fit, "WAIC")
     return _of_q(fit, waic_score(pointwise_of(fit, X).blocks(), len(X)))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesgmm.criteria.score import COLUMNS, ESTIMANDS
+from bayesgmm.criteria.columns import COLUMNS, ESTIMANDS
 from bayesgmm.plots.canvas import GREY, INK, TITLE, new_figure, tidy
 from bayesgmm.result.engines import colour_of, marker_of, place_of
 
@@ -17,21 +17,6 @@ if TYPE_CHECKING:
 
     from bayesgmm.comparison import Comparison
 
-LOOK = {  # marker, filled or not, and line of each column
-    "elpd_kfold": ("o", True, "-"),
-    "elpd_holdout": ("D", True, "-"),
-    "elpd_loo": ("s", False, "--"),
-    "elpd_waic": ("^", False, ":"),
-    "aic": ("v", False, "-."),
-    "aicc": ("v", True, ":"),
-    "bic": ("o", True, "-"),
-    "elbo": ("s", False, "--"),
-    "log_evidence_bridge": ("D", True, "-"),
-    "log_evidence_chib": ("^", False, ":"),
-    "log_evidence_exact": ("*", True, "-"),
-    "icl": ("o", True, "-"),
-    "ari": ("o", True, "-"),
-}
 STEP, SPREAD = 0.08, 0.5  # by which error bars at one number of components are moved apart, and at most in all
 NEAR = 5.0  # nats below the best that are always in view
 
@@ -96,7 +81,7 @@ def _panels(comparison: Comparison) -> list[tuple[str, str, list[Series]]]:
     """(title, unit, series) of every panel: an index of agreement has another unit than nats and its own panel."""
     panels = []
     for estimand in ESTIMANDS:
-        columns = [kind for kind in comparison.columns if COLUMNS[kind].estimand == estimand and kind in LOOK]
+        columns = [kind for kind in comparison.columns if COLUMNS[kind].estimand == estimand and COLUMNS[kind].look]
         in_nats = [kind for kind in columns if COLUMNS[kind].has_differences]
         others = [kind for kind in columns if not COLUMNS[kind].has_differences]
         for kinds, unit, title in ((in_nats, "nats", estimand), (others, "index", "agreement with the labels")):
@@ -122,11 +107,12 @@ def _series(comparison: Comparison, column: str) -> list[Series]:
 
 
 def _style(series: Series) -> dict:
-    marker, is_filled, line = LOOK[series.column]
+    look = COLUMNS[series.column].look
+    assert look is not None  # only such columns make series
     ink = colour_of(series.method)
     return {
-        "marker": marker_of(series.model, marker), "linestyle": line, "color": ink, "markersize": 5, "linewidth": 1.1,
-        "elinewidth": 0.9, "markerfacecolor": ink if is_filled else "white", "capsize": 0,
+        "marker": marker_of(series.model, look.marker), "linestyle": look.line, "color": ink, "capsize": 0,
+        "markersize": 5, "linewidth": 1.1, "elinewidth": 0.9, "markerfacecolor": ink if look.is_filled else "white",
     }  # fmt: skip
 
 

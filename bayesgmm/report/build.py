@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from bayesgmm.assessment.calibration import LEVEL, LooPit, loo_pit
 from bayesgmm.comparison import conclusions
-from bayesgmm.criteria.score import ESTIMANDS
+from bayesgmm.criteria.columns import ESTIMANDS
 from bayesgmm.data.writing import write_text
 from bayesgmm.errors import ArgumentError
 from bayesgmm.partitions.partition import Partition, partition

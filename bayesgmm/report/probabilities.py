@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bayesgmm.criteria.score import COLUMNS, EVIDENCE
+from bayesgmm.criteria.columns import COLUMNS, EVIDENCE
 from bayesgmm.report.content import Cell, Table
 from bayesgmm.report.numbers import fixed, with_error
 from bayesgmm.report.tables import NOT_THERE

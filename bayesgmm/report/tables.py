@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bayesgmm.comparison import doubt
 from bayesgmm.comparison.text import size_of
-from bayesgmm.criteria.score import COLUMNS
+from bayesgmm.criteria.columns import COLUMNS
 from bayesgmm.plots.canvas import readable
 from bayesgmm.report.content import Cell, Table
 from bayesgmm.report.numbers import duration, fixed, significant, whole, with_error

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 KNOWN = (
     "labels or offsets of the rows are a part of this fit's likelihood, and what was asked does not take them into "
-    "account. The fit answers log_density, class_probabilities, intervals, aic, bic, elpd_loo, elpd_waic and "
+    "account. The fit answers log_density, class_probabilities, intervals, aic, aicc, bic, elpd_loo, elpd_waic and "
     "log_evidence."
 )
 FRACTIONS = (
     "the weights of the rows are no whole numbers, so that rows stand for no number of points, and the likelihood is "
     "raised to a power row by row: what leaves a point out, draws points anew or counts them has no meaning then. Use "
-    "whole-number weights, or what a power has: log_density, aic and bic."
+    "whole-number weights, or what a power has: log_density, aic, aicc and bic."
 )
 WITHOUT_DATA = "this fit is without its data (they were not in memory, or it was saved without them)"
 

@@ -52,6 +52,11 @@ class FitRecord:
         """(n,) weights of the rows of X; None where there are none."""
         return self.facts.weights if len(self.facts.weights) else None
 
+    @property
+    def is_restricted(self) -> bool:
+        """Whether anything is known of some row's component: its label, or offsets."""
+        return bool(len(self.facts.classes) or len(self.facts.offsets))
+
     @cached_property
     def rows(self) -> Rows:
         """The data as methods read them: the rows of X that have a weight, with what is known of each."""

@@ -1,6 +1,7 @@
 """Known labels of rows: log p(x, class) for a labelled row and log p(x) for another one, in every engine."""
 
 import csv
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ import bayesgmm as bg
 from bayesgmm.core.facts import of_labels
 from bayesgmm.families.gaussian import STRUCTURES as FAMILIES
 from bayesgmm.flat.posterior import FlatPosterior
+from bayesgmm.methods.chains.search import Landscape
+from bayesgmm.methods.climbing.initialize import starts
 from bayesgmm.rows import as_rows
 from conformance.short import ENGINES, are_equal
 
@@ -477,6 +480,29 @@ def test_maximum_likelihood_says_nothing_of_a_component_that_no_row_can_be_of():
     with pytest.raises(bg.NotApplicableError, match="component 3, by its labels"):
         fit("EM", labels=NAMES, k=4)
     assert fit("VB", labels=NAMES, k=4).status.is_usable
+    offsets = np.tile([0.0, 0.0, -np.inf], (len(X), 1))
+    offsets[7] = 0.0
+    assert fit("MAP", offsets=offsets).status.is_usable
+    with pytest.raises(bg.NotApplicableError, match="component 2, by its labels"):  # its only row has no weight
+        fit("EM", offsets=offsets, sample_weight=np.where(np.arange(len(X)) == 7, 0.0, 1.0))
+
+
+def test_every_other_start_is_made_of_the_known_rows():
+    rows = as_rows(X, of_labels(np.where(IS_KNOWN, TRUTH, -1), 3))
+    whitening = bg.Full().whitening(rows.moments(bg.Full().form)[1])
+    for number, counts in ((0, np.bincount(TRUTH[IS_KNOWN])), (1, np.bincount(TRUTH))):
+        made = starts(rows, bg.Full(), whitening, 3, "kmeans", np.random.default_rng(0), number)
+        np.testing.assert_allclose(next(made).counts, counts, atol=0.0 if number == 0 else 3.0)
+
+
+def test_the_evidence_of_a_search_counts_orders_of_empty_components_alike():
+    """Two of class a and two of no class, of which one each is empty: their order is settled."""
+    labels = np.where(TRUTH == 0, "a", None)
+    one = bg.fit(bg.GaussianMixture(4), X, bg.VB(n_init=1, moves=0), rng=0, labels=labels, components_of={"a": 2})
+    search = Landscape(one.model, one.rows)
+    for counts, orders in (([20.0, 0.0, 40.0, 0.0], 0.0), ([20.0, 10.0, 0.0, 0.0], np.log(2.0))):
+        found = SimpleNamespace(objective=0.0, stats=SimpleNamespace(counts=np.array(counts)))
+        assert search._log_evidence(found) == pytest.approx(-orders)
 
 
 def test_what_simulates_or_stacks_labelled_rows_is_refused():

@@ -134,3 +134,12 @@ def test_a_component_of_one_draw_and_one_of_none():
     whole, parts = ambiguity(draws, occupied)
     assert np.isfinite(whole).all() and np.isnan(parts[:, 1]).all() and np.isfinite(parts[0, 2])
     assert (whole >= 0).all() and (whole <= 1).all()
+
+
+def test_components_of_different_groups_are_not_taken_for_one_another():
+    """The first two lie near each other; where a label tells them apart, that is no doubt about their names."""
+    draws, _ = known(500)
+    is_occupied = np.ones((500, 3), bool)
+    apart, together = ambiguity(draws, is_occupied, np.array([0, 1, 1])), ambiguity(draws, is_occupied)
+    assert together[1][:, 0].mean() > 0.01
+    np.testing.assert_allclose(apart[1][:, 0], 0.0, atol=1e-12)
