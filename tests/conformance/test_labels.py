@@ -61,6 +61,7 @@ def test_em_is_discriminant_analysis_where_all_are_known(reference):
         assert ours.log_density(data.X).sum() == pytest.approx(float(row["loglik"]), abs=1e-6)  # as they are printed
         assert (ours.predict_classes(data.X) != data.labels).sum() == int(row["errors"])
         assert len(ours.diagnostics.restarts) == 1 and ours.status.is_converged
+    assert len(fit("EM", labels=PARTLY).diagnostics.restarts) > 1  # an unlabelled row leaves other optima
 
 
 # --- exact sums -------------------------------------------------------------------------------------------------------
