@@ -17,7 +17,7 @@ from bayesgmm.data import DataSource, as_matrix, data_source, is_stream
 from bayesgmm.data.paths import checked_path
 from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableError, shown
 from bayesgmm.families.family import capability
-from bayesgmm.families.gaussian import STRUCTURES
+from bayesgmm.families.named import FAMILIES
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.foreign.imported import Imported
@@ -65,7 +65,7 @@ TYPES = {
         StickPosterior,
         BetaNegativeBinomial,
         Uniform,
-        *(type(structure) for structure in STRUCTURES.values()),
+        *(type(family) for family in FAMILIES.values()),
         status.Status,
         status.Outcome,
         ApproximationDiagnostics,

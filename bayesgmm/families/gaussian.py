@@ -25,7 +25,6 @@ import numpy as np
 from bayesgmm.core.forms import DIAGONAL
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
-from bayesgmm.errors import ArgumentError, shown
 from bayesgmm.families.columns import ALIKE, CORRELATED, SEPARATE
 from bayesgmm.families.compact import Compact
 from bayesgmm.families.family import Frame
@@ -45,9 +44,13 @@ class CovarianceStructure(Compact):
         How the columns of one covariance relate.
     is_shared : bool
         All components have one covariance.
+    fewest_columns, most_columns : float
+        Of data that it can describe.
     """
 
     mclust: ClassVar[str]
+    fewest_columns: ClassVar[int] = 1
+    most_columns: ClassVar[float] = np.inf
 
     @property
     def is_diagonal(self) -> bool:
@@ -99,6 +102,33 @@ class CovarianceStructure(Compact):
         shift, so whatever is measured there is equivariant.
         """
         return self.form.factor(self.columns.within_group(spread))
+
+    def agreeing(self, factor: np.ndarray) -> np.ndarray:
+        """Precision factors (K, ...) of this form as the family has them; the same but for rounding where they are."""
+        return self.expand(self.compact(factor), *factor.shape[:2])
+
+    @property
+    def disagreement(self) -> str:
+        """What covariances have that are not of this family, in words."""
+        return f"different covariances, and covariance={self.name!r} one for all {' and '.join(self.equal_among)}"
+
+    def admitted(self, params: MixtureParams, frame: Frame) -> MixtureParams:
+        """A mixture of this form as one of this family, widened to the floor where it is narrower.
+
+        So no step of EM from there goes down.
+        """
+        white = self.form.whitened_factor(params.precision_chol, frame.whitening)
+        # No variance is below the inverse of the trace of a precision.
+        if (white.reshape(len(white), -1) ** 2).sum(1).max() * frame.floor <= 1.0:
+            return params
+        if self.form.narrowest(params.precision_chol, frame.whitening)[0].min() >= frame.floor:
+            return params
+        factor = self.form.clipped_factor(self.compact(params.spread), frame.whitening, frame.floor)
+        return MixtureParams.trusted(params.weights, params.means, self.expand(factor, *params.means.shape))
+
+    def is_at_floor(self, variances: np.ndarray, stats: SufficientStatistics, frame: Frame) -> np.ndarray:
+        """(K,) whether the floor decides about a component, by its smallest whitened variance."""
+        return variances <= 1.001 * frame.floor  # clipped eigenvalues come back with rounding
 
     def maximise(self, stats: SufficientStatistics, old: MixtureParams | None, frame: Frame) -> MixtureParams:
         """The M step: maximum likelihood under whitened covariance eigenvalues of at least the floor."""
@@ -176,13 +206,3 @@ STRUCTURES: dict[str, CovarianceStructure] = {structure.name: structure for stru
 def shared(structure: CovarianceStructure) -> CovarianceStructure:
     """The structure of the same group with one covariance for all components."""
     return next(kind for kind in STRUCTURES.values() if kind.is_shared and kind.columns is structure.columns)
-
-
-def as_structure(covariance: str | CovarianceStructure) -> CovarianceStructure:
-    """The structure that ``covariance=`` names."""
-    if isinstance(covariance, CovarianceStructure):
-        return covariance
-    if isinstance(covariance, str) and covariance in STRUCTURES:
-        return STRUCTURES[covariance]
-    names = ", ".join(map(repr, STRUCTURES))
-    raise ArgumentError(f"covariance={shown(covariance)} must be one of {names}, or an object such as Full().")

@@ -164,15 +164,12 @@ class MaximumLikelihood:
     row_weight: float = 1.0  # of a row on average: how many points lie together is a question of rows
 
     def admit(self, start: MixtureParams) -> MixtureParams:
-        """The start, widened to the floor where it is narrower, so that no step goes down."""
-        structure = self.structure
-        white = self.chart.white_factor(start)  # no variance is below the inverse of the trace of a precision
-        if (white.reshape(len(white), -1) ** 2).sum(1).max() * self.floor <= 1.0:
-            return start
-        if structure.form.narrowest(start.precision_chol, self.whitening)[0].min() >= self.floor:
-            return start
-        factor = structure.form.clipped_factor(structure.compact(start.spread), self.whitening, self.floor)
-        return MixtureParams.trusted(start.weights, start.means, structure.expand(factor, *start.means.shape))
+        """The start as the family has it, so that no step goes down."""
+        return self.structure.admitted(start, self._frame)
+
+    @property
+    def _frame(self) -> Frame:
+        return Frame(self.whitening, self.floor)
 
     @property
     def chart(self) -> Chart:
@@ -188,7 +185,7 @@ class MaximumLikelihood:
         return state.scores()
 
     def read(self, stats: SufficientStatistics, old: MixtureParams | None = None) -> MixtureParams:
-        return self.structure.maximise(stats, old, Frame(self.whitening, self.floor))
+        return self.structure.maximise(stats, old, self._frame)
 
     def objective(self, state: MixtureParams, stats: SufficientStatistics) -> float:
         return stats.log_likelihood
@@ -200,8 +197,9 @@ class MaximumLikelihood:
         variances, directions = self.structure.form.narrowest(state.precision_chol, self.whitening)
         flags = []
         needed = self.structure.too_few_points(state.n_features)
+        are_at_floor = self.structure.is_at_floor(variances, stats, self._frame)
         for k, n_points in enumerate(stats.counts / self.row_weight):
-            at_floor = variances[k] <= 1.001 * self.floor  # clipped eigenvalues come back with rounding
+            at_floor = bool(are_at_floor[k])
             is_narrow = is_by_chance(variances[k], n_points, state.n_features)
             if at_floor or is_narrow or n_points <= needed:
                 direction = tuple(float(value) for value in directions[k])

@@ -8,7 +8,8 @@ import numpy as np
 
 from bayesgmm.checks import whole_numbers
 from bayesgmm.data import check_enough_points
-from bayesgmm.families.gaussian import CovarianceStructure, Full, as_structure
+from bayesgmm.families.gaussian import CovarianceStructure, Full
+from bayesgmm.families.named import as_structure
 from bayesgmm.models.checks import check_kinds
 from bayesgmm.models.spread import resolved_prior
 from bayesgmm.priors.components import NormalInverseWishart
@@ -30,6 +31,7 @@ class GaussianMixture:
     n_components : int
         K, at least 1.
     covariance : {"full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"} or CovarianceStructure
+        Or one of mclust's fourteen names, such as "VEV", of which EM takes all (docs/notation.md says what they mean).
     weights : Dirichlet
     prior : NormalInverseWishart or IndependentNormalInverseWishart
         Constants left at None are taken from the data once, when the model is fitted, and are kept by

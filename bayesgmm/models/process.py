@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bayesgmm.checks import positive, store, whole_numbers
-from bayesgmm.families.gaussian import CovarianceStructure, Full, as_structure
+from bayesgmm.families.gaussian import CovarianceStructure, Full
+from bayesgmm.families.named import as_structure
 from bayesgmm.models.checks import check_kinds
 from bayesgmm.models.spread import resolved_shared_prior
 from bayesgmm.priors.components import NormalInverseWishart
@@ -34,6 +35,7 @@ class DirichletProcessMixture:
     truncation : int
         T, at least 1.
     covariance : {"full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"} or CovarianceStructure
+        Or mclust's name of one of these.
     concentration : Gamma or float
         The prior of the concentration alpha, or its value.
     prior : NormalInverseWishart or IndependentNormalInverseWishart

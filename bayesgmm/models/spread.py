@@ -27,7 +27,10 @@ def moments_of(data: Rows, form: Form) -> tuple[np.ndarray, np.ndarray]:
 def resolved_prior(
     prior: ComponentsPrior, structure: CovarianceStructure, n_components: int, data: Rows
 ) -> ComponentsPrior:
-    """The prior with every constant given, from the data where they are asked."""
+    """The prior with every constant given, from the data where they are asked; as it is where the family takes none."""
+    check_columns(structure, data)
+    if structure.conjugate is None and structure.coordinates is None:
+        return prior
     if prior.needs_data:
         if prior.needs_spread:
             check_rows(structure, data)
@@ -85,6 +88,21 @@ def resolved_shared_prior(
                 f"their own and share one prior: it must be {shape if shape else 'one number'}, one {name} for all."
             )
     return resolved_prior(prior, structure, expected_components, data)
+
+
+def check_columns(structure: CovarianceStructure, data: Rows) -> None:
+    """Raise a `DataError` where the family describes no data of so many columns."""
+    d, name = data.values.shape[1], structure.name
+    if d < structure.fewest_columns:
+        raise DataError(
+            f"covariance={name!r} tells columns apart, and X has one column: with one column use 'tied' "
+            "(mclust's E) or 'full' (mclust's V)."
+        )
+    if d > structure.most_columns:
+        raise DataError(
+            f"covariance={name!r} is mclust's name for one column, and X has {d}: use one of the names of three "
+            "letters."
+        )
 
 
 def is_singular(structure: CovarianceStructure, spread: np.ndarray) -> bool:

@@ -8,7 +8,8 @@ import numpy as np
 
 from bayesgmm.checks import whole_numbers
 from bayesgmm.errors import ArgumentError, shown
-from bayesgmm.families.gaussian import CovarianceStructure, Full, as_structure
+from bayesgmm.families.gaussian import CovarianceStructure, Full
+from bayesgmm.families.named import as_structure
 from bayesgmm.models.checks import check_kinds
 from bayesgmm.models.spread import resolved_shared_prior
 from bayesgmm.priors.components import NormalInverseWishart
@@ -32,6 +33,7 @@ class MixtureOfFiniteMixtures:
     max_components : int
         At least 1.
     covariance : {"full", "tied", "diagonal", "shared_diagonal", "spherical", "isotropic"} or CovarianceStructure
+        Or mclust's name of one of these.
     weights : Dirichlet
         With one concentration for all components.
     components_prior : BetaNegativeBinomial or Uniform

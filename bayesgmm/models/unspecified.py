@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.checks import whole_numbers
-from bayesgmm.families.gaussian import Full, as_structure
+from bayesgmm.families.gaussian import Full
+from bayesgmm.families.named import as_structure
 from bayesgmm.models.finite import GaussianMixture
 from bayesgmm.priors.unknown import UnknownPrior
 from bayesgmm.rows import Rows

@@ -37,6 +37,7 @@ def observed_information(fit: Fit) -> tuple[Coordinates, np.ndarray]:
     if fit.params.weights.min() <= 0:
         k = int(fit.params.weights.argmin())
         raise NotApplicableError(f"component {k} has weight 0, which is on the edge of what a weight can be.")
+    _check_coordinates(fit)
     objective, rows = Objective.of(fit), fit.rows
     coordinates = Coordinates(objective.structure, fit.params)
 
@@ -49,6 +50,13 @@ def observed_information(fit: Fit) -> tuple[Coordinates, np.ndarray]:
     information = 0.5 * (slopes + slopes.T)
     _check(information, gradient(np.zeros(coordinates.size)))
     return coordinates, information
+
+
+def _check_coordinates(fit: Fit) -> None:
+    if fit.model.covariance.coordinates is None:
+        raise NotApplicableError(
+            f"covariance={fit.model.covariance.name!r} has no coordinates in which a curvature is taken; {BOOTSTRAP}"
+        )
 
 
 def delta_method(coordinates: Coordinates, information: np.ndarray, families: tuple[str, ...]) -> np.ndarray:

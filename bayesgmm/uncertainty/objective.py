@@ -13,10 +13,13 @@ from bayesgmm.core.kernels.conjugacy import Conjugate, Parameters
 from bayesgmm.core.params import LOG_2PI, MixtureParams
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.families.gaussian import CovarianceStructure
-from bayesgmm.methods.em import EM, MAP
+from bayesgmm.methods.climbing.dominance import resolvable
+from bayesgmm.methods.climbing.loop import Stopping, climb
+from bayesgmm.methods.em import EM, MAP, MaximumLikelihood
 from bayesgmm.models import GaussianMixture
 from bayesgmm.priors.mixture import ConjugateMixture
 from bayesgmm.result.fit import Fit
+from bayesgmm.rows import Rows
 
 DEFAULT_TOL = 1e-8  # of EM and MAP, where a fit was made by `param_tol` alone
 
@@ -33,7 +36,7 @@ class Objective:
         concentration less one, its mean and mean precision, the denominator of the mode, its scale.  All zero for
         the likelihood.
     max_iter : int
-    tol : float
+    tol, floor : float
         As of `EM`.
     """
 
@@ -41,6 +44,7 @@ class Objective:
     excess: Conjugate
     max_iter: int
     tol: float
+    floor: float = 0.0
 
     @classmethod
     def of(cls, fit: Fit) -> Objective:
@@ -59,10 +63,12 @@ class Objective:
     def maximum_likelihood(cls, model: GaussianMixture, method: EM, n_features: int) -> Objective:
         """The log likelihood of a model, climbed with the options of a method."""
         excess = no_prior(model.covariance, model.n_components, n_features)
-        return cls(model.covariance, excess, method.max_iter, _tol(method))
+        return cls(model.covariance, excess, method.max_iter, _tol(method), method.floor)
 
     def compile(self, X: np.ndarray, start: MixtureParams) -> None:
         """Compile `climbed`, in the main thread, where an interrupt is heard."""
+        if self.structure.conjugate is None:
+            return  # its loop is not compiled
         with announced_compilation():
             replace(self, max_iter=0).climbed(X[:1], start)
 
@@ -73,6 +79,8 @@ class Objective:
 
         The objective lacks the constants of the prior.
         """
+        if self.structure.conjugate is None:  # the compiled M step is one of compact arrays
+            return self._climbed_by_steps(Rows(X, (), False, facts), start)
         arrays = (start.weights, start.log_weight(), start.means, start.precision_chol)
         params = Parameters(*(np.array(v, float, order="C") for v in arrays))
         params.log_weight[:] += 0.5 * start.n_features * LOG_2PI
@@ -81,6 +89,14 @@ class Objective:
         n_obs = facts.weights.sum() if len(facts.weights) else len(rows)
         constant = 0.5 * n_obs * start.n_features * LOG_2PI
         return MixtureParams.trusted(params.weights, params.means, params.factors), value - constant, is_settled
+
+    def _climbed_by_steps(self, rows: Rows, start: MixtureParams) -> tuple[MixtureParams, float, bool]:
+        """The same by the loop of a single fit, with the family's own M step."""
+        whitening = self.structure.whitening(rows.moments(self.structure.form)[1])
+        floor = max(self.floor, resolvable(whitening))
+        readout = MaximumLikelihood(self.structure, whitening, floor, rows.mean_weight)
+        found = climb(rows, readout, readout.admit(start), Stopping(self.max_iter, self.tol, None))
+        return found.state, found.objective, found.is_converged
 
 
 def _tol(method: EM | MAP) -> float:

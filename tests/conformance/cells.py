@@ -3,8 +3,11 @@
 ``python -m conformance.cells``, from the folder of the tests, prints the page ``docs/conformance.md``.
 """
 
+from itertools import product
+
 import bayesgmm as bg
 from bayesgmm.errors import NotApplicableError
+from bayesgmm.families.decomposed import DECOMPOSED
 from bayesgmm.families.gaussian import STRUCTURES
 from bayesgmm.fitting import check_applicable
 
@@ -24,10 +27,14 @@ MODELS = {
     "Dirichlet process": lambda family: bg.DirichletProcessMixture(4, family),
     "unknown number": lambda family: bg.MixtureOfFiniteMixtures(4, family),
 }
-CELLS = [(engine, family, model) for engine in ENGINES for family in STRUCTURES for model in MODELS]
+GROUPS = {"the six structures": tuple(STRUCTURES), "mclust's other eight": tuple(family.name for family in DECOMPOSED)}
+FAMILIES = [name for names in GROUPS.values() for name in names]
+CELLS = [(engine, family, model) for engine in ENGINES for family in FAMILIES for model in MODELS]
 HEAD = """# What can be fitted with what
 
-Each engine with each model and kind of rows; the six covariance structures make no difference. Every cell is run by
+Each engine with each model, family of covariances and kind of rows. The six structures (full, tied, diagonal,
+shared_diagonal, spherical, isotropic) make no difference, nor do mclust's other eight (VEI, EVI, VEE, EVE, VVE, EEV,
+VEV, EVV). Every cell is run by
 `tests/conformance`: rows of weight zero must be as if they were not there, float32 must give what its values give as
 float64, labels must be the offsets of 0 and minus infinity that they stand for, and offsets must be those that one
 number more in each row leaves as they are.  Where it says no, `bg.fit` raises NotApplicableError before any work.
@@ -51,12 +58,13 @@ def takes_known_rows(model):
 
 def page():
     """The page of the docs."""
-    columns = ["engine", *MODELS, "weights of rows", "labels and offsets", "float32"]
+    heads = [f"{model}, {group}" for group in GROUPS for model in MODELS]
+    columns = ["engine", *heads, "weights of rows", "labels and offsets", "float32"]
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for engine, method in ENGINES.items():
         marks = []
-        for model in MODELS:
-            taken = {is_applicable(engine, family, model) for family in STRUCTURES}
+        for names, model in product(GROUPS.values(), MODELS):
+            taken = {is_applicable(engine, family, model) for family in names}
             assert len(taken) == 1, "the table must have a column for each family"
             marks.append("yes" if taken == {True} else "no")
         whole = getattr(method, "needs_whole_weights", False)

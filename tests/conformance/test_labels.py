@@ -12,7 +12,7 @@ from testbed.monte_carlo import Z_LIMIT, z_score
 
 import bayesgmm as bg
 from bayesgmm.core.facts import of_labels
-from bayesgmm.families.gaussian import STRUCTURES as FAMILIES
+from bayesgmm.families.named import FOURTEEN
 from bayesgmm.flat.posterior import FlatPosterior
 from bayesgmm.methods.chains.search import Landscape
 from bayesgmm.methods.climbing.initialize import starts
@@ -25,7 +25,7 @@ NAMES = np.array(["ash", "birch", "cedar"])[TRUTH]
 RNG = np.random.default_rng(6)
 IS_KNOWN = RNG.random(len(X)) < 0.3
 PARTLY = np.where(IS_KNOWN, NAMES, None)
-MCLUST = {family.mclust: name for name, family in FAMILIES.items()}
+MCLUST = {code: code for code in FOURTEEN}
 every_structure = pytest.mark.parametrize("structure", STRUCTURES)
 pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning", "ignore::bayesgmm.TruncationWarning")
 

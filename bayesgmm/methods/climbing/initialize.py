@@ -95,10 +95,9 @@ def check_given(init: MixtureParams, model: Model, n_features: int) -> MixturePa
         if not init.form.has_no_upper(factor):
             raise ArgumentError(f"init has correlated covariances, and covariance={structure.name!r} has none.")
         factor = structure.form.of_diagonal(init.form.diagonal(factor))
-    expanded = structure.expand(structure.compact(factor), k, n_features)
-    if not np.allclose(factor, expanded, rtol=1e-6, atol=0):  # as equal as rounding and printing leave them
-        what = " and ".join(structure.equal_among)
-        raise ArgumentError(f"init has different covariances, and covariance={structure.name!r} one for all {what}.")
+    expanded = structure.agreeing(factor)
+    if not np.allclose(factor, expanded, rtol=1e-6, atol=1e-6 * np.abs(factor).max()):  # rounding and printing
+        raise ArgumentError(f"init has {structure.disagreement}.")
     return MixtureParams.trusted(init.weights, init.means, expanded)
 
 
