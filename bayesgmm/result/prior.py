@@ -14,6 +14,7 @@ from bayesgmm.checks import as_seed, whole_number
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
 from bayesgmm.errors import ArgumentError, shown
+from bayesgmm.families.family import capability
 from bayesgmm.families.gaussian import CovarianceStructure
 from bayesgmm.models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures, Model
 from bayesgmm.priors.components import NormalInverseWishart
@@ -116,6 +117,7 @@ def sample_prior(
     """
     if not isinstance(model, (GaussianMixture, DirichletProcessMixture, MixtureOfFiniteMixtures)):
         raise ArgumentError(f"model={shown(model)} must be a model object such as GaussianMixture(n_components=2).")
+    capability(model.covariance, "conjugate")
     draws = whole_number(draws, "draws")
     data, n_obs = _data_of(model, X_or_shape)
     resolved = model.resolve(data)

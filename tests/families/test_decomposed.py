@@ -61,7 +61,7 @@ def sizes(code, k, d):
 
 
 @every
-@pytest.mark.parametrize("d", [2, 3])
+@pytest.mark.parametrize("d", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_m_step_is_the_maximum_of_an_independent_description(name, d):
     """By a general optimiser, from its best of several random starts, which it finds to some 1e-8."""
     family, rng = EIGHT[name], np.random.default_rng(d)
@@ -99,7 +99,7 @@ def test_covariances_share_what_the_name_says(name):
 @pytest.mark.parametrize(("small", "large"), PAIRS)
 def test_a_mixture_of_a_family_is_one_of_any_freer_family(small, large):
     """Taken as one of the freer family it is the same, so that the maximum there is as high at least."""
-    one = bg.fit(bg.GaussianMixture(K, small), X, bg.EM(), rng=0)
+    one = bg.fit(bg.GaussianMixture(K, small), X, bg.EM(n_init=3), rng=0)
     family = BY_CODE[large]
     spread = in_form(family, one.params.covariances)
     np.testing.assert_allclose(family.form.spread(family.agreeing(family.form.factor(spread))), spread, rtol=1e-6,
@@ -113,7 +113,9 @@ def test_a_mixture_of_a_family_is_one_of_any_freer_family(small, large):
 
 @every
 @pytest.mark.parametrize("accelerate", [True, False])
-@pytest.mark.parametrize("init", ["portfolio", "kmeans++", "random"])
+@pytest.mark.parametrize(
+    "init", ["kmeans++", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("portfolio", "random"))]
+)
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
 def test_the_likelihood_never_falls(name, accelerate, init):
     """From the start on, which is of the family too."""
@@ -160,7 +162,7 @@ def test_no_component_at_the_floor_is_called_converged(name, group):
     rng = np.random.default_rng(0)
     tied = np.column_stack([rng.normal(size=60) if group == "line" else np.full(60, 20.0), np.full(60, 20.0)])
     data = np.concatenate([rng.normal(size=(60, 2)), tied])
-    found = bg.fit(bg.GaussianMixture(2, name), data, bg.EM(), rng=0, throw=False)
+    found = bg.fit(bg.GaussianMixture(2, name), data, bg.EM(n_init=3), rng=0, throw=False)
     if found.status.is_converged:  # what components share keeps it wide, or a sound optimum was found
         assert np.linalg.eigvalsh(found.params.covariances).min() > 1e-8  # a hundred times the floor of 1e-12
     else:

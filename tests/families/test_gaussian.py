@@ -11,7 +11,8 @@ from testbed.cases import random_spd
 from bayesgmm.core import matrices
 from bayesgmm.core.matrices import precision_chol_of
 from bayesgmm.errors import ArgumentError
-from bayesgmm.families.gaussian import STRUCTURES, as_structure
+from bayesgmm.families.gaussian import STRUCTURES
+from bayesgmm.families.named import as_structure
 
 NAMES = pytest.mark.parametrize("name", STRUCTURES)
 K, D = 3, 4
