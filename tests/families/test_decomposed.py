@@ -1,5 +1,7 @@
 """The eight families that share some of volume, shape and orientation: their M step, laws, and what refuses them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -14,6 +16,7 @@ from bayesgmm.families.named import BY_CODE, FAMILIES, FOURTEEN, as_structure
 
 EIGHT = {family.name: family for family in DECOMPOSED}
 every = pytest.mark.parametrize("name", EIGHT)
+slow = partial(pytest.param, marks=pytest.mark.slow)
 K = 3
 X = blobs(n=150, d=3, k=K)
 # Each family with those that it is a case of, one letter freer.
@@ -61,7 +64,7 @@ def sizes(code, k, d):
 
 
 @every
-@pytest.mark.parametrize("d", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("d", [2, slow(3)])
 def test_the_m_step_is_the_maximum_of_an_independent_description(name, d):
     """By a general optimiser, from its best of several random starts, which it finds to some 1e-8."""
     family, rng = EIGHT[name], np.random.default_rng(d)
