@@ -45,6 +45,7 @@ from .priors.weights import Dirichlet
 from .result.alignment import Alignment
 from .result.fit import Fit
 from .result.prior import PriorDraws, sample_prior
+from .selection import Search, search
 from .uncertainty import (
     IntervalComparison,
     Intervals,
@@ -61,11 +62,11 @@ __all__ = [
     "IndependentNormalInverseWishart", "IntervalComparison", "Intervals", "Isotropic", "LikelihoodRatioTest",
     "LooPit", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
     "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PredictiveCheck",
-    "PriorDraws", "PriorSensitivity", "RobbinsMonro", "SharedDiagonal", "Spherical", "StochasticVB", "Tied",
+    "PriorDraws", "PriorSensitivity", "RobbinsMonro", "Search", "SharedDiagonal", "Spherical", "StochasticVB", "Tied",
     "TruncationWarning", "Uniform", "clustering_quality", "co_clustering", "co_clustering_error", "compare",
     "compare_intervals", "data_source", "fit", "from_datatree", "intervals", "labels", "likelihood_ratio_test", "load",
     "load_dataset", "log_evidence", "loo_pit", "partition", "posterior_predictive_check", "prior_sensitivity",
-    "pymc_model", "relabel", "sample_prior", "stack_chains",
+    "pymc_model", "relabel", "sample_prior", "search", "stack_chains",
 ]  # fmt: skip
 
 __version__: str

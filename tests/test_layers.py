@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "fitting": FOUNDATION | {"methods", "ppl", "result"},
     "criteria": FOUNDATION | {"result"},
     "comparison": FOUNDATION | {"result", "methods", "criteria", "labels", "uncertainty"},
+    "selection": FOUNDATION | {"result", "methods", "fitting", "criteria"},
     "labels": FOUNDATION | {"result"},
     "partitions": FOUNDATION | {"result"},
     "assessment": FOUNDATION | {"result", "criteria"},

@@ -11,11 +11,11 @@ import pytest
 import bayesgmm as bg
 from bayesgmm.cli.terminal import print_results
 from bayesgmm.comparison import Comparison, Row, conclusions, verdict
-from bayesgmm.comparison.progress import watched
 from bayesgmm.criteria.evidence import reconciled
 from bayesgmm.criteria.score import Score
 from bayesgmm.report.choice import choose
 from bayesgmm.report.tables import score_table
+from bayesgmm.result.progress import watched
 from bayesgmm.result.status import Outcome, Status
 
 PREDICTION = "out-of-sample log predictive density"

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.checks import as_seed, whole_number
-from bayesgmm.comparison.progress import watched
 from bayesgmm.comparison.row import BASELINE, Row
 from bayesgmm.comparison.table import Comparison
 from bayesgmm.core.facts import RowFacts
@@ -29,6 +28,7 @@ from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.fit import Fit
 from bayesgmm.result.method import Progress
 from bayesgmm.result.own_data import FRACTIONS, KNOWN
+from bayesgmm.result.progress import watched
 from bayesgmm.result.status import Outcome, Status
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +14,10 @@ from bayesgmm.core.combination import (
     pseudo_bma_weights,
     stacking_weights,
 )
-from bayesgmm.core.facts import NO_FACTS
 from bayesgmm.criteria.columns import COLUMNS, PREDICTION
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.fit import Fit
-from bayesgmm.result.provenance import provenance
-from bayesgmm.result.stacking import StackedModel, Stacking
+from bayesgmm.result.stacking import Stacking, stack_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,20 +71,7 @@ def stacked(
     names = tuple(str(name) for name in held.index)
     fits = tuple(comparison.fits[name] for name in names)
     how = Stacking(method, column, names, tuple(one.method for one in fits), tuple(float(w) for w in held))
-    result = how.of(fits)
-    if any(one.classes is not None or len(one.facts.offsets) for one in fits):
-        raise NotApplicableError(
-            "fits with labels or offsets cannot be one fit, since they have these in their likelihoods: ask each of "
-            "them, and take weights() for the mean."
-        )
-    owner = next((one for one in fits if one.X is not None), None)
-    X, facts = (None, NO_FACTS) if owner is None else (owner.X, owner.facts)
-    model: Any = StackedModel(tuple(one.model for one in fits))
-    return Fit(
-        model, how, result.estimate, result.status, result.diagnostics,
-        result.history, sum(one.seconds for one in fits), seed, X, fits[0].n_obs, fits[0].feature_names,
-        provenance(fits[0].provenance["data_sha256"]), facts,
-    )  # fmt: skip
+    return stack_of(fits, how, seed)
 
 
 def _pointwise(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.checks import as_seed, truth, whole_number
+from bayesgmm.checks import as_seed, one_of, truth, whole_number
 from bayesgmm.data import DataSource, check_enough_points, matching_columns
 from bayesgmm.errors import (
     DataError,
@@ -27,7 +27,7 @@ from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import PointEstimate, log_density_draw_blocks
 from bayesgmm.result.identified import identified
 from bayesgmm.result.method import Method, Progress, Sampler, silent
-from bayesgmm.result.own_data import own_rows
+from bayesgmm.result.own_data import own_data, own_rows
 from bayesgmm.result.pointwise import Pointwise, pointwise_of
 from bayesgmm.result.provenance import provenance
 from bayesgmm.result.record import FitRecord
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+CONVENTIONS = ("mclust", "scikit-learn")
 UNEVALUATED = "this fit has not seen all of its data again after its last step"
 
 
@@ -87,6 +88,49 @@ class Fit(FitRecord):
             f"a fit of kind {self.kind!r} has no single log likelihood; use log_density(X).sum() for the posterior "
             "predictive, or log_density_draws(X).sum(1) for that of each draw."
         )
+
+    def bic(self, convention: str | None = None) -> float:
+        """The Bayesian information criterion of a point fit.
+
+        Parameters
+        ----------
+        convention : {"mclust", "scikit-learn"}, optional
+            "mclust": ``2 log L - p log n``, higher is better; "scikit-learn": its negative.  By default half the first,
+            in nats and as in `compare`, an approximation of the log evidence.
+
+        Raises
+        ------
+        NotApplicableError
+            The fit is no point fit.
+
+        References
+        ----------
+        Schwarz (1978), Annals of Statistics 6, 461-464, doi:10.1214/aos/1176344136.
+        """
+        factor = self._factor_of(convention)
+        return factor * (self.log_likelihood - 0.5 * self.n_parameters * float(np.log(self.n_obs)))
+
+    def icl(self, convention: str | None = None) -> float:
+        """The integrated completed likelihood: `bic` plus the log responsibilities of the most probable components.
+
+        Conventions are those of `bic`.
+
+        Raises
+        ------
+        NotApplicableError
+            The fit is no point fit, is without its data, or has labels or offsets.
+
+        References
+        ----------
+        Biernacki, Celeux and Govaert (2000), IEEE PAMI 22, 719-725, doi:10.1109/34.865189.
+        """
+        factor, X = self._factor_of(convention), own_data(self, "this criterion asks for")
+        return self.bic(convention) + factor * float(np.log(self.responsibilities(X).max(1)).sum())
+
+    def _factor_of(self, convention: str | None) -> float:
+        if convention is None:
+            return 1.0
+        return {"mclust": 2.0, "scikit-learn": -2.0}[one_of(convention, "convention", CONVENTIONS, also="None")]
 
     @property
     def elbo(self) -> float:

@@ -8,14 +8,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bayesgmm.checks import as_seed
+from bayesgmm.core.facts import NO_FACTS
+from bayesgmm.errors import NotApplicableError
 from bayesgmm.models import Model
 from bayesgmm.result.diagnostics import OptimiserDiagnostics, Restart
 from bayesgmm.result.estimates import NoEstimate
 from bayesgmm.result.fit import Fit, fit_once
 from bayesgmm.result.method import MethodResult, Progress
+from bayesgmm.result.provenance import provenance
 from bayesgmm.result.stacked import StackedEstimate
 from bayesgmm.result.status import Outcome, Status
 from bayesgmm.rows import Rows
+
+BY_BIC = "model averaging"
 
 
 @dataclass(frozen=True)
@@ -107,17 +112,49 @@ class Stacking:
             members.append(member)
         return self.of(tuple(members))
 
+    @property
+    def _meaning(self) -> str:
+        if self.weighting == BY_BIC:
+            return (
+                "They are approximate posterior probabilities of the models, proportional to exp(-BIC/2) with equal "
+                "prior probabilities."
+            )
+        return (
+            "They were chosen for the prediction of these data and are no posterior probabilities; a score of the "
+            "stack on the same data flatters it a little."
+        )
+
     def of(self, members: tuple[Fit, ...]) -> MethodResult:
         """The stack of fits that are there."""
         named = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.names, self.weights, strict=True))
-        sentence = (
-            f"A stack with the weights {named} ({self.weighting}, by {self.column}). They were chosen for the "
-            "prediction of these data and are no posterior probabilities; a score of the stack on the same data "
-            "flatters it a little."
-        )
+        sentence = f"A stack with the weights {named} ({self.weighting}, by {self.column}). {self._meaning}"
         doubtful = [(name, one) for name, one in zip(self.names, members, strict=True) if not one.status.is_converged]
         sentence += "".join(f" {name}: {one.status.sentence}" for name, one in doubtful)
         status = Status(Outcome.NOT_CONVERGED if doubtful else Outcome.CONVERGED, sentence)
         diagnostics = OptimiserDiagnostics((Restart(float("nan"), 0, not doubtful, ()),), 0)
         estimate = StackedEstimate(self.names, members, np.array(self.weights))
         return MethodResult(estimate, status, diagnostics, np.empty(0))
+
+
+def stack_of(fits: tuple[Fit, ...], how: Stacking, seed: int) -> Fit:
+    """Fits to the same data as one, their weighted mixture.
+
+    Raises
+    ------
+    NotApplicableError
+        Fits have labels or offsets.
+    """
+    result = how.of(fits)
+    if any(one.classes is not None or len(one.facts.offsets) for one in fits):
+        raise NotApplicableError(
+            "fits with labels or offsets cannot be one fit, since they have these in their likelihoods: ask each of "
+            "them, and take weights() for the mean."
+        )
+    owner = next((one for one in fits if one.X is not None), None)
+    X, facts = (None, NO_FACTS) if owner is None else (owner.X, owner.facts)
+    model: Any = StackedModel(tuple(one.model for one in fits))
+    return Fit(
+        model, how, result.estimate, result.status, result.diagnostics,
+        result.history, sum(one.seconds for one in fits), seed, X, fits[0].n_obs, fits[0].feature_names,
+        provenance(fits[0].provenance["data_sha256"]), facts,
+    )  # fmt: skip

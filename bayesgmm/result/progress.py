@@ -1,4 +1,4 @@
-"""How `compare` shows that it goes on: one line that is written over, on a terminal and in a notebook."""
+"""How `compare` and `search` show that they go on: one line that is written over, on a terminal and in a notebook."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BAR = 20  # characters
 
 
 @contextmanager
-def watched(progress: Progress | bool | None) -> Iterator[Progress]:
+def watched(progress: Progress | bool | None, doing: str = "comparing") -> Iterator[Progress]:
     """What is to be called as the work goes on; the line is taken away at the end, however that comes.
 
     Raises
@@ -28,7 +28,7 @@ def watched(progress: Progress | bool | None) -> Iterator[Progress]:
     if not callable(progress):
         progress = truth(progress, "progress", also="a function of (done, total, note)")
     if progress is True:
-        line = _Line(_notebook_writer() if _in_notebook() else _terminal_writer(sys.stderr))
+        line = _Line(_notebook_writer() if _in_notebook() else _terminal_writer(sys.stderr), doing)
         try:
             yield line
         finally:
@@ -40,14 +40,14 @@ def watched(progress: Progress | bool | None) -> Iterator[Progress]:
 class _Line:
     """A `Progress` that keeps one line up to date."""
 
-    def __init__(self, write: Callable[[str], None]):
-        self._write = write
+    def __init__(self, write: Callable[[str], None], doing: str):
+        self._write, self._doing = write, doing
 
     def __call__(self, done: int, total: int, note: str) -> None:
         n_full = BAR * done // max(total, 1)
         # A name may come from a file: what does not print could act in a terminal.
         safe = "".join(char if char.isprintable() else "?" for char in note)
-        self._write(f"comparing [{'#' * n_full}{'.' * (BAR - n_full)}] {done} of {total}  {safe}")
+        self._write(f"{self._doing} [{'#' * n_full}{'.' * (BAR - n_full)}] {done} of {total}  {safe}")
 
     def clear(self) -> None:
         self._write("")

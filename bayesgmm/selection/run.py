@@ -1,0 +1,168 @@
+"""`search`: every number of components with every family of covariances, by one method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from bayesgmm.checks import as_seed, one_of, whole_number
+from bayesgmm.data import DataMatrix, as_matrix
+from bayesgmm.errors import ArgumentError, FitError, shown
+from bayesgmm.families.gaussian import CovarianceStructure
+from bayesgmm.families.named import FOURTEEN, as_structure
+from bayesgmm.methods.em import EM, MAP
+from bayesgmm.models import GaussianMixture
+from bayesgmm.result.method import Method, Progress
+from bayesgmm.result.progress import watched
+from bayesgmm.rows import Known
+from bayesgmm.selection.cell import Cell, made
+from bayesgmm.selection.found import CRITERIA, Search
+
+ONE_COLUMN = ("E", "V")
+UNGUARDED = (
+    "a process of the search ended at its start. In a script, what calls search with workers= must stand under "
+    "`if __name__ == '__main__':`, because every process imports the script"
+)
+
+
+def search(
+    X: ArrayLike,
+    components: Iterable[int] | int = range(1, 10),
+    covariances: str | Iterable[str | CovarianceStructure] = "all",
+    method: EM | MAP | None = None,
+    criterion: str = "bic",
+    rng: Any = 0,
+    progress: Progress | bool | None = None,
+    workers: int = 1,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    components_of: Mapping[Any, int] | None = None,
+) -> Search:
+    """Fit every number of components with every family of covariances, and rank them by BIC or ICL.
+
+    Parameters
+    ----------
+    X : (n, d) array or frame
+    components : iterable of int, or int
+    covariances : "all", a name, or an iterable of names and families
+        "all" are mclust's fourteen models, or its two where there is one column.
+    method : EM or MAP
+        ``EM()`` where it is not given.
+    criterion : {"bic", "icl"}
+        By which `Search.best`, `Search.top` and `Search.average` go.
+    rng : numpy Generator, int seed or None
+        A cell's numbers depend on the seed and on its model alone, so that it does not matter what else is searched.
+    progress : bool or callable, optional
+        As of `compare`.
+    workers : int
+        Processes; the numbers are the same with any.  Each imports the package anew, which takes some seconds, so that
+        more than one pays for long searches.
+    sample_weight, labels, components_of
+        As of `fit`.
+
+    Returns
+    -------
+    Search
+        A cell that cannot be fitted, or ends at a suspicious optimum, says so in the table and ends nothing.  After an
+        interrupt, the cells that are done.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        An argument or the data cannot be used; raised before any fitting.
+    FitError
+        No cell has a result; the sentence gives the reasons.
+
+    References
+    ----------
+    Scrucca, Fop, Murphy and Raftery (2016), The R Journal 8, 289-317, doi:10.32614/RJ-2016-021.
+    """
+    method = EM() if method is None else method
+    if not isinstance(method, (EM, MAP)):
+        raise ArgumentError(
+            f"method={shown(method)} must be EM() or MAP(), since BIC and ICL are defined at a point estimate; "
+            "bg.compare ranks other fits."
+        )
+    one_of(criterion, "criterion", CRITERIA)
+    data, seed, workers = as_matrix(X), as_seed(rng), whole_number(workers, "workers")
+    models = [GaussianMixture(k, family) for k in _sizes(components) for family in _families(covariances, data)]
+    known = Known(sample_weight, labels, components_of)
+    known.checked(len(data.values), max(model.n_components for model in models))
+    cells: list[Cell] = []
+    with watched(progress, "searching") as report:
+        for model, cell in zip(models, _cells(X, models, method, seed, known, workers, report), strict=False):
+            cells.append(cell)
+            if cell.is_interrupted:
+                break
+            report(len(cells), len(models), f"K={model.n_components} {model.covariance.name}")
+    if not any(cell.is_usable for cell in cells):
+        raise FitError(_reasons(cells))
+    return Search(tuple(cells), len(models), criterion, seed)
+
+
+def _cells(
+    X: Any, models: list[GaussianMixture], method: Method, seed: int, known: Known, workers: int, report: Progress
+) -> Iterator[Cell]:
+    """One cell after the other, in this process or in several; an interrupt ends them."""
+    jobs = [(X, model, method, (seed, *_number(model)), known) for model in models]
+    if workers == 1:
+        try:
+            yield from (made(*job) for job in jobs)
+        except KeyboardInterrupt:
+            return
+        return
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"))
+    try:
+        for future in [pool.submit(made, *job) for job in jobs]:
+            yield future.result()
+    except KeyboardInterrupt:
+        return
+    except BrokenProcessPool:
+        raise ArgumentError(UNGUARDED) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _number(model: GaussianMixture) -> tuple[int, int]:
+    """What tells models apart in a seed."""
+    return model.n_components, int.from_bytes(model.covariance.name.encode(), "big") % 2**32
+
+
+def _sizes(components: Iterable[int] | int) -> list[int]:
+    given = [components] if isinstance(components, int) else components
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ArgumentError(f"components={shown(components)} must be numbers of components, such as range(1, 10).")
+    sizes = sorted({whole_number(k, "components") for k in given})
+    if not sizes:
+        raise ArgumentError("components must name one number of components at least, and is empty.")
+    return sizes
+
+
+def _families(covariances: str | Iterable[str | CovarianceStructure], data: DataMatrix) -> list[CovarianceStructure]:
+    if isinstance(covariances, str) and covariances == "all":
+        return [as_structure(name) for name in (ONE_COLUMN if data.values.shape[1] == 1 else FOURTEEN)]
+    one = isinstance(covariances, (str, CovarianceStructure))
+    if not one and not isinstance(covariances, Iterable):
+        raise ArgumentError(f"covariances={shown(covariances)} must be 'all', or names such as ['full', 'VEV'].")
+    families = list(dict.fromkeys(as_structure(name) for name in ([covariances] if one else covariances)))
+    if not families:
+        raise ArgumentError("covariances must name one family at least, and is empty.")
+    return families
+
+
+def _reasons(cells: list[Cell]) -> str:
+    """The sentences of cells of which none has a result, each once."""
+    if not cells:
+        return "The search was interrupted before its first cell was done."
+    reasons: dict[str, list[str]] = {}
+    for cell in cells:
+        reasons.setdefault(cell.sentence, []).append(f"K={cell.n_components} {cell.covariance}")
+    parts = [
+        f"{', '.join(names[:3])}{' and others' if len(names) > 3 else ''}: {why}" for why, names in reasons.items()
+    ]
+    return f"None of the {len(cells)} models could be fitted. " + " ".join(parts[:4])
