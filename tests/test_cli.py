@@ -552,3 +552,26 @@ def test_bad_columns_of_known_labels_are_refused(table, tmp_path, options, words
     table.assign(none="").to_csv(tmp_path / "t.csv", index=False)
     ended = run("compare", tmp_path / "t.csv", "--columns", "length,width", *options, "--out", tmp_path / "out")
     assert ended.exit_code == 2 and words in " ".join(ended.output.split())
+
+
+def test_several_covariances(tmp_path, csv):
+    """Each in the names of its cells; what an engine cannot fit is left out and named."""
+    given = ("--components", "1:2", "--methods", "em,vb", "--covariance", "tied,VVV,VEI", "--folds", 0)
+    ended = run("compare", csv, *given, "--columns", "length,width", "--out", tmp_path / "out")
+    assert ended.exit_code == 0, ended.output
+    names = {path.stem for path in (tmp_path / "out" / "fits").glob("*.nc")}
+    assert names == {f"em-{one}-K{k}" for one in ("tied", "full", "VEI") for k in (1, 2)} | {
+        f"vb-{one}-K{k}" for one in ("tied", "full") for k in (1, 2)
+    }
+    assert "vb with VEI for finite" in ended.output + ended.stderr
+
+
+def test_search_prints_and_writes(tmp_path, csv):
+    given = ("search", csv, "--columns", "length,width", "--out", tmp_path / "out")
+    ended = run(*given, "--components", "1:2", "--covariance", "EEE,VVI")
+    assert ended.exit_code == 0, ended.output
+    assert "2 log L - p log n, as mclust gives it" in ended.stdout and "diagonal" in ended.stdout
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"search.csv", "search.png", "best.nc"}
+    assert bg.load(tmp_path / "out" / "best.nc").status.is_converged
+    wrong = run(*given, "--covariance", "diag")
+    assert wrong.exit_code == 2 and "Here the word is 'diagonal'" in wrong.stderr

@@ -13,7 +13,8 @@ import numpy as np
 import typer
 
 from bayesgmm import __version__
-from bayesgmm.cli.options import METHODS, parse_components, parse_methods, parse_models
+from bayesgmm.cli.options import METHODS, parse_components, parse_covariances, parse_methods, parse_models
+from bayesgmm.cli.searching import run_search
 from bayesgmm.cli.study import Study, run_study
 from bayesgmm.data import read_known_labels, read_table
 from bayesgmm.data.writing import printable
@@ -79,7 +80,13 @@ Models = Annotated[
 Truncation = Annotated[
     int, typer.Option(min=1, help="dp: where the sticks are cut off; mfm: the largest number of components.")
 ]
-Covariance = Annotated[str, typer.Option(help="full, tied, diagonal, shared_diagonal, spherical or isotropic.")]
+Covariance = Annotated[
+    str,
+    typer.Option(
+        help="Any of full, tied, diagonal, shared_diagonal, spherical, isotropic and mclust's names such as VEV, "
+        "separated by commas. What a method cannot fit is left out."
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option(
@@ -146,10 +153,36 @@ def compare(
         table, labels = read_table(data, wanted, label_column, not_fitted)
         weights = None if weights_column is None else _taken_out(table, weights_column, data.name)
         study = Study(
-            table, labels, Known(weights, known), data.name, sizes, names, parse_models(models), truncation, covariance,
-            folds, seed, draws, tune, out, _command(),
+            table, labels, Known(weights, known), data.name, sizes, names, parse_models(models), truncation,
+            parse_covariances(covariance), folds, seed, draws, tune, out, _command(),
         )  # fmt: skip
         code = run_study(study)
+    raise typer.Exit(code)
+
+
+@app.command()
+def search(
+    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file, with or without a header.", show_default=False)],
+    components: Components = "1:9",
+    covariance: Annotated[
+        str, typer.Option(help="all (mclust's fourteen models), or names of covariances separated by commas.")
+    ] = "all",
+    criterion: Annotated[str, typer.Option(help="bic or icl: what the models are ranked by.")] = "bic",
+    columns: Annotated[
+        str | None, typer.Option(help="The columns to use, separated by commas; all of them where not given.")
+    ] = None,
+    out: Out = Path("bayesgmm-search"),
+    seed: Seed = 0,
+) -> None:
+    """Fit every number of components with every family of covariances by EM, and rank them.
+
+    Prints the best models. Writes search.csv, search.png and best.nc. Ctrl-C ends the search and writes what is done.
+    """
+    with plain_errors():
+        wanted = None if columns is None else [name.strip() for name in columns.split(",")]
+        table, _ = read_table(data, wanted, None, [])
+        families = "all" if covariance == "all" else list(parse_covariances(covariance))
+        code = run_search(table, parse_components(components), families, criterion, seed, out)
     raise typer.Exit(code)
 
 
@@ -162,8 +195,8 @@ def demo(out: Out = Path("demo-output"), seed: Seed = 0) -> None:
         data = load_dataset("faithful")
         table = pd.DataFrame(data.X, columns=list(data.feature_names))
         study = Study(
-            table, None, Known(), "Old Faithful", (1, 2, 3, 4), ("em", "vb", "nuts"), ("finite",), 20, "full", 5, seed,
-            None, 500, out, _command(),
+            table, None, Known(), "Old Faithful", (1, 2, 3, 4), ("em", "vb", "nuts"), ("finite",), 20, ("full",), 5,
+            seed, None, 500, out, _command(),
         )  # fmt: skip
         code = run_study(study, source=data.source)
     raise typer.Exit(code)

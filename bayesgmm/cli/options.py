@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bayesgmm.errors import ArgumentError
+from bayesgmm.families.named import as_structure
 from bayesgmm.methods.advi import ADVI
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.gibbs import Gibbs
@@ -69,6 +70,17 @@ def parse_models(text: str) -> tuple[str, ...]:
         A name is unknown.
     """
     return _names("models", "model", text, MODELS)
+
+
+def parse_covariances(text: str) -> tuple[str, ...]:
+    """ "full,VEV" as names, in the order that is given; of two names of one family, the field's word.
+
+    Raises
+    ------
+    ArgumentError
+        A name is unknown.
+    """
+    return tuple(dict.fromkeys(as_structure(name.strip()).name for name in text.split(",")))
 
 
 def _names(option: str, noun: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:

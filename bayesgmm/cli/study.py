@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ class Study:
     methods: tuple[str, ...]
     models: tuple[str, ...]
     truncation: int
-    covariance: str
+    covariances: tuple[str, ...]
     folds: int
     seed: int
     draws: int | None
@@ -58,22 +59,24 @@ class Study:
             No method can fit any of the models.
         """
         cells, left_out, fewest = [], [], self._fewest_components()
-        for name in self.methods:
+        for name, covariance in product(self.methods, self.covariances):
             method, without = method_of(name, self.draws, self.tune), []
+            of = f" with {covariance}" if len(self.covariances) > 1 else ""
             for kind in self.models:
-                models = models_of(kind, self.sizes, self.truncation, self.covariance)
+                models = models_of(kind, self.sizes, self.truncation, covariance)
                 if fewest and kind != "finite":
-                    left_out.append(f"{name} for {kind} (known labels need components that keep their numbers)")
+                    left_out.append(f"{name}{of} for {kind} (known labels need components that keep their numbers)")
                     continue
                 too_few = ", ".join(str(k) for k in self.sizes if k < fewest)
                 if too_few:
-                    left_out.append(f"{name} with K={too_few} (the known labels have {fewest} classes)")
+                    left_out.append(f"{name}{of} with K={too_few} (the known labels have {fewest} classes)")
                 models = {end: model for end, model in models.items() if model.n_components >= fewest}
                 if models and is_applicable(next(iter(models.values())), method):
-                    cells += [Cell(f"{name}-{end}", model, method) for end, model in models.items()]
+                    middle = f"-{covariance}" if of else ""
+                    cells += [Cell(f"{name}{middle}-{end}", model, method) for end, model in models.items()]
                 elif models:
                     without.append(kind)
-            left_out += [f"{name} for {' and '.join(without)}"] if without else []
+            left_out += [f"{name}{of} for {' and '.join(without)}"] if without else []
         if not cells:
             raise ArgumentError(f"There is nothing to fit, since all was left out: {'; '.join(left_out)}.")
         return cells, left_out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class Cell:
             return float("nan")
 
 
-def made(data: object, model: GaussianMixture, method: Method, seed: tuple[int, ...], known: Known) -> Cell:
+def made(data: Any, model: GaussianMixture, method: Method, seed: tuple[int, ...], known: Known) -> Cell:
     """The cell of a model; one that fails says why, and ends nothing."""
     name = model.covariance.name
     try:
