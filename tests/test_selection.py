@@ -113,6 +113,13 @@ def test_an_interrupt_keeps_the_cells_that_are_done(monkeypatch):
     monkeypatch.setattr(run, "made", interrupted)
     found = bg.search(X, range(1, 5), ["full", "tied"], QUICK, progress=False)
     assert len(found.cells) == 3 and found.n_asked == 8 and "5 more were not reached" in str(found)
+    monkeypatch.setattr(run, "made", made)
+
+    def stop(done, total, note):  # a second place where an interrupt may arrive
+        if done == 2:
+            raise KeyboardInterrupt
+
+    assert len(bg.search(X, range(1, 5), ["full", "tied"], QUICK, progress=stop).cells) == 2
     monkeypatch.setattr(run, "made", lambda *job: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(bg.FitError, match="interrupted before its first cell"):
         bg.search(X, 2, "full", QUICK, progress=False)

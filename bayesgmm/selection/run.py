@@ -95,33 +95,31 @@ def search(
     known.checked(len(data.values), max(model.n_components for model in models))
     cells: list[Cell] = []
     with watched(progress, "searching") as report:
-        for model, cell in zip(models, _cells(X, models, method, seed, known, workers, report), strict=False):
-            cells.append(cell)
-            if cell.is_interrupted:
-                break
-            report(len(cells), len(models), f"K={model.n_components} {model.covariance.name}")
+        try:
+            for cell in _cells(X, models, method, seed, known, workers):
+                cells.append(cell)
+                if cell.is_interrupted:
+                    break
+                report(len(cells), len(models), f"K={cell.n_components} {cell.covariance}")
+        except KeyboardInterrupt:
+            pass  # what is done is kept, and the search says how many models are missing
     if not any(cell.is_usable for cell in cells):
         raise FitError(_reasons(cells))
     return Search(tuple(cells), len(models), criterion, seed)
 
 
 def _cells(
-    X: Any, models: list[GaussianMixture], method: Method, seed: int, known: Known, workers: int, report: Progress
+    X: Any, models: list[GaussianMixture], method: Method, seed: int, known: Known, workers: int
 ) -> Iterator[Cell]:
-    """One cell after the other, in this process or in several; an interrupt ends them."""
+    """One cell after the other, in this process or in several."""
     jobs = [(X, model, method, (seed, *_number(model)), known) for model in models]
     if workers == 1:
-        try:
-            yield from (made(*job) for job in jobs)
-        except KeyboardInterrupt:
-            return
+        yield from (made(*job) for job in jobs)
         return
     pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"))
     try:
         for future in [pool.submit(made, *job) for job in jobs]:
             yield future.result()
-    except KeyboardInterrupt:
-        return
     except BrokenProcessPool:
         raise ArgumentError(UNGUARDED) from None
     finally:
