@@ -183,6 +183,18 @@ def test_units_do_not_matter(name):
     assert moved == pytest.approx(one.log_likelihood, abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["EVE", "VVE", "EEV", "VEV"])
+def test_columns_of_very_different_units(name):
+    """Common axes are then the columns to some 1e-8 radians, and no step may be blind to such an angle."""
+    X = bg.load_dataset("iris").X
+    found = []
+    for scale in (1e4, 1e6):
+        units = np.array([1 / scale, 1.0, scale, 1.0])
+        one = bg.fit(bg.GaussianMixture(2, name), X * units, bg.EM(n_init=4, moves=0), rng=0)
+        found.append(one.log_likelihood)
+    assert found[0] == pytest.approx(found[1], abs=1e-2)  # what is left of the axes' angles at the lower scale
+
+
 @every
 def test_weights_and_labels(name):
     weights = np.random.default_rng(1).integers(0, 3, len(X)).astype(float)

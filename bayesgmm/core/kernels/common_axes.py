@@ -9,7 +9,7 @@ import numpy as np
 from bayesgmm.core.kernels.compilation import jit
 
 MOST_ROUNDS = 100
-TOL = 1e-8  # radians: the criterion is flat at its minimum, so that its own error is of the order of the square
+GAIN = 1e-15  # of the criterion, for each point; an angle would be measured in units that columns need not share
 
 
 @jit
@@ -25,9 +25,9 @@ def rotate_to_common_axes(spreads, counts, axes, have_one_volume):
     217-226, doi:10.1007/s11634-013-0139-1, treat both.
     """
     n_components, n_features = spreads.shape[0], spreads.shape[1]
-    volume = np.ones(n_components)
+    volume, least = np.ones(n_components), GAIN * counts.sum()
     for _ in range(MOST_ROUNDS):
-        largest = 0.0
+        is_done = True
         for j in range(n_features):
             for m in range(j + 1, n_features):
                 level, cross = 0.0, 0.0
@@ -38,11 +38,13 @@ def rotate_to_common_axes(spreads, counts, axes, have_one_volume):
                     share = counts[k] * volume[k] * gap
                     level += 0.5 * share * (spreads[k, j, j] - spreads[k, m, m])
                     cross += share * spreads[k, j, m]
-                angle = 0.5 * math.atan2(-cross, -level)
-                if abs(angle) > TOL:
+                size = math.hypot(level, cross)
+                gain = cross * cross / (size - level) if level < 0.0 else size + level
+                if gain > least:
+                    angle = 0.5 * math.atan2(-cross, -level)
                     turn(spreads, axes, j, m, math.cos(angle), math.sin(angle))
-                    largest = max(largest, abs(angle))
-        if largest <= TOL:
+                    is_done = False
+        if is_done:
             break
 
 
