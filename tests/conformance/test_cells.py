@@ -10,17 +10,20 @@ from testbed.cases import blobs
 
 import bayesgmm as bg
 from bayesgmm.result.estimates import PointEstimate
-from conformance.cells import CELLS, ENGINES, MODELS, is_applicable, page, takes_known_rows
+from conformance.cells import CELLS, ENGINES, GROUPS, MODELS, is_applicable, page, takes_known_rows
 
 X = blobs(n=20, d=2).astype(np.float32).astype(float)  # values that float32 has exactly
 WEIGHTS = np.random.default_rng(2).integers(0, 3, len(X)).astype(float)
 SLOW_IN_FLOAT32 = {"Gibbs"}  # its chain is compiled anew for each type of data
 OF_EACH_FORM = {"full", "diagonal"}
+OTHERS_OF_EACH_FORM = {"VEI", "VEV"}
 # `make test` runs those that cost most once for each form of covariance, and the others once for each family.
 COSTLY = {"NUTS", "ADVI", "Pathfinder", "Gibbs"}
 
 
 def is_slow(engine, family, model):
+    if family in GROUPS["mclust's other eight"]:
+        return family not in OTHERS_OF_EACH_FORM
     return family not in OF_EACH_FORM and (engine in COSTLY or model != "finite")
 
 

@@ -1,6 +1,6 @@
 """The eight families that share some of volume, shape and orientation: their M step, laws, and what refuses them."""
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -26,6 +26,12 @@ FREER = {
     "EEV": ("VEV", "EVV"), "VEV": ("VVV",), "EVV": ("VVV",),
 }  # fmt: skip
 PAIRS = [(small, large) for small, larger in FREER.items() for large in larger]
+
+
+@cache
+def fitted(name):
+    """One sound fit of each, which several tests ask."""
+    return bg.fit(bg.GaussianMixture(K, name), X, bg.EM(n_init=5, moves=5), rng=0)
 
 
 def whole(family, spread):
@@ -75,7 +81,7 @@ def test_the_m_step_is_the_maximum_of_an_independent_description(name, d):
     def of(x):
         return freely(name, x, counts, spreads)
 
-    starts = rng.normal(size=(12, sum(sizes(name, K, d))))
+    starts = rng.normal(size=(6, sum(sizes(name, K, d))))
     best = min(scipy.optimize.minimize(of, x, tol=1e-10).fun for x in starts)
     assert criterion(counts, spreads, ours) <= best + 1e-6
     assert criterion(counts, spreads, ours) >= best - 1e-6  # no lower than what the family can have
@@ -83,7 +89,7 @@ def test_the_m_step_is_the_maximum_of_an_independent_description(name, d):
 
 @every
 def test_covariances_share_what_the_name_says(name):
-    family, found = EIGHT[name], bg.fit(bg.GaussianMixture(K, name), X, bg.EM(), rng=0)
+    family, found = EIGHT[name], fitted(name)
     values = np.linalg.eigvalsh(found.params.covariances)
     volumes = np.exp(np.log(values).mean(1))
     shapes = values / volumes[:, None]
@@ -102,7 +108,7 @@ def test_covariances_share_what_the_name_says(name):
 @pytest.mark.parametrize(("small", "large"), PAIRS)
 def test_a_mixture_of_a_family_is_one_of_any_freer_family(small, large):
     """Taken as one of the freer family it is the same, so that the maximum there is as high at least."""
-    one = bg.fit(bg.GaussianMixture(K, small), X, bg.EM(n_init=3), rng=0)
+    one = fitted(small)
     family = BY_CODE[large]
     spread = in_form(family, one.params.covariances)
     np.testing.assert_allclose(family.form.spread(family.agreeing(family.form.factor(spread))), spread, rtol=1e-6,
@@ -157,6 +163,7 @@ def test_an_empty_component_changes_nothing_in_the_others(name):
     assert np.isfinite(three.precision_chol).all()
 
 
+@pytest.mark.slow
 @every
 @pytest.mark.parametrize("group", ["line", "point"])
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
@@ -198,8 +205,7 @@ def test_columns_of_very_different_units(name):
 @every
 def test_weights_and_labels(name):
     weights = np.random.default_rng(1).integers(0, 3, len(X)).astype(float)
-    init = bg.fit(bg.GaussianMixture(K, name), X, bg.EM(), rng=0).params
-    method = bg.EM(init=init)
+    method = bg.EM(init=fitted(name).params)
     one = bg.fit(bg.GaussianMixture(K, name), X, method, sample_weight=weights)
     other = bg.fit(bg.GaussianMixture(K, name), np.repeat(X, weights.astype(int), axis=0), method)
     assert one.log_likelihood == pytest.approx(other.log_likelihood, abs=1e-6)
@@ -211,7 +217,7 @@ def test_weights_and_labels(name):
 
 @every
 def test_a_saved_fit_keeps_its_family(name, tmp_path):
-    one = bg.fit(bg.GaussianMixture(K, name), X, bg.EM(), rng=0)
+    one = fitted(name)
     one.save(tmp_path / "fit.nc")
     again = bg.load(tmp_path / "fit.nc")
     assert again.model.covariance == one.model.covariance and np.array_equal(
@@ -261,6 +267,6 @@ def test_one_column_has_a_volume_alone():
 
 
 def test_given_parameters_must_be_of_the_family():
-    full = bg.fit(bg.GaussianMixture(K), X, bg.EM(), rng=0).params
+    full = fitted("VVV").params
     with pytest.raises(bg.ArgumentError, match="covariances that differ in volume and shape, and those of .*'EEV'"):
         bg.fit(bg.GaussianMixture(K, "EEV"), X, bg.EM(init=full))
