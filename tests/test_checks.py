@@ -68,6 +68,7 @@ WITH_DATA = {bg.NormalInverseWishart, bg.IndependentNormalInverseWishart, bg.Hie
 RESULTS = {
     bg.Alignment, bg.ChainStack, bg.Comparison, bg.DataSource, bg.Fit, bg.IntervalComparison, bg.Intervals,
     bg.LikelihoodRatioTest, bg.LooPit, bg.Partition, bg.PredictiveCheck, bg.PriorDraws, bg.PriorSensitivity,
+    bg.Search,
 }  # fmt: skip
 
 

@@ -58,7 +58,9 @@ def test_em_is_discriminant_analysis_where_all_are_known(reference):
     for row in read(reference, "mclust_edda.csv"):
         data = bg.load_dataset(row["dataset"])
         ours = bg.fit(bg.GaussianMixture(3, MCLUST[row["model"]]), data.X, bg.EM(), rng=0, labels=data.labels)
-        assert ours.log_density(data.X).sum() == pytest.approx(float(row["loglik"]), abs=1e-6)  # as they are printed
+        # mclust's M step stops short of its optimum where it iterates; ours is held to an optimiser in test_decomposed.
+        if row["model"] not in ("VEE", "EVE", "VVE"):
+            assert ours.log_density(data.X).sum() == pytest.approx(float(row["loglik"]), abs=1e-6)  # as printed
         assert (ours.predict_classes(data.X) != data.labels).sum() == int(row["errors"])
         assert len(ours.diagnostics.restarts) == 1 and ours.status.is_converged
     assert len(fit("EM", labels=PARTLY).diagnostics.restarts) > 1  # an unlabelled row leaves other optima
