@@ -10,7 +10,7 @@ from numba import types
 
 from bayesgmm.core.facts import FACTS_TYPE, NO_FACTS, RowFacts, rows_of
 from bayesgmm.core.kernels import row_kernels
-from bayesgmm.core.kernels.compilation import array_type, compiled
+from bayesgmm.core.kernels.compilation import array_type, compiled, tuple_type
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.sweep import as_contiguous, contiguous_rows, group_bounds, portions, work_per_row
 from bayesgmm.core.threads import run_in_threads
@@ -138,6 +138,7 @@ def _log_density_kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
 
 @cache
 def _log_joint_kernel(dtype: np.dtype, factor_ndim: int) -> Callable:
-    inputs = [array_type(float, ndim) for ndim in (1, 2, factor_ndim)]
+    # Of the very types that `sweep` has, which `as_contiguous` sees to: what it compiled is there for this kernel too.
+    inputs = tuple_type(*(array_type(float, ndim) for ndim in (1, 2, factor_ndim))).types
     rows, output = array_type(dtype, 2), array_type(float, 2, is_output=True)
     return compiled(row_kernels.log_joint_rows, rows, FACTS_TYPE, types.int64, types.int64, *inputs, output)

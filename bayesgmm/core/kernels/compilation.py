@@ -21,13 +21,16 @@ OPTIONS = {
     # graphs: the exponential is wrong, and sums depend on the compiler, where additions may be reordered.
     "fastmath": False,
 }
-inner = njit(**OPTIONS)  # what compiled code alone calls: a copy of its own on disk would be of no use
-inline = njit(forceinline=True, **OPTIONS)  # the same, and worth copying into every place that calls it
+# What compiled code alone calls: a copy of its own on disk would be of no use, nor would entrances for Python and C,
+# which take a third of the time to compile.
+INNER = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inner = njit(**INNER)
+inline = njit(forceinline=True, **INNER)  # the same, and worth copying into every place that calls it
 
 
 def jit(function):
     """What Python calls: compiled at its first use, and kept on disk with all that it calls."""
-    kernel = njit(**OPTIONS)(function)
+    kernel = njit(no_cfunc_wrapper=True, **OPTIONS)(function)
     kernel._cache = kernel_cache(function)
     return kernel
 
