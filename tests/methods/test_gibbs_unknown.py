@@ -7,6 +7,7 @@ import pytest
 from scipy.special import gammaln, logsumexp
 from scipy.stats import betanbinom
 from testbed import oracle
+from testbed.kernels import callable_from_python
 from testbed.label_oracle import LawEnumeration, Sticks, SticksOfGamma, UnknownNumber
 from testbed.monte_carlo import Z_LIMIT, moments_of, z_score
 
@@ -103,6 +104,7 @@ def test_expectations_are_the_enumerated_ones(name, structure):
 
 
 REORDER = "reorder"
+callable_reorder, callable_log_factor = callable_from_python(reorder), callable_from_python(log_factor)
 KINDS = {
     "exchange": split_merge.EXCHANGE,
     "redivide": split_merge.REDIVIDE,
@@ -127,7 +129,7 @@ def test_each_move_keeps_the_exact_posterior(name, structure, kind):
         before, moments = labels.copy(), moments_of(X, labels, k, model.covariance.is_diagonal)
         for _ in range(3):
             if kind == REORDER:
-                reorder(rng, mixing.state[0], labels, moments)
+                callable_reorder(rng, mixing.state[0], labels, moments)
             else:
                 split_merge.cross(rng, KINDS[kind], X, NO_FACTS, labels, prior, mixing, moments)
         n_moved += not np.array_equal(labels, before)
@@ -152,7 +154,7 @@ def test_labels_probability_is_the_urn_s():
     for name in ("DP", "MFM"):
         model, exact = prepared(name, "full")
         mixing, concentration = mixing_of(model, len(X)), compiled_prior(model.conjugate()).concentration
-        ours = [log_factor(mixing, c) + gammaln(c + concentration).sum() for c in exact.counts.astype(float)]
+        ours = [callable_log_factor(mixing, c) + gammaln(c + concentration).sum() for c in exact.counts.astype(float)]
         law = exact.law.log_probability(exact.labelings)
         if name == "MFM":  # the oracle fills the first slots; here a cluster may have any: compare partitions
             shapes = [_in_order_of_appearance(z) for z in exact.labelings]

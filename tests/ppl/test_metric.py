@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from testbed import oracle
 from testbed.cases import blobs, hard_statistics, informative, model_of
+from testbed.kernels import callable_from_python
 from testbed.monte_carlo import Z_LIMIT, z_score
 
 import bayesgmm as bg
@@ -39,9 +40,9 @@ def test_compiled_map_is_the_matrix_product(n_dim):
     coordinates, rng = some_map(n_dim), np.random.default_rng(1)
     matrix = coordinates.scale[:, None] * coordinates.root.T
     z, gradient = rng.normal(size=(2, n_dim))
-    for to_flat in (coordinates.to_flat(z), mapped(z, coordinates.packed)):
+    for to_flat in (coordinates.to_flat(z), callable_from_python(mapped)(z, coordinates.packed)):
         assert np.allclose(to_flat, coordinates.center + matrix @ z, rtol=0, atol=1e-12)
-    for pull in (coordinates.pull(gradient), pulled(gradient, coordinates.packed)):
+    for pull in (coordinates.pull(gradient), callable_from_python(pulled)(gradient, coordinates.packed)):
         assert np.allclose(pull, matrix.T @ gradient, rtol=0, atol=1e-12)
     # The inverse of a random triangular matrix can be large: that of these is below 1e8.
     assert np.allclose(coordinates.to_flat(coordinates.from_flat(z)), z, rtol=0, atol=1e-8)
