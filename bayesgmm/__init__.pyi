@@ -33,6 +33,7 @@ from .methods.stream import RobbinsMonro
 from .methods.svb import StochasticVB
 from .methods.vb import VB
 from .models import DirichletProcessMixture, GaussianMixture, MixtureOfFiniteMixtures
+from .partitions.merging import Merging, merge_components
 from .partitions.partition import Partition, partition
 from .partitions.similarity import co_clustering, co_clustering_error
 from .ppl.build import pymc_model
@@ -44,6 +45,7 @@ from .priors.independent import HierarchicalScale, IndependentNormalInverseWisha
 from .priors.weights import Dirichlet
 from .result.alignment import Alignment
 from .result.fit import Fit
+from .result.mixture import Mixture
 from .result.prior import PriorDraws, sample_prior
 from .selection import Search, search
 from .uncertainty import (
@@ -57,16 +59,16 @@ from .uncertainty import (
 
 __all__ = [
     "ADVI", "EM", "MAP", "NUTS", "VB", "Alignment", "ArgumentError", "BayesGMMError", "BetaNegativeBinomial",
-    "ChainStack", "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture",
-    "Fit", "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale",
-    "IndependentNormalInverseWishart", "IntervalComparison", "Intervals", "Isotropic", "LikelihoodRatioTest",
-    "LooPit", "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart",
-    "NotApplicableError", "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PredictiveCheck",
-    "PriorDraws", "PriorSensitivity", "RobbinsMonro", "Search", "SharedDiagonal", "Spherical", "StochasticVB", "Tied",
-    "TruncationWarning", "Uniform", "clustering_quality", "co_clustering", "co_clustering_error", "compare",
-    "compare_intervals", "data_source", "fit", "from_datatree", "intervals", "labels", "likelihood_ratio_test", "load",
-    "load_dataset", "log_evidence", "loo_pit", "partition", "posterior_predictive_check", "prior_sensitivity",
-    "pymc_model", "relabel", "sample_prior", "search", "stack_chains",
+    "ChainStack", "Comparison", "DataError", "DataSource", "Diagonal", "Dirichlet", "DirichletProcessMixture", "Fit",
+    "FitError", "Full", "Gamma", "GaussianMixture", "Gibbs", "HierarchicalScale", "IndependentNormalInverseWishart",
+    "IntervalComparison", "Intervals", "Isotropic", "LikelihoodRatioTest", "LooPit", "Merging", "Mixture",
+    "MixtureOfFiniteMixtures", "MixtureParams", "MvNormalMixture", "NormalInverseWishart", "NotApplicableError",
+    "NotConvergedWarning", "OnlineEM", "Partition", "Pathfinder", "PredictiveCheck", "PriorDraws", "PriorSensitivity",
+    "RobbinsMonro", "Search", "SharedDiagonal", "Spherical", "StochasticVB", "Tied", "TruncationWarning", "Uniform",
+    "clustering_quality", "co_clustering", "co_clustering_error", "compare", "compare_intervals", "data_source", "fit",
+    "from_datatree", "intervals", "labels", "likelihood_ratio_test", "load", "load_dataset", "log_evidence", "loo_pit",
+    "merge_components", "partition", "posterior_predictive_check", "prior_sensitivity", "pymc_model", "relabel",
+    "sample_prior", "search", "stack_chains",
 ]  # fmt: skip
 
 __version__: str

@@ -46,7 +46,8 @@ def real_number(
     )  # fmt: skip
     if number is None or not is_within:
         finite = "a finite number" if below == math.inf else "a number"
-        bounds = {"of at least": least, "above": above, "at most": most, "below": None if below == math.inf else below}
+        given = {"of at least": least, "above": above, "at most": most, "below": below}
+        bounds = {word: None if bound in (math.inf, -math.inf) else bound for word, bound in given.items()}
         words = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
         raise _refusal(value, name, f"{finite} {words}".rstrip(), also)
     return number

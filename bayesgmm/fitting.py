@@ -19,6 +19,7 @@ from bayesgmm.errors import ArgumentError, DataError, FitError, NotApplicableErr
 from bayesgmm.families.family import capability
 from bayesgmm.families.named import FAMILIES
 from bayesgmm.methods.advi import ADVI
+from bayesgmm.methods.climbing.given import GivenShares
 from bayesgmm.methods.em import EM, MAP
 from bayesgmm.methods.foreign.imported import Imported
 from bayesgmm.methods.gibbs import Gibbs
@@ -74,6 +75,7 @@ TYPES = {
         diagnostics.Flag,
         diagnostics.StreamDiagnostics,
         SufficientStatistics,
+        GivenShares,
         RobbinsMonro,
         diagnostics.SamplerDiagnostics,
         diagnostics.QuantityDiagnostics,

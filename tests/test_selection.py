@@ -50,6 +50,12 @@ def test_the_best_ones(found):
     assert by_icl.best.icl() == max(by_icl.table["icl"])
 
 
+def test_in_one_column_each_word_finds_the_same_fit():
+    found = bg.search(X[:, :1], 2, "all", QUICK, progress=False)
+    assert found.fit(2, "tied") is found.fit(2, "E") is found.fit(2, "isotropic") is not found.fit(2, "V")
+    assert found.fit(2, "full") is found.fit(2, "VEV") is found.fit(2, "V")
+
+
 def test_an_average_is_the_weighted_mixture(found):
     one = found.average()
     weights, members = one.estimate.weights, one.estimate.members

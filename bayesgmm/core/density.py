@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import types
@@ -11,9 +12,11 @@ from numba import types
 from bayesgmm.core.facts import FACTS_TYPE, NO_FACTS, RowFacts, rows_of
 from bayesgmm.core.kernels import row_kernels
 from bayesgmm.core.kernels.compilation import array_type, compiled, tuple_type
-from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.sweep import as_contiguous, contiguous_rows, group_bounds, portions, work_per_row
 from bayesgmm.core.threads import run_in_threads
+
+if TYPE_CHECKING:
+    from bayesgmm.core.params import ComponentScores, MixtureParams
 
 BLOCK_BYTES = 64 * 2**20  # of one draws x points block
 
@@ -23,7 +26,7 @@ def log_density(params: MixtureParams, X: np.ndarray, facts: RowFacts = NO_FACTS
 
     Needs memory for its own result; `log_density_blocks` bounds it.
     """
-    flat = _flatten_draws(params)
+    flat = params.reshaped(-1)
     out = np.empty((len(flat.weights), len(X)))
     _log_density_into(flat, X, facts, out)
     _set_impossible(out, X)
@@ -34,7 +37,7 @@ def log_density_blocks(
     params: MixtureParams, X: np.ndarray, facts: RowFacts = NO_FACTS
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield (rows, (draws, rows) log densities), every draw by a block of rows at a time."""
-    flat = _flatten_draws(params)
+    flat = params.reshaped(-1)
     step = max(1, BLOCK_BYTES // (8 * len(flat.weights)))
     for start in range(0, len(X), step):
         rows = slice(start, min(start + step, len(X)))
@@ -96,17 +99,9 @@ def sample(params: MixtureParams, n: int, rng: np.random.Generator) -> tuple[np.
     return mean + params.form.unwhiten(factor, noise), labels
 
 
-def _flatten_draws(params: MixtureParams) -> MixtureParams:
-    k, d = params.n_components, params.n_features
-    return MixtureParams.trusted(
-        np.ascontiguousarray(params.weights.reshape(-1, k)),
-        np.ascontiguousarray(params.means.reshape(-1, k, d)),
-        np.ascontiguousarray(params.precision_chol.reshape(-1, k, *params.form.shape(d))),
-    )
-
-
 def _log_density_into(flat: MixtureParams, X: np.ndarray, facts: RowFacts, out: np.ndarray) -> None:
-    rows, arrays = contiguous_rows(X), [flat.log_weight(), flat.means, flat.precision_chol]
+    rows = contiguous_rows(X)
+    arrays = [np.ascontiguousarray(array) for array in (flat.log_weight(), flat.means, flat.precision_chol)]
     work = len(flat.weights) * work_per_row(flat.precision_chol[0])
     _fill(_log_density_kernel(rows.dtype, flat.precision_chol.ndim), rows, facts, arrays, work, out)
 

@@ -101,6 +101,12 @@ class Diagonal:
     def unwhiten(self, factor: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return rows / factor
 
+    def restricted(self, factor: np.ndarray, columns: list[int]) -> np.ndarray:
+        return factor[..., columns]
+
+    def trailing(self, matrix: np.ndarray, first: int) -> np.ndarray:
+        return matrix[..., first:]
+
     def clipped_factor(self, spread: np.ndarray, whitening: np.ndarray, floor: float) -> np.ndarray:
         lowest = floor * whitening**-2
         return self.factor(np.maximum(spread, lowest[: spread.shape[-1]]))

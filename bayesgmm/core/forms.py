@@ -141,6 +141,14 @@ class Form(Protocol):
         """``P^-T z``, each row z (..., n) with a factor of its own."""
         ...
 
+    def restricted(self, factor: np.ndarray, columns: list[int]) -> np.ndarray:
+        """Precision factors of the covariances of some columns, in their order."""
+        ...
+
+    def trailing(self, matrix: np.ndarray, first: int) -> np.ndarray:
+        """The part of each matrix that belongs to the columns from `first` on."""
+        ...
+
     def clipped_factor(self, spread: np.ndarray, whitening: np.ndarray, floor: float) -> np.ndarray:
         """Precision factors of covariances, their whitened eigenvalues clipped to at least `floor`.
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesgmm.checks import whole_number
+from bayesgmm.core import algebra, density
+from bayesgmm.core.columns import as_columns, as_given
 from bayesgmm.core.forms import DIAGONAL, Form, form_of
 from bayesgmm.core.matrices import is_positive_definite, precision_chol_of
 from bayesgmm.errors import ArgumentError, shown
@@ -143,6 +147,41 @@ class MixtureParams:
             log_weights = np.log(self.weights)
         return log_weights + np.log(diagonal).sum(-1) - 0.5 * self.n_features * LOG_2PI
 
+    def log_density(self, X: ArrayLike) -> np.ndarray:
+        """(..., n) log densities of points (n, D), in nats."""
+        return density.log_density(self, _as_points(X, self.n_features))
+
+    def sample(self, n: int, rng: np.random.Generator | int | None = None) -> np.ndarray:
+        """(n, D) points of one mixture."""
+        if self.draw_shape:
+            raise ArgumentError("sample is of one mixture, and these are many: take one of them by its index.")
+        return density.sample(self, whole_number(n, "n", 0), np.random.default_rng(rng))[0]
+
+    def marginal(self, columns: Sequence[int]) -> MixtureParams:
+        """The mixtures of some columns, counted from 0, in the order in which they are named.
+
+        Raises
+        ------
+        ArgumentError
+            A column is not there, or is named twice.
+        """
+        order = as_columns(columns, self.n_features)
+        return MixtureParams.trusted(self.weights, *algebra.marginal(self.means, self.precision_chol, order))
+
+    def conditional(self, given: Mapping[int, float]) -> MixtureParams:
+        """The mixtures of the other columns where some, counted from 0, have given values.
+
+        Raises
+        ------
+        ArgumentError
+            A column is not there, none is left, a value is not finite, or lies out of reach of every component.
+        """
+        columns, values = as_given(given, self.n_features)
+        found = algebra.conditional(self.means, self.precision_chol, columns, values)
+        with np.errstate(divide="ignore"):
+            weights = algebra.shares(np.log(self.weights) + found.log_scale - 0.5 * found.distance)
+        return MixtureParams.trusted(weights, found.means, found.factor)
+
     def spaced(self, max_draws: int) -> MixtureParams:
         """At most so many draws, evenly spaced, with one leading axis: chains end to end."""
         draws = self.reshaped(-1)
@@ -154,6 +193,15 @@ class MixtureParams:
             self.weights.reshape(*draw_shape, *self.weights.shape[-1:]),
             self.means.reshape(*draw_shape, *self.means.shape[-2:]),
             self.precision_chol.reshape(*draw_shape, *self.precision_chol.shape[len(self.draw_shape) :]),
+        )
+
+    def pooled(self) -> MixtureParams:
+        """All draws as one mixture, each with the same share: the components of all of them."""
+        n_draws = int(np.prod(self.draw_shape))
+        return MixtureParams.trusted(
+            self.weights.reshape(-1) / n_draws,
+            self.means.reshape(-1, self.n_features),
+            self.precision_chol.reshape(-1, *self.form.shape(self.n_features)),
         )
 
     def permuted(self, order: np.ndarray) -> MixtureParams:
@@ -173,6 +221,13 @@ def as_numbers(value: ArrayLike | None, name: str) -> np.ndarray:
         return np.array(value, float)
     except (TypeError, ValueError):
         raise ArgumentError(f"{name}={shown(value)} must be a number or a rectangular array of numbers.") from None
+
+
+def _as_points(X: ArrayLike, n_features: int) -> np.ndarray:
+    points = as_numbers(X, "X")
+    if points.ndim != 2 or points.shape[1] != n_features:
+        raise ArgumentError(f"X has shape {points.shape}; with these means it must be (n, {n_features}).")
+    return points
 
 
 def _assign(params: MixtureParams, weights: np.ndarray, means: np.ndarray, factor: np.ndarray) -> None:

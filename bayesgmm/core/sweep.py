@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import types
@@ -21,9 +22,11 @@ from bayesgmm.core.kernels import assignment, row_kernels
 from bayesgmm.core.kernels.blocks import BLOCK
 from bayesgmm.core.kernels.compilation import array_type, compiled, tuple_type
 from bayesgmm.core.merging import summed
-from bayesgmm.core.params import ComponentScores
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.core.threads import n_threads
+
+if TYPE_CHECKING:
+    from bayesgmm.core.params import ComponentScores
 
 GROUPS = 64
 SERIAL_WORK = 500_000  # multiply-adds, some 0.1 ms: below this, waking another thread costs more than it saves

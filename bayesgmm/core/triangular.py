@@ -112,6 +112,15 @@ class Triangular:
     def unwhiten(self, factor: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return np.linalg.solve(np.swapaxes(factor, -1, -2), rows[..., None])[..., 0]
 
+    def restricted(self, factor: np.ndarray, columns: list[int]) -> np.ndarray:
+        # By QR of the rows of a root: products of matrices would square their condition number.
+        root = np.linalg.qr(invert_triangular(factor)[..., columns], mode="r")
+        signs = np.where(np.diagonal(root, axis1=-2, axis2=-1) < 0.0, -1.0, 1.0)
+        return invert_triangular(signs[..., :, None] * root)
+
+    def trailing(self, matrix: np.ndarray, first: int) -> np.ndarray:
+        return matrix[..., first:, first:]
+
     def clipped_factor(self, spread: np.ndarray, whitening: np.ndarray, floor: float) -> np.ndarray:
         return by_stacks(lambda stack: _clipped(stack, whitening, floor), spread)
 

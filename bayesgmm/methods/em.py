@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from bayesgmm.methods.climbing.beginning import first_parameters
 from bayesgmm.methods.climbing.birth_merge import Moves
 from bayesgmm.methods.climbing.chart import Chart
 from bayesgmm.methods.climbing.dominance import floor_remark, is_by_chance, lone_remark, prior_remark, resolvable
+from bayesgmm.methods.climbing.given import GivenShares, as_init
 from bayesgmm.methods.climbing.initialize import (
+    KINDS,
     check_given,
-    check_init,
     has_one_optimum,
     starts,
     strict_whitening,
@@ -57,9 +58,10 @@ class EM:
         three have met in the best optimum.  Where only one has come there, further rounds are made, three in all at
         most, and the status says so.  Fewer than five starts are all climbed to the end.  The best unflagged one is
         returned.
-    init : {"portfolio", "kmeans++", "kmeans", "random"} or MixtureParams
-        How a restart begins; the portfolio takes several kinds of start in turn.  Given parameters are one start; a
-        component of theirs whose weight is zero stays empty.
+    init : {"portfolio", "kmeans++", "kmeans", "random"}, MixtureParams, Fit, or array (n,) or (n, K)
+        How a restart begins; the portfolio takes several kinds of start in turn.  Parameters, those of another fit,
+        labels (a partition of the rows into K parts) and responsibilities are one start each.  A component whose given
+        weight is zero stays empty.
     floor : float
         Lower bound of the covariances' eigenvalues in coordinates in which the data have unit spread, at
         least 1e-12; raised where columns are so nearly dependent that float64 cannot tell as little from zero.  A
@@ -69,7 +71,7 @@ class EM:
     moves : int
         Moves that are tried at most, from the best start's optimum: two components merge and a third one is split,
         in several ways, or the two are divided anew.  Whatever ends higher, and is not suspicious, is kept.  None is
-        tried from given parameters.
+        tried from a given start.
     accelerate : bool
         Try quasi-Newton steps, each kept only if the objective rises; False makes plain steps of EM.
 
@@ -86,7 +88,7 @@ class EM:
     tol: float | None = 1e-8
     param_tol: float | None = None
     n_init: int = 10
-    init: str | MixtureParams = "portfolio"
+    init: Any = "portfolio"
     floor: float = 1e-12
     moves: int = 30
     accelerate: bool = True
@@ -131,7 +133,7 @@ class MAP:
     tol: float | None = 1e-8
     param_tol: float | None = None
     n_init: int = 10
-    init: str | MixtureParams = "portfolio"
+    init: Any = "portfolio"
     moves: int = 30
     accelerate: bool = True
 
@@ -275,11 +277,16 @@ def climb_to_point(
     """Climb from given or made starts; `begin` turns hard statistics into well-posed parameters."""
     stopping = Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
     polish: Polish = OffSaddles(data, readout, stopping)
-    if isinstance(options.init, MixtureParams):
-        given = readout.admit(check_given(options.init, model, data.values.shape[1]))
+    init = options.init
+    if not isinstance(init, str):
+        if isinstance(init, GivenShares):
+            stats = init.statistics(data, model.n_components)
+            given = readout.admit(begin(stats.scaled(1.0 / data.mean_weight)))
+        else:
+            given = readout.admit(check_given(init, model, data.values.shape[1]))
         best, status, diagnostics = climb_all(data, readout, iter([given]), 1, stopping, progress, polish)
     else:
-        made = starts(data, model.covariance, whitening, model.n_components, options.init, rng)
+        made = starts(data, model.covariance, whitening, model.n_components, init, rng)
         begun = (readout.admit(begin(stats.scaled(1.0 / data.mean_weight))) for stats in made)
         polish = in_turn(Moves(data, readout, whitening, stopping, options.moves, rng), polish)
         n_starts = 1 if has_one_optimum(data, model.n_components) else options.n_init
@@ -299,5 +306,5 @@ def check_options(options) -> None:
     """Checks that EM, MAP and VB share."""
     checked = Stopping(options.max_iter, options.tol, options.param_tol, options.accelerate)
     store(options, **{one.name: getattr(checked, one.name) for one in fields(checked)})
-    check_init(options.init)
+    store(options, init=as_init(options.init, tuple(KINDS)))
     whole_numbers(options, {"n_init": 1, "moves": 0})

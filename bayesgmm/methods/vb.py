@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from bayesgmm.families.family import Capability
 from bayesgmm.methods.climbing.birth_merge import Moves
 from bayesgmm.methods.climbing.chart import Chart
 from bayesgmm.methods.climbing.dominance import prior_remark
+from bayesgmm.methods.climbing.given import GivenShares
 from bayesgmm.methods.climbing.initialize import check_given, has_one_optimum, starts
 from bayesgmm.methods.climbing.loop import Stopping
 from bayesgmm.methods.climbing.restarts import ROUNDS, climb_all
@@ -69,7 +70,7 @@ class VB:
     tol: float | None = 1e-8
     param_tol: float | None = None
     n_init: int = 10
-    init: str | MixtureParams = "portfolio"
+    init: Any = "portfolio"
     moves: int = 30
     accelerate: bool = True
 
@@ -88,7 +89,9 @@ class VB:
         whitening = whitening_of(model, data)
         stopping = Stopping(self.max_iter, self.tol, self.param_tol, self.accelerate)
         init, seed = self.init, int(rng.integers(2**63))
-        if isinstance(init, MixtureParams):
+        if isinstance(init, GivenShares):
+            begun, n_starts = iter([prior.update(init.statistics(data, model.n_components))]), 1
+        elif isinstance(init, MixtureParams):
             scores = check_given(init, model, data.values.shape[1]).scores()
             begun, n_starts = iter([prior.update(data.sweep(scores))]), 1
         else:

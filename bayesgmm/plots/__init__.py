@@ -12,12 +12,14 @@ from bayesgmm.plots.components import plot_components
 from bayesgmm.plots.criteria import plot_criteria
 from bayesgmm.plots.density import plot_density
 from bayesgmm.plots.intervals import plot_intervals, plot_likelihood_ratio
+from bayesgmm.plots.merging import plot_merging
 from bayesgmm.plots.partition import plot_co_clustering, plot_responsibilities
 from bayesgmm.plots.prior import plot_prior
 from bayesgmm.plots.sensitivity import plot_prior_sensitivity
 
 __all__ = [
     "plot_co_clustering", "plot_components", "plot_credible_ball", "plot_criteria", "plot_density",
-    "plot_intervals", "plot_likelihood_ratio", "plot_loo_pit", "plot_partition", "plot_predictive_check",
-    "plot_prior", "plot_prior_sensitivity", "plot_ranks", "plot_responsibilities", "plot_traces",
+    "plot_intervals", "plot_likelihood_ratio", "plot_loo_pit", "plot_merging", "plot_partition",
+    "plot_predictive_check", "plot_prior", "plot_prior_sensitivity", "plot_ranks", "plot_responsibilities",
+    "plot_traces",
 ]  # fmt: skip

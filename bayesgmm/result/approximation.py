@@ -63,6 +63,9 @@ class ApproximateDraws:
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return Draws(self.sampled, {}).sample(n, rng)
 
+    def law(self) -> MixtureParams:
+        return self.sampled.pooled()
+
 
 @dataclass(frozen=True)
 class ApproximationDiagnostics:

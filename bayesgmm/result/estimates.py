@@ -14,9 +14,10 @@ import scipy
 
 from bayesgmm.core import density
 from bayesgmm.core.params import MixtureParams
+from bayesgmm.core.student import StudentMixture
 from bayesgmm.errors import NotApplicableError
 from bayesgmm.priors.mixture import ConjugateMixture
-from bayesgmm.priors.predictive import log_predictive, log_predictive_joint
+from bayesgmm.priors.predictive import predictive
 from bayesgmm.result.alignment import Alignment
 
 UNALIGNED = (
@@ -54,6 +55,10 @@ class Estimate(Protocol):
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray: ...
 
+    def law(self) -> MixtureParams | StudentMixture:
+        """The predictive distribution of a point as one mixture."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class PointEstimate:
@@ -87,6 +92,9 @@ class PointEstimate:
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return density.sample(self.params, n, rng)[0]
+
+    def law(self) -> MixtureParams:
+        return self.params
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +170,9 @@ class Draws:
         chosen = (rng.integers(chains, size=n), rng.integers(draws, size=n))
         return density.sample(self.params[chosen], n, rng)[0]
 
+    def law(self) -> MixtureParams:
+        return self.params.pooled()
+
 
 @dataclass(frozen=True, eq=False)
 class VariationalPosterior:
@@ -192,15 +203,18 @@ class VariationalPosterior:
         return self.posterior.sample(np.random.default_rng(self.seed), VB_DRAWS)[None]
 
     def log_density(self, X: np.ndarray) -> np.ndarray:
-        return log_predictive(self.posterior, X)
+        return self.law().log_density(X)
 
     def responsibilities(self, X: np.ndarray) -> np.ndarray:
-        return scipy.special.softmax(log_predictive_joint(self.posterior, X), axis=1)
+        return scipy.special.softmax(self.law().log_joint(X), axis=1)
 
     shares = responsibilities
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return density.sample(self.posterior.sample(rng, n), n, rng)[0]
+
+    def law(self) -> StudentMixture:
+        return predictive(self.posterior)
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,6 +247,9 @@ class NoEstimate:
     shares = responsibilities
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        raise self._refuse()
+
+    def law(self) -> MixtureParams:
         raise self._refuse()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import PointEstimate, log_density_draw_blocks
 from bayesgmm.result.identified import identified
 from bayesgmm.result.method import Method, Progress, Sampler, silent
+from bayesgmm.result.mixture import Mixture
 from bayesgmm.result.own_data import own_data, own_rows
 from bayesgmm.result.pointwise import Pointwise, pointwise_of
 from bayesgmm.result.provenance import provenance
@@ -236,6 +237,30 @@ class Fit(FitRecord):
         n = whole_number(n, "n", 0)
         generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(as_seed(rng))
         return self.estimate.sample(n, generator)
+
+    def predictive(self) -> Mixture:
+        """The predictive distribution of a point, as one mixture that can be taken apart by columns.
+
+        The plug-in of a point fit; the components of all draws together, each draw with the same share; the Student-t
+        mixture of a variational fit.
+        """
+        return Mixture(self.estimate.law(), self.feature_names)
+
+    def marginal(self, columns: Sequence[str | int] | str | int) -> Mixture:
+        """The predictive distribution of some columns, by name or counted from 0."""
+        return self.predictive().marginal(columns)
+
+    def conditional(self, given: Mapping[Any, float]) -> Mixture:
+        """The predictive distribution of the other columns where some have given values, such as ``{"length": 3.0}``.
+
+        With draws, each counts by the density that it gives to the values.
+
+        Raises
+        ------
+        ArgumentError
+            A column is not there, none is left, a value is not finite, or lies out of reach of every component.
+        """
+        return self.predictive().conditional(given)
 
     def summary(self, components: bool | None = None) -> pd.DataFrame:
         """A table of the estimate.

@@ -25,6 +25,11 @@ NO_COMPONENTS = (
     "members, fit.estimate.members, for theirs."
 )
 
+STUDENT_MEMBERS = (
+    "a variational fit in this stack predicts by Student-t components, and others by Gaussian ones, so that the stack "
+    "is no mixture of one kind: ask the members, fit.estimate.members, one by one."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class StackedEstimate:
@@ -70,6 +75,18 @@ class StackedEstimate:
             rows = np.flatnonzero(chosen == i)
             points[rows] = member.estimate.sample(len(rows), rng)
         return points
+
+    def law(self) -> MixtureParams:
+        every = [member.estimate.law() for member in self.members]
+        laws = [one for one in every if isinstance(one, MixtureParams)]
+        if len(laws) < len(every):
+            raise NotApplicableError(STUDENT_MEMBERS)
+        whole = [one.form.whole(one.precision_chol) for one in laws]
+        return MixtureParams.trusted(
+            np.concatenate([weight * one.weights for weight, one in zip(self.weights, laws, strict=True)]),
+            np.concatenate([one.means for one in laws]),
+            np.concatenate(whole),
+        )
 
     def table(self) -> pd.DataFrame:
         """One row for each member: its weight and what it is."""

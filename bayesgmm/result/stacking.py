@@ -21,6 +21,15 @@ from bayesgmm.result.status import Outcome, Status
 from bayesgmm.rows import Rows
 
 BY_BIC = "model averaging"
+OF_BIC = (
+    "They are approximate posterior probabilities of the models, proportional to exp(-BIC/2) with equal prior "
+    "probabilities."
+)
+OF_PREDICTION = (
+    "They were chosen for the prediction of these data and are no posterior probabilities; a score of the stack on the "
+    "same data flatters it a little."
+)
+MEANINGS = {BY_BIC: OF_BIC}  # all other weights are for prediction
 
 
 @dataclass(frozen=True)
@@ -112,22 +121,11 @@ class Stacking:
             members.append(member)
         return self.of(tuple(members))
 
-    @property
-    def _meaning(self) -> str:
-        if self.weighting == BY_BIC:
-            return (
-                "They are approximate posterior probabilities of the models, proportional to exp(-BIC/2) with equal "
-                "prior probabilities."
-            )
-        return (
-            "They were chosen for the prediction of these data and are no posterior probabilities; a score of the "
-            "stack on the same data flatters it a little."
-        )
-
     def of(self, members: tuple[Fit, ...]) -> MethodResult:
         """The stack of fits that are there."""
         named = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.names, self.weights, strict=True))
-        sentence = f"A stack with the weights {named} ({self.weighting}, by {self.column}). {self._meaning}"
+        sentence = f"A stack with the weights {named} ({self.weighting}, by {self.column}). "
+        sentence += MEANINGS.get(self.weighting, OF_PREDICTION)
         doubtful = [(name, one) for name, one in zip(self.names, members, strict=True) if not one.status.is_converged]
         sentence += "".join(f" {name}: {one.status.sentence}" for name, one in doubtful)
         status = Status(Outcome.NOT_CONVERGED if doubtful else Outcome.CONVERGED, sentence)

@@ -18,12 +18,11 @@ COLOURS = {"I": "#0072B2", "E": "#D55E00", "V": "#009E73", "": "#5B5B9F"}
 MARKERS = {"EI": "o", "VI": "s", "EE": "D", "VE": "^", "EV": "v", "VV": "P", "E": "o", "V": "s"}
 
 
-def plot_search(cells: Sequence[Cell], criterion: str, note: str, ax: Axes | None) -> Axes:
+def plot_search(cells: Sequence[Cell], criterion: str, ax: Axes | None) -> Axes:
     """Draw it."""
     axes = _new_axes() if ax is None else ax
-    families = [name for name in dict.fromkeys(cell.covariance for cell in cells)]
-    for name in sorted(families, key=_place):
-        mine = sorted((cell for cell in cells if cell.covariance == name and cell.is_usable), key=_size)
+    for name in sorted({cell.covariance for cell in cells}, key=_place):
+        mine = [cell for cell in cells if cell.covariance == name and cell.is_usable]
         if not mine:
             continue
         code = as_structure(name).mclust
@@ -39,7 +38,7 @@ def plot_search(cells: Sequence[Cell], criterion: str, note: str, ax: Axes | Non
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="number of components", ylabel=f"{criterion} (nats)")
+    axes.set(xlabel="number of components", ylabel=f"{criterion} (nats, higher is better)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7.5, ncols=2, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes
@@ -49,10 +48,6 @@ def _new_axes() -> Axes:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(8.0, 4.5), layout="constrained").add_subplot()
-
-
-def _size(cell: Cell) -> int:
-    return cell.n_components
 
 
 def _place(name: str) -> int:

@@ -92,13 +92,15 @@ class Search:
         NotApplicableError
             It could not be fitted; the sentence says why.
         """
-        name = as_structure(covariance).name
+        family = as_structure(covariance)
         for cell in self.cells:
-            if (cell.n_components, cell.covariance) == (n_components, name):
+            if cell.n_components == n_components and self._are_one(as_structure(cell.covariance), family):
                 if cell.fit is None:
-                    raise NotApplicableError(f"K={n_components} {name} has no fit: {cell.reason}")
+                    raise NotApplicableError(f"K={n_components} {cell.covariance} has no fit: {cell.reason}")
                 return cell.fit
-        raise ArgumentError(f"n_components={shown(n_components)} with covariance={name!r} is no model of this search.")
+        raise ArgumentError(
+            f"n_components={shown(n_components)} with covariance={family.name!r} is no model of this search."
+        )
 
     def average(self, within: float = 5.0) -> Fit:
         """The best models as one fit, weighted by their approximate posterior probabilities.
@@ -127,7 +129,7 @@ class Search:
         return stack_of(fits, how, self.seed)
 
     def plot(self, criterion: str | None = None, ax: Axes | None = None) -> Axes:
-        """The criterion against the number of components, a line for each family; suspicious optima are left open.
+        """The criterion against the number of components, a line for each family, with gaps at suspicious optima.
 
         Parameters
         ----------
@@ -136,7 +138,7 @@ class Search:
         ax : matplotlib Axes, optional
         """
         which = self.criterion if criterion is None else one_of(criterion, "criterion", CRITERIA, also="None")
-        return plot_search(self.cells, which, NOTES[which], ax)
+        return plot_search(self.cells, which, ax)
 
     def __repr__(self) -> str:
         what = f"<Search of {len(self.cells)} models"
@@ -147,6 +149,11 @@ class Search:
             return f"{what}: every one ended at a suspicious optimum>"
         lines = [f"  K={c.n_components} {c.covariance}: {c.value(self.criterion):.2f}" for c in ranked[:3]]
         return "\n".join([f"{what}; {self.criterion} is {NOTES[self.criterion]}:", *lines]) + ">"
+
+    def _are_one(self, one: CovarianceStructure, other: CovarianceStructure) -> bool:
+        """Whether two families are the same for these data; in one column those of equal volume are, and the others."""
+        n_features = next(cell.fit.params.n_features for cell in self.cells if cell.fit is not None and cell.is_usable)
+        return one.name == other.name or (n_features == 1 and one.mclust[0] == other.mclust[0])
 
     def _ranked(self, throw: bool = True) -> list[Cell]:
         ranked = [cell for cell in self.cells if cell.is_ranked]

@@ -261,9 +261,9 @@ def test_posterior_predictive_classes_in_closed_form():
     model = bg.GaussianMixture(3).resolve(as_rows(X))
     prior = model.conjugate()
     stats = as_rows(X, facts).sweep(prior.expected_scores())
-    from bayesgmm.priors.predictive import log_predictive_joint
+    from bayesgmm.priors.predictive import predictive
 
-    expected = softmax(log_predictive_joint(prior.update(stats), X), axis=1)
+    expected = softmax(predictive(prior.update(stats)).log_joint(X), axis=1)
     for name, tolerance in (("VB", 1e-10), ("Gibbs", 0.05), ("NUTS", 0.05)):  # of 80 and of 60 draws
         ours = fit(name, labels=NAMES)
         np.testing.assert_allclose(ours.class_probabilities(X), expected, atol=tolerance)

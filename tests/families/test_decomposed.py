@@ -146,6 +146,17 @@ def test_the_step_begins_where_it_stands(name):
 
 
 @every
+@pytest.mark.parametrize("scale", [1e-7, 1e7])
+def test_the_step_has_no_units(name, scale):
+    """The same steps in other units; a rule of stopping that has a unit ends early in small ones, or never in large."""
+    family, rng = EIGHT[name], np.random.default_rng(3)
+    counts = np.array([5.0, 9.0, 7.0])
+    spreads = in_form(family, np.stack([random_spd(rng, 4) * s for s in (0.1, 1.0, 5.0)]))
+    one, other = (family.covariances(counts, s**2 * spreads, s**2 * spreads) / s**2 for s in (1.0, scale))
+    np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-6 * np.abs(one).max())
+
+
+@every
 def test_an_empty_component_changes_nothing_in_the_others(name):
     """Its own covariance is one that the floor allows."""
     family, rng = EIGHT[name], np.random.default_rng(4)

@@ -8,7 +8,7 @@ from testbed import oracle
 from testbed.cases import STRUCTURES, blobs, informative, model_of
 
 import bayesgmm as bg
-from bayesgmm.priors.predictive import log_predictive_joint
+from bayesgmm.priors.predictive import predictive
 
 every_structure = pytest.mark.parametrize("structure", STRUCTURES)
 ROUNDING = 1e-11  # of sums of a few hundred log densities and log gammas, relative
@@ -90,7 +90,7 @@ def test_the_elbo_never_decreases(structure, init):
 def test_answers_are_those_of_the_student_t_mixture(structure):
     X = blobs()
     fit = vb(bg.GaussianMixture(3, structure), X, n_init=2)
-    joint = log_predictive_joint(fit.estimate.posterior, X)
+    joint = predictive(fit.estimate.posterior).log_joint(X)
     assert np.allclose(fit.log_density(X), logsumexp(joint, axis=1), rtol=1e-12)
     assert np.allclose(fit.responsibilities(X), np.exp(joint - logsumexp(joint, axis=1, keepdims=True)), rtol=1e-9)
     assert np.array_equal(fit.predict(X), joint.argmax(1))

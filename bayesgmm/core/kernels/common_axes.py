@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from bayesgmm.core.kernels.compilation import jit
+from bayesgmm.core.kernels.compilation import inner, jit
 
 MOST_ROUNDS = 100
 GAIN = 1e-15  # of the criterion, for each point; an angle would be measured in units that columns need not share
@@ -26,6 +26,9 @@ def rotate_to_common_axes(spreads, counts, axes, have_one_volume):
     """
     n_components, n_features = spreads.shape[0], spreads.shape[1]
     volume, least = np.ones(n_components), GAIN * counts.sum()
+    unit = 1.0  # one volume has the units of the data, and what a turn gains must have none
+    if have_one_volume:
+        unit = sum_of_volumes(spreads, counts) / counts.sum()
     for _ in range(MOST_ROUNDS):
         is_done = True
         for j in range(n_features):
@@ -33,7 +36,7 @@ def rotate_to_common_axes(spreads, counts, axes, have_one_volume):
                 level, cross = 0.0, 0.0
                 for k in range(n_components):
                     if have_one_volume:
-                        volume[k] = mean_log_exp(spreads, k)
+                        volume[k] = volume_of(spreads, k) / unit
                     gap = 1.0 / spreads[k, j, j] - 1.0 / spreads[k, m, m]
                     share = counts[k] * volume[k] * gap
                     level += 0.5 * share * (spreads[k, j, j] - spreads[k, m, m])
@@ -48,8 +51,16 @@ def rotate_to_common_axes(spreads, counts, axes, have_one_volume):
             break
 
 
-@jit
-def mean_log_exp(spreads, k):
+@inner
+def sum_of_volumes(spreads, counts):
+    total = 0.0
+    for k in range(len(counts)):
+        total += counts[k] * volume_of(spreads, k)
+    return total
+
+
+@inner
+def volume_of(spreads, k):
     """Geometric mean of the diagonal of one matrix."""
     total = 0.0
     for j in range(spreads.shape[1]):
@@ -57,7 +68,7 @@ def mean_log_exp(spreads, k):
     return math.exp(total / spreads.shape[1])
 
 
-@jit
+@inner
 def turn(spreads, axes, j, m, c, s):
     """Axes j and m become ``c j + s m`` and ``c m - s j``."""
     for d in range(len(axes)):
