@@ -1,6 +1,7 @@
 """What holds for every test: quiet libraries, reproducible examples."""
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
 # Before NumPy is imported: the tests run in several processes, whose BLAS threads would fight for the processors.
@@ -17,17 +18,28 @@ hypothesis.settings.load_profile("bayesgmm")
 
 
 # Tests of numbers that NumPy and Numba alone make: no version of PyMC, ArviZ or pandas has a part in them.
-OF_NUMBERS = {"core", "families", "priors", "conformance", "labels", "test_equivariance.py"}
+OF_NUMBERS = {"core", "families", "priors", "conformance", "labels", "partitions", "assessment", "uncertainty"}
+OF_NUMBERS |= {"test_equivariance.py"}
 OF_NUMBERS |= {f"test_{name}.py" for name in ("em", "map", "vb", "vb_process", "moves", "online", "search", "restarts")}
 OF_NUMBERS |= {f"test_{name}.py" for name in ("acceleration", "plateau", "portfolio", "tied_data", "wide_data", "loop")}
+OF_NUMBERS |= {f"test_{name}.py" for name in ("mclust", "initialize", "given_starts", "enough", "occupancy")}
 OF_NUMBERS |= {f"test_gibbs{name}.py" for name in ("", "_unknown", "_independent", "_modes")}
 TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items):
+    cases = defaultdict(list)
     for item in items:
+        if item.get_closest_marker("few") and not item.get_closest_marker("slow"):
+            cases[item.path, item.originalname].append(item)
         if OF_NUMBERS & set(item.path.relative_to(TESTS).parts):
             item.add_marker(pytest.mark.numbers)
+    for same in cases.values():
+        keep = same[0].get_closest_marker("few").args[0]
+        kept = {round(i * (len(same) - 1) / max(keep - 1, 1)) for i in range(keep)}
+        for i, item in enumerate(same):
+            if i not in kept:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -115,6 +115,7 @@ def test_the_report_names_the_data_and_the_labels(result):
     assert "given labels agree best" in text
 
 
+@pytest.mark.slow
 def test_a_second_run_says_that_it_replaces_the_first(csv, tmp_path):
     options = ("--methods", "em", "--folds", 0, "--out", tmp_path)
     assert "Replaced" not in run("compare", csv, "--columns", "length,width", "--components", "1,2", *options).stderr
@@ -126,6 +127,7 @@ def test_a_second_run_says_that_it_replaces_the_first(csv, tmp_path):
     assert bg.load(tmp_path / "fits" / "em-K1.nc").feature_names == ("width",)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_started_again_takes_up_what_is_there(csv, tmp_path, monkeypatch):
     """After a kill between two cells the fits made so far are taken up, with their scores: the result is the same."""
     options = ("--columns", "length,width", "--components", "1:2", "--folds", 2)
@@ -151,6 +153,7 @@ def test_a_run_that_is_started_again_takes_up_what_is_there(csv, tmp_path, monke
 
 
 @pytest.mark.parametrize("changed", [("--seed", 1), ("--covariance", "tied"), ("--columns", "width"), "damage"])
+@pytest.mark.few(1)
 def test_what_was_made_otherwise_is_not_taken_up(changed, csv, tmp_path):
     options = ("--components", "2", "--methods", "em", "--folds", 0, "--columns", "length,width", "--out", tmp_path)
     run("compare", csv, *options)
@@ -162,6 +165,7 @@ def test_what_was_made_otherwise_is_not_taken_up(changed, csv, tmp_path):
     assert again.exit_code == 0 and "taken up" not in again.stderr
 
 
+@pytest.mark.slow
 def test_scores_that_were_changed_by_hand_are_made_again(csv, tmp_path):
     options = ("--components", "2", "--methods", "em", "--folds", 0, "--columns", "length,width", "--out", tmp_path)
 
@@ -186,6 +190,7 @@ def test_text_from_the_data_does_nothing_in_a_terminal_or_a_spreadsheet(table, t
 
 
 @pytest.mark.parametrize("form", ["csv without header", "parquet", "semicolons"])
+@pytest.mark.few(1)
 def test_other_files(form, table, tmp_path):
     numbers = table[["length", "width"]]
     path = tmp_path / ("points.parquet" if form == "parquet" else "points.csv")
@@ -201,6 +206,7 @@ def test_other_files(form, table, tmp_path):
     np.testing.assert_allclose(fit.X, numbers.to_numpy(), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_samplers_in_the_grid(csv, tmp_path):
     options = ("--components", 1, "--methods", "nuts,gibbs", "--draws", 150, "--tune", 150, "--folds", 0)
     ended = run("compare", csv, "--columns", "length,width", *options, "--out", tmp_path)
@@ -213,6 +219,7 @@ def test_samplers_in_the_grid(csv, tmp_path):
     assert "Rank histograms" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_models_with_an_unknown_number_of_components(csv, tmp_path):
     options = ("--components", 2, "--methods", "em,vb,gibbs", "--models", "finite,dp,mfm", "--truncation", 4)
     sampling = ("--draws", 120, "--tune", 60, "--folds", 0, "--out", tmp_path)
@@ -249,6 +256,7 @@ def test_nothing_that_can_be_fitted_is_one_line(csv, tmp_path):
 # ---- cells that fail ----
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_keeps_its_row_and_spares_the_others(csv, tmp_path, monkeypatch):
     original = bg.VB.run
 
@@ -301,6 +309,7 @@ def test_a_report_that_fails_does_not_cost_the_other_files(csv, tmp_path, monkey
 
 
 @pytest.mark.parametrize("where", ["before a restart", "after a restart", "in a fold"])
+@pytest.mark.few(1)
 def test_ctrl_c_ends_the_grid_and_writes_what_is_done(where, csv, tmp_path, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     original, refits = bg.VB.run, []
@@ -476,6 +485,7 @@ def test_the_module_is_the_command():
 # ---- weights of rows ----
 
 
+@pytest.mark.slow
 def test_a_column_of_weights_stands_for_repeated_rows(table, tmp_path):
     """Labels are of the rows; scores are those of the rows written as often as their weight says."""
     weights = np.random.default_rng(1).integers(1, 4, len(table))

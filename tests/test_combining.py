@@ -61,6 +61,7 @@ def tiny(reference):
     return Comparison(rows, scores, tuple(scores["K=1"]), 8, fits), np.array([theirs[name] for name in fits])
 
 
+@pytest.mark.slow
 def test_probabilities_are_those_of_the_enumeration(tiny):
     comparison, exact = tiny
     names, expected = ["K=1", "K=2", "K=3"], softmax(exact)

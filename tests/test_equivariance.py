@@ -71,6 +71,7 @@ def assert_mapped(found, original, A, shift, tolerance):
 
 
 @pytest.mark.parametrize(("structure", "name", "kind"), CASES)
+@pytest.mark.few(9)
 def test_linear_maps(structure, name, kind):
     """To 1e-6 in units of the data's spread: rounding of 1e-16, times the condition of A, times the iterations."""
     A, method = maps(structure)[kind], METHODS[name]
@@ -88,6 +89,7 @@ def test_linear_maps(structure, name, kind):
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("spreads", [pytest.param(1e3, marks=pytest.mark.slow), 1e8])
+@pytest.mark.few(6)
 def test_shifts(structure, name, spreads):
     """The data are rounded to what the shifted ones can hold, so both fits see the same points exactly.
 
@@ -121,6 +123,7 @@ def test_floors_and_flags_move_with_the_data(structure, scale):
 
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize("method", [bg.EM(n_init=1, init="random"), bg.VB(n_init=1, init="random")], ids=["EM", "VB"])
+@pytest.mark.few(2)
 def test_columns_and_components_may_be_permuted(structure, method):
     """Columns: the start is the same points.  Rows change which points a start draws: from given parameters."""
     order = [2, 0, 1]

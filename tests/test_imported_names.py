@@ -80,6 +80,7 @@ def test_a_dict_of_labelled_arrays_keeps_its_names(fit, posterior):
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.few(1)
 def test_a_tree_of_ours_is_read_under_the_model_that_it_came_from(structure):
     model = bg.GaussianMixture(2, structure)
     fit = bg.fit(model, two_groups(), bg.Gibbs(draws=200, tune=50, chains=2), rng=0)

@@ -54,6 +54,7 @@ def gibbs(draws, **options):
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.few(1)
 def test_gibbs_goes_on_in_place_also_from_a_file(name, tmp_path):
     short = bg.fit(MODELS[name], X, gibbs(110), rng=0)
     short.save(tmp_path / "short.nc")
@@ -207,6 +208,7 @@ def test_an_interrupt_leaves_a_valid_fit(method, tmp_path):
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.few(1)
 def test_a_checkpoint_has_the_draws_of_the_run(name, tmp_path):
     method = gibbs(450)
     plain = bg.fit(MODELS[name], X, method, rng=0)
@@ -229,6 +231,7 @@ def test_the_draws_on_disk_are_zarr(tmp_path):
 
 
 @pytest.mark.parametrize("where", ["tuning", "draws", "end"])
+@pytest.mark.few(1)
 def test_gibbs_goes_on_after_an_interrupt_wherever_it_came(where, tmp_path):
     method = gibbs(500, tune=450)
     begin = {"tuning": 500, "draws": 1400, "end": 1850}[where]

@@ -458,6 +458,7 @@ PLOTS = [
 
 @pytest.mark.parametrize(("plot", "fit"), PLOTS)
 @pytest.mark.parametrize("d", [1, 4])
+@pytest.mark.few(2)
 def test_a_plot_draws_into_a_given_figure_and_leaves_nothing_behind(plot, fit, d, tmp_path):
     before = dict(matplotlib.rcParams)
     own = plot(fit(d))

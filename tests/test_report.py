@@ -163,6 +163,7 @@ KINDS, QUICK = ("point", "draws", "variational", "point draws"), {("point", 1), 
     ("kinds", "d"),
     [pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow) for case in product(KINDS, (1, 2, 3))],
 )
+@pytest.mark.few(1)
 def test_any_selection_of_fits_makes_a_report(kinds, d, tmp_path):
     makers = {"point": point_fit, "draws": draws_fit, "variational": variational_fit}
     fits = {kind: makers[kind](d) for kind in kinds.split()}
@@ -174,6 +175,7 @@ def test_any_selection_of_fits_makes_a_report(kinds, d, tmp_path):
 
 
 @pytest.mark.parametrize("others", [{}, {"em": point_fit}])
+@pytest.mark.slow
 def test_draws_of_several_modes_have_no_responsibilities_and_a_report(others, tmp_path):
     fits = {name: make(2) for name, make in others.items()}
     draws = draws_fit(2).params.reshaped(CHAINS * DRAWS)[None]
@@ -184,6 +186,7 @@ def test_draws_of_several_modes_have_no_responsibilities_and_a_report(others, tm
     assert "The draws of Pathfinder, K = 3 have components that are not aligned" in page.texts["responsibilities"]
 
 
+@pytest.mark.slow
 def test_the_engines_stand_beside_each_other(tmp_path):
     apart = {"em": point_fit(2, 2), "vb": variational_fit(2, 2), "nuts": draws_fit(2, 2)}
     write_report(tmp_path / "report.html", *compared(apart, 2))

@@ -58,6 +58,7 @@ def test_evidences_are_those_of_the_enumeration(structure):
     assert n_weighted >= 2
 
 
+@pytest.mark.slow
 def test_the_factor_one_is_the_fit_itself():
     fit = bg.fit(bg.GaussianMixture(2), blobs(n=40, k=2), SHORT, rng=0)
     found = prior_sensitivity(fit, scale=(2,), mean_precision=())
@@ -86,6 +87,7 @@ def test_the_factor_one_is_the_fit_itself():
     ],
     ids=["process", "unknown", "independent", "hierarchical"],
 )
+@pytest.mark.few(1)
 def test_refits_and_weights_agree_for_every_model(model):
     X = bg.load_dataset("galaxies").X[::3]
     fit = bg.fit(model, X, bg.Gibbs(draws=400, tune=200, chains=2, thin=20), rng=0)
@@ -213,6 +215,7 @@ def with_a_tight_cluster(n=150, sd=0.3):
 
 
 @pytest.mark.parametrize("method", [SHORT, bg.VB(n_init=3)], ids=["gibbs", "vb"])
+@pytest.mark.slow
 def test_a_prior_that_widens_a_tight_cluster_decides_it(method):
     X = with_a_tight_cluster()
     fit = bg.fit(bg.GaussianMixture(3), X, method, rng=0)

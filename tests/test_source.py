@@ -53,6 +53,7 @@ every_source = pytest.mark.parametrize("make", SOURCES, ids=lambda make: make.__
 
 @every_source
 @pytest.mark.parametrize("n_rows", [1, 170, 256, 1000, 5000])
+@pytest.mark.few(11)
 def test_every_source_gives_the_same_stretches(make, n_rows, tmp_path):
     source = bg.data_source(make(tmp_path))
     assert np.array_equal(source.first(300).values, X[:300]) and source.feature_names == ("x0", "x1", "x2")

@@ -42,6 +42,7 @@ def test_the_right_model_is_calibrated_and_a_wrong_one_is_not():
     assert not checks[0].is_plug_in
 
 
+@pytest.mark.slow
 def test_p_values_are_uniform_at_the_mixture_that_made_the_data():
     fit = bg.fit(bg.GaussianMixture(2), faithful.X, bg.EM(n_init=2), rng=0)
     rng = np.random.default_rng(1)

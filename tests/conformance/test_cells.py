@@ -58,6 +58,7 @@ def test_what_does_not_apply_says_so(engine, family, model):
 
 
 @pytest.mark.parametrize(("engine", "family", "model"), APPLICABLE)
+@pytest.mark.few(3)
 def test_a_cell_runs_and_rows_of_weight_zero_are_absent(engine, family, model):
     plain = plainly(engine, family, model)
     assert np.isfinite(plain.log_density(X)).all() and plain.n_obs == len(X)
@@ -72,6 +73,7 @@ def test_a_cell_runs_and_rows_of_weight_zero_are_absent(engine, family, model):
     ("engine", "family", "model"),
     [cell for cell in APPLICABLE if cell.values[0] not in SLOW_IN_FLOAT32],
 )
+@pytest.mark.few(13)
 def test_float32_is_what_it_holds(engine, family, model):
     """Stored as float32, added in float64: the same values give the same bits."""
     plain, single = plainly(engine, family, model), fit(engine, family, model, X.astype(np.float32))
@@ -80,6 +82,7 @@ def test_float32_is_what_it_holds(engine, family, model):
 
 
 @pytest.mark.parametrize(("engine", "family", "model"), NAMED)
+@pytest.mark.few(12)
 def test_labels_are_the_offsets_that_they_stand_for(engine, family, model):
     allowed = np.where((LABELS < 0)[:, None] | (LABELS[:, None] == np.arange(2)), 0.0, -np.inf)
     labelled, other = (fit(engine, family, model, X, **known) for known in ({"labels": LABELS}, {"offsets": allowed}))
@@ -91,6 +94,7 @@ def test_labels_are_the_offsets_that_they_stand_for(engine, family, model):
 
 
 @pytest.mark.parametrize(("engine", "family", "model"), NAMED)
+@pytest.mark.few(11)
 def test_one_number_more_in_all_offsets_of_a_row_changes_nothing(engine, family, model):
     """A power of two, so that sums of offsets and scores round alike, but where a score is near zero."""
     given, more = (fit(engine, family, model, X, offsets=OFFSETS + add) for add in (0.0, 0.25))

@@ -96,6 +96,7 @@ def standardised(n=6):
 @pytest.mark.parametrize("method", [bg.Gibbs(draws=3000, thin=5), bg.NUTS(draws=3000)], ids=["Gibbs", "NUTS"])
 @pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.filterwarnings("ignore:.* transitions diverged")
+@pytest.mark.few(1)
 def test_expectations_are_the_enumerated_ones(known, method):
     """Weights and joint predictive densities of each component, which nothing exchanges."""
     data, constants = standardised(), informative("full", 2, 2)
@@ -157,6 +158,7 @@ def test_gibbs_moves_points_among_the_components_of_a_class(structure, prior):
 
 
 @pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.few(1)
 def test_the_evidence_is_the_enumerated_one(known):
     data, constants = standardised(), informative("full", 2, 2)
     exact = oracle.Enumeration(data, constants, KNOWN[known][0])
@@ -220,6 +222,7 @@ def test_every_engine_answers_by_class(engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.few(13)
 def test_labels_are_offsets_of_minus_infinity(engine, structure):
     """Draw by draw: the same numbers come out of the same sums."""
     if structure != "full" and engine in ("NUTS", "ADVI", "Pathfinder"):
@@ -233,6 +236,7 @@ def test_labels_are_offsets_of_minus_infinity(engine, structure):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.few(3)
 def test_offsets_of_zero_change_nothing(engine):
     """But for starts, which none of them changes either."""
     assert are_equal(fit(engine), fit(engine, offsets=np.zeros((len(X), 3))))
@@ -326,6 +330,7 @@ def test_a_class_of_several_components():
 
 
 @pytest.mark.parametrize("engine", ["EM", "Gibbs", "Pathfinder", "VB"])
+@pytest.mark.few(1)
 def test_a_saved_fit_has_its_labels(engine, tmp_path):
     offsets = RNG.normal(size=(len(X), 3))
     for known in ({"labels": PARTLY}, {"labels": PARTLY, "offsets": offsets}):
@@ -361,6 +366,7 @@ def test_a_file_of_rows_takes_labels(tmp_path):
 # --- what is asked of such fits ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_numbers_of_components_are_compared_with_the_labels_in_the_likelihood():
     fits = {f"K={k}": bg.fit(bg.GaussianMixture(k), X, bg.EM(), rng=0, labels=PARTLY) for k in (3, 4)}
     fits["VB"] = fit("VB", labels=PARTLY)
@@ -419,6 +425,7 @@ def test_what_takes_values_alone_is_refused():
 
 
 @pytest.mark.parametrize("method", ["ecr", "ecr-iterative", "stephens", "pra", "data-based"])
+@pytest.mark.few(2)
 def test_relabelling_keeps_the_components_of_a_class_together(method):
     """Two of one class change places, and never with that of the other: their numbers stay those of the class."""
     labels = np.where(IS_KNOWN, np.where(TRUTH == 2, "b", "a"), None)

@@ -70,6 +70,7 @@ def test_the_flat_posterior_and_its_gradient_are_those_of_the_repeated_rows(stru
 
 
 @every_structure
+@pytest.mark.few(2)
 def test_gibbs_draws_a_label_for_each_copy(structure):
     fixed = bg.GaussianMixture(3, structure).resolve(as_rows(REPEATED))
     one = bg.fit(fixed, X, ENGINES["Gibbs"], 1, sample_weight=TWICE)
@@ -80,6 +81,7 @@ def test_gibbs_draws_a_label_for_each_copy(structure):
 
 @every_structure
 @pytest.mark.parametrize("factor", [1e-3, 0.5, 300.0])
+@pytest.mark.few(8)
 def test_the_scale_of_all_weights_leaves_the_parameters_of_em(structure, factor):
     weights = RNG.uniform(0.5, 2.0, len(X))
     one, other = (fit("EM", X, structure, sample_weight=w) for w in (weights, factor * weights))
@@ -114,6 +116,7 @@ def draws():
     return bg.fit(fixed, X, method, rng=0, sample_weight=TWICE), bg.fit(fixed, REPEATED, method, rng=0)
 
 
+@pytest.mark.slow
 def test_scores_of_whole_weights_are_those_of_the_repeated_rows(draws):
     one, other = draws
     folds = make_folds(len(REPEATED), 3, 0)

@@ -20,6 +20,7 @@ def draw(rng, X, facts, params, labels, moments):
 
 @pytest.mark.parametrize("zero", [[], [0], [3], [1, 2], [0, 1, 2]], ids=str)
 @pytest.mark.parametrize("is_diagonal", [False, True])
+@pytest.mark.few(1)
 def test_labels_and_their_moments(is_diagonal, zero):
     X, rng = np.array(bg.load_dataset("faithful").X), np.random.default_rng(1)
     X = np.vstack([X, X[::-1] + 0.5])  # 544 rows: full queues, full blocks and a part

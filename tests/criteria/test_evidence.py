@@ -64,6 +64,7 @@ GIBBS = bg.Gibbs(draws=2000, tune=500, thin=10)
 
 
 @pytest.mark.parametrize(("structure", "k"), [(s, k) for s in oracle.STRUCTURES for k in (1, 2)] + [("tied", 3)])
+@pytest.mark.few(1)
 def test_enumerated(structure, k):
     X = X8[1:7]  # of eight, the dense oracle takes half a minute; those are in the next test
     exact = oracle.Enumeration(X, oracle.default_constants(structure, X, k)).log_evidence
@@ -172,6 +173,7 @@ def test_unknown_method():
 
 
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # so few draws
+@pytest.mark.slow
 def test_chib_is_not_shown_where_a_handful_of_labellings_decides():
     """Five overlapping components: errors of 0.3 were stated where the seeds were 0.7 apart."""
     rng = np.random.default_rng(800)

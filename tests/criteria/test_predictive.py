@@ -44,6 +44,7 @@ FAR = {"faithful": 5, "galaxies": 7}
 
 @pytest.mark.parametrize("seed", [0, 2, 5])
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
+@pytest.mark.few(1)
 def test_ratios_of_few_labellings_have_a_number(seed):
     """Ties at the cutoff of the tail: Pareto's distribution has no scale there, and ArviZ gives NaN."""
     fit = bg.fit(bg.GaussianMixture(2), bg.load_dataset("galaxies").X, bg.Gibbs(draws=300, tune=500), rng=seed)
@@ -55,6 +56,7 @@ def test_ratios_of_few_labellings_have_a_number(seed):
 
 @pytest.mark.parametrize("k", [2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dataset", FAR)
+@pytest.mark.slow
 def test_loo_is_the_exact_one_at_every_point(dataset, k, reference):
     file = reference / "tiny" / f"{dataset}8_K{k}_loo.csv"
     exact = np.genfromtxt(file, delimiter=",", names=True)["loo_logpred"]
@@ -72,6 +74,7 @@ def test_loo_is_the_exact_one_at_every_point(dataset, k, reference):
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.few(1)
 def test_densities_from_labels_are_exact_in_every_structure(structure):
     X = faithful[:8]
     exact = Enumeration(X, default_constants(structure, X, 2)).leave_one_out()
@@ -82,6 +85,7 @@ def test_densities_from_labels_are_exact_in_every_structure(structure):
 
 
 @pytest.mark.parametrize("model", [bg.DirichletProcessMixture(6), bg.MixtureOfFiniteMixtures(max_components=6)])
+@pytest.mark.slow
 def test_densities_from_labels_agree_with_importance_sampling_where_that_can_be_trusted(model):
     X = faithful[:60]
     with warnings.catch_warnings():
@@ -188,6 +192,7 @@ def test_loo_of_vb_is_the_exact_one_where_orders_of_the_labels_overlap():
     np.testing.assert_allclose(score.pointwise, Enumeration(X, constants).leave_one_out(), atol=0.03)
 
 
+@pytest.mark.slow
 def test_loo_of_vb_is_that_of_the_posterior_where_q_is_near_it():
     fit = bg.fit(bg.GaussianMixture(2), faithful, bg.VB(), rng=0)
     draws = bg.fit(bg.GaussianMixture(2), faithful, bg.Gibbs(draws=1000, tune=500), rng=0)
@@ -344,6 +349,7 @@ class Fragile:
 
 
 @pytest.mark.parametrize("method", [bg.EM(n_init=2), bg.Gibbs(draws=200, tune=100, chains=2)])
+@pytest.mark.slow
 def test_any_number_of_processes_gives_the_same_bits(method):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a short run

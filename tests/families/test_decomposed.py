@@ -126,6 +126,7 @@ def test_a_mixture_of_a_family_is_one_of_any_freer_family(small, large):
     "init", ["kmeans++", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("portfolio", "random"))]
 )
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
+@pytest.mark.few(8)
 def test_the_likelihood_never_falls(name, accelerate, init):
     """From the start on, which is of the family too."""
     for seed in range(4):
@@ -214,6 +215,7 @@ def test_columns_of_very_different_units(name):
 
 
 @every
+@pytest.mark.few(3)
 def test_weights_and_labels(name):
     weights = np.random.default_rng(1).integers(0, 3, len(X)).astype(float)
     method = bg.EM(init=fitted(name).params)

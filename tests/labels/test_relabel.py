@@ -33,6 +33,7 @@ def mixed(structure="full", k=3, X=X, model=None, seed=4):
 
 @every_method
 @pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.few(8)
 def test_separated_components_are_recovered_exactly(method, structure):
     fit, truth = mixed(structure)
     aligned = bg.relabel(fit, method)

@@ -89,6 +89,7 @@ def test_states_of_vb_come_back_from_their_coordinates(structure):
 
 @every_structure
 @pytest.mark.parametrize("name", METHODS)
+@pytest.mark.few(5)
 def test_fewer_sweeps_to_the_same_optimum_and_never_down(name, structure):
     X, model = overlapping(), MODELS[name](3, structure)
     options = {"n_init": 1, "max_iter": 5000, "init": "kmeans++"} | ({"moves": 0} if METHODS[name] is bg.VB else {})

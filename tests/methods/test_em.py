@@ -22,6 +22,7 @@ def em(structure, X, k=3, rng=0, prior=None, **options):
 
 @every_structure
 @pytest.mark.parametrize("init", ["kmeans", "kmeans++", "random"])
+@pytest.mark.few(7)
 def test_log_likelihood_never_falls_and_is_that_of_the_result(structure, init):
     X = blobs()
     fit = em(structure, X, init=init, n_init=3)
@@ -33,6 +34,7 @@ def test_log_likelihood_never_falls_and_is_that_of_the_result(structure, init):
 
 
 @every_structure
+@pytest.mark.few(3)
 def test_an_optimum_is_a_fixed_point(structure):
     """At the end another step changes nothing: the responsibilities reproduce weights and means."""
     X = blobs()
@@ -137,6 +139,7 @@ def test_a_component_of_at_most_d_points_is_flagged_above_the_floor():
     assert flag.component == 1 and np.isclose(flag.n_points, 2)
 
 
+@pytest.mark.slow
 def test_the_best_unflagged_restart_is_taken_and_the_rest_reported():
     """A tight pair far from nothing has the higher likelihood; some starts find it, others do not."""
     X = np.vstack([blobs(seed=1, n=80, k=2), [[0.0, 0.0], [1e-4, 1e-4], [2e-4, 2e-4]]])
@@ -196,6 +199,7 @@ def test_a_given_start_of_another_form_is_read_as_it_is_meant():
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.few(1)
 def test_equal_seeds_equal_bits_and_a_generator_is_a_seed(seed):
     X = blobs()
     one, two = em("full", X, rng=seed, n_init=3), em("full", X, rng=seed, n_init=3)

@@ -53,6 +53,7 @@ def test_a_thinned_run_has_the_draws_of_a_fixed_one(model, X, tmp_path):
 
 @not_converged
 @pytest.mark.parametrize("method", [SHORT, bg.Gibbs(draws=501, tune=40, thin=2, chains=2)], ids=["enough", "fixed"])
+@pytest.mark.slow
 def test_what_is_not_enough_goes_on_with_the_same_chains(method):
     model = bg.MixtureOfFiniteMixtures(8)
     fit = bg.fit(model, GALAXIES, method, rng=0)
@@ -78,6 +79,7 @@ def test_the_smallest_budget_leaves_draws(tune, thin):
 
 
 @not_converged
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_as_an_unbroken_one(tmp_path):
     model = bg.DirichletProcessMixture(6)
     plain = bg.fit(model, FAITHFUL, SHORT, rng=3)

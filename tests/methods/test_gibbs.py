@@ -54,6 +54,7 @@ def test_compiled_algebra_is_that_of_the_priors(structure):
 
 @pytest.mark.parametrize("kind", [split_merge.EXCHANGE, split_merge.REDIVIDE, split_merge.SPLIT_OR_MERGE])
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
+@pytest.mark.few(1)
 def test_each_move_keeps_the_exact_posterior(structure, kind):
     """Labels drawn from the enumerated posterior still have it after five moves of one kind.
 
@@ -87,6 +88,7 @@ def test_each_move_keeps_the_exact_posterior(structure, kind):
 
 @pytest.mark.parametrize("n_components", [2, 3])
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
+@pytest.mark.few(1)
 def test_expectations_are_the_enumerated_ones(structure, n_components):
     """Sum of squared weights, co-clustering, occupied components and densities, from draws of the whole sampler."""
     X = bg.load_dataset("faithful").X[:6]
@@ -108,6 +110,7 @@ def test_expectations_are_the_enumerated_ones(structure, n_components):
 
 
 @pytest.mark.parametrize(("name", "k"), [("faithful", 2), ("faithful", 3), ("galaxies", 2), ("galaxies", 3)])
+@pytest.mark.few(1)
 def test_exact_sums_of_another_program(reference, name, k):
     """Eight points, of which R has summed over all labelings."""
     with open(reference / "tiny" / "summary.csv") as lines:
@@ -135,6 +138,7 @@ def pair_probabilities(params, X):
 
 
 @pytest.mark.parametrize(("name", "n_components"), [("faithful", 2), ("galaxies", 3)])
+@pytest.mark.slow
 def test_posterior_of_another_gibbs_sampler(reference, name, n_components):
     """bayesm's 180,000 draws under the same prior."""
     with open(reference / f"posterior_{name}_{n_components}.csv") as lines:
@@ -172,6 +176,7 @@ def run(method, seed=4, progress=None, X=None):
     return method.run(model, data, np.random.default_rng(seed), progress or (lambda done, total, note: None))
 
 
+@pytest.mark.slow
 def test_draws_do_not_depend_on_threads_or_on_where_stretches_are_cut(quick, monkeypatch):
     results = []
     for n_threads, stretch in (("1", 0.1), ("2", 0.1), ("3", 1e-4)):

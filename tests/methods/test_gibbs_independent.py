@@ -45,6 +45,7 @@ def model_of(law, structure, scale, k):
 
 @pytest.mark.parametrize(("law", "structure", "scale"), CASES)
 @pytest.mark.filterwarnings("ignore::bayesgmm.TruncationWarning")
+@pytest.mark.few(1)
 def test_expectations_are_those_of_quadrature(law, structure, scale):
     k = 2 if structure in oracle.SHARED else 3
     model, constants = model_of(law, structure, scale, k)
@@ -131,6 +132,7 @@ def test_a_saved_fit_is_the_same(structure, tmp_path):
 @pytest.mark.filterwarnings("ignore::bayesgmm.errors.NotConvergedWarning")  # of twenty draws
 @pytest.mark.parametrize("scale", [None, bg.HierarchicalScale()], ids=SCALES)
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
+@pytest.mark.few(4)
 def test_the_same_seed_gives_the_same_draws_in_any_units(structure, scale):
     """A change of the columns' units, one for all in round structures, changes no draw but by itself."""
     data = bg.load_dataset("faithful").X

@@ -76,6 +76,7 @@ def together(draws):
 
 @pytest.mark.filterwarnings("ignore::bayesgmm.TruncationWarning")  # three sticks are the model here
 @pytest.mark.parametrize(("name", "structure"), IN_TURN)
+@pytest.mark.few(1)
 def test_expectations_are_the_enumerated_ones(name, structure):
     model, exact = prepared(name, structure)
     ours = bg.fit(model, X, bg.Gibbs(draws=2000, thin=10, crossing=0.3), rng=1)
@@ -115,6 +116,7 @@ MOVES += [("DP", "full", REORDER)]
 
 
 @pytest.mark.parametrize(("name", "structure", "kind"), MOVES)
+@pytest.mark.few(2)
 def test_each_move_keeps_the_exact_posterior(name, structure, kind):
     """Labels drawn from the enumerated posterior still have it after three moves; the replicates are independent.
 

@@ -23,6 +23,7 @@ def cells():
 
 
 @pytest.mark.parametrize(("name", "model", "k"), list(cells()))
+@pytest.mark.few(8)
 def test_reaches_mclust(reference, name, model, k):
     table = pd.read_csv(reference / "mclust.csv")
     row = table.query(f"dataset == '{name}' and model == '{model}' and G == {k}").iloc[0]

@@ -57,6 +57,7 @@ def test_moves_leave_a_planted_local_optimum(model, start):
 
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.few(2)
 def test_moves_never_lower_the_elbo(model, structure):
     for seed in range(2):
         X = blobs(seed=seed, apart=2.0)
@@ -72,6 +73,7 @@ BEST_OF_MANY = [("galaxies", 4, -199.254), ("acidity", 3, -178.754), ("faithful"
 
 
 @pytest.mark.parametrize(("name", "k", "best"), BEST_OF_MANY)
+@pytest.mark.few(1)
 def test_moves_of_em_find_what_many_starts_find(name, k, best):
     """On few rows k-means agrees with itself in an optimum 3 to 5 nats lower."""
     X = bg.load_dataset(name).X
@@ -195,6 +197,7 @@ def test_an_axis_is_that_of_the_whitened_component(which):
     assert np.allclose(moved, A @ one) or np.allclose(moved, -A @ one)
 
 
+@pytest.mark.slow
 def test_divisions_across_shorter_axes_find_what_2_means_does_not(monkeypatch):
     """Skewed clusters: searches that divide by 2-means only end 13 nats lower, 40 of 40 of them."""
     model, X, _ = design(28)

@@ -109,6 +109,7 @@ def test_extended_and_saved(tmp_path):
 
 @pytest.mark.parametrize("method", [bg.ADVI("full-rank", n_iter=5000), bg.Pathfinder()], ids=["ADVI", "Pathfinder"])
 @pytest.mark.parametrize("structure", ["full", "diagonal"])
+@pytest.mark.few(2)
 def test_approximations_are_of_the_same_posterior(method, structure):
     """With a prior mean far from the data, which the conjugate prior, where both start, holds much more loosely."""
     c = IndependentConstants(mean=3.0, variance=0.2, scale=SCALES["hierarchical"])

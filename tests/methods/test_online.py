@@ -50,6 +50,7 @@ def test_steps_of_one_with_all_points_are_em(structure, passes):
 
 @every_structure
 @pytest.mark.parametrize("kind", ["finite", "DP"])
+@pytest.mark.few(4)
 def test_steps_of_one_with_all_points_are_vb(structure, kind):
     begin = start_of(structure)
     model = bg.GaussianMixture(3, structure) if kind == "finite" else bg.DirichletProcessMixture(3, structure, 1.0)
@@ -146,6 +147,7 @@ def sources(folder):
 @every_method
 @pytest.mark.parametrize("options", [{}, {"shuffle": False}, {"init": OFF}, {"stochastic": True}], ids=str)
 @pytest.mark.parametrize("buffer", [2**26, 16 * 250], ids=["one buffer", "four buffers"])
+@pytest.mark.few(2)
 def test_where_the_data_come_from_makes_no_difference(method, options, buffer, tmp_path, monkeypatch):
     monkeypatch.setattr(stream, "BUFFER_BYTES", buffer)
     model = bg.GaussianMixture(3)

@@ -58,6 +58,7 @@ def test_a_floor_above_the_scatter_of_a_group_is_named_with_a_number():
 
 @pytest.mark.parametrize("method", [bg.MAP(), bg.VB()], ids=["MAP", "VB"])
 @pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.few(5)
 def test_a_prior_above_the_scatter_of_a_group_is_named_with_a_number(method, structure):
     X = np.hstack([groups((0, 500, 1000), 0.02, seed=s) for s in (1, 2)])
     fit = bg.fit(bg.GaussianMixture(3, structure), X, method, rng=0)

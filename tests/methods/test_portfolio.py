@@ -55,6 +55,7 @@ def at_truth(X, labels, structure):
         pytest.param(4998, 100, 3, "full", 0, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.few(3)
 def test_clusters_among_many_columns_are_found(n, d, k, structure, seed):
     X, labels = apart(n, d, k)
     fit = bg.fit(bg.GaussianMixture(k, structure), X, bg.EM(), rng=seed)

@@ -165,6 +165,7 @@ MCLUST = [
 
 
 @pytest.mark.parametrize(("data", "seed", "k", "expected"), MCLUST, ids=lambda v: getattr(v, "__name__", str(v)))
+@pytest.mark.few(2)
 def test_thyroid_like_and_spiral_data_reach_mclust(data, seed, k, expected):
     for rng in (0, 1):
         fit = bg.fit(bg.GaussianMixture(k), data(seed), bg.EM(), rng=rng)

@@ -56,6 +56,7 @@ def first_draws(searches, n_chains=4, seed=5):
 # --- starts -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_chain_starts_as_high_as_the_posterior_stands():
     """Log likelihoods of draws around the best mode are p/2 below its maximum, with a spread of sqrt(p/2)."""
     X, model = simulated(2000, 8, 6, 1.2), bg.GaussianMixture(6)
@@ -125,6 +126,7 @@ ANY_MODEL = [
 
 @pytest.mark.parametrize("model", ANY_MODEL, ids=repr)
 @pytest.mark.parametrize("data", ["clusters", "eight points", "ties"])
+@pytest.mark.few(8)
 def test_every_model_finds_a_start(model, data):
     """Finite, as many components as the model has, and as high as one component at least where there are clusters."""
     rng = np.random.default_rng(0)
@@ -143,6 +145,7 @@ def test_every_model_finds_a_start(model, data):
         assert 2 <= searches.starts.best.n_occupied <= 4
 
 
+@pytest.mark.slow
 def test_large_data_are_searched_in_part_and_polished_on_the_whole(monkeypatch):
     X, model = simulated(2000, 2, 3, 4.0), bg.GaussianMixture(3)
     whole = searches_of(model, X).starts.best
@@ -257,6 +260,7 @@ def test_further_searches_are_made_where_few_found_the_best_mode(monkeypatch):
     assert (starts.n_best, starts.n_searches, starts.best.log_evidence) == (6, 8, 10.0)
 
 
+@pytest.mark.slow
 def test_a_chain_that_never_visits_the_mode_of_another_is_named(monkeypatch):
     """One chain of four has found a better mode than the searches: the other three do not pass."""
     X = rectangle(9.0)

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.errors.TruncationWarni
 
 
 @pytest.mark.parametrize("name", DATA)
+@pytest.mark.few(3)
 def test_vb_of_tied_data_ends(name):
     for model, structure in (("finite", "full"), ("sparse", "spherical"), ("DP", "full")):
         assert_ends(model, structure, name)

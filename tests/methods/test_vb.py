@@ -44,6 +44,7 @@ def test_the_reference_evidence_bounds_the_elbo(reference, name, k):
 @every_structure
 @pytest.mark.parametrize("k", [2, 3])
 @pytest.mark.parametrize("is_default", [True, False], ids=["default prior", "informative prior"])
+@pytest.mark.few(10)
 def test_the_elbo_is_at_most_the_enumerated_evidence(structure, k, is_default):
     for n in (4, 8):
         X = blobs(seed=n, n=8, k=2, apart=2.0)[:n]
@@ -80,6 +81,7 @@ def test_the_elbo_is_the_average_of_log_ratios(structure):
 
 @every_structure
 @pytest.mark.parametrize("init", ["kmeans", "kmeans++", "random"])
+@pytest.mark.few(8)
 def test_the_elbo_never_decreases(structure, init):
     fit = vb(bg.GaussianMixture(4, structure), blobs(seed=2, apart=2.0), init=init, n_init=2)
     assert fit.status.is_converged and len(fit.history) > 3

@@ -44,6 +44,7 @@ def process(concentration, structure, truncation):
 @every_structure
 @every_concentration
 @pytest.mark.parametrize("n", [4, 7])
+@pytest.mark.few(6)
 def test_the_elbo_is_at_most_the_enumerated_evidence(structure, concentration, n):
     X = blobs(seed=n, n=8, k=2, apart=2.0)[:n]
     evidence = exact(concentration, structure, 3, X)
@@ -63,6 +64,7 @@ def test_one_stick_is_exact(structure, concentration):
 @every_structure
 @every_concentration
 @pytest.mark.parametrize("init", ["kmeans++", "random"])
+@pytest.mark.few(3)
 def test_the_elbo_never_decreases(structure, concentration, init):
     found = fit(process(concentration, structure, 8), blobs(seed=2, apart=2.0), init=init, n_init=2)
     assert found.status.is_converged and len(found.history) > 3

@@ -105,6 +105,7 @@ def test_labels_are_nothing_but_names(dtype):
 
 @losses
 @pytest.mark.parametrize(("dataset", "k"), [("faithful", 2), ("faithful", 3), ("galaxies", 2), ("galaxies", 3)])
+@pytest.mark.few(3)
 def test_the_optimum_over_all_partitions_of_the_exact_posterior(dataset, k, loss, reference):
     exact = enumeration(dataset, k)
     found = bg.partition(exact.labelings, loss, weights=exact.probabilities)

@@ -12,6 +12,7 @@ from bayesgmm.result.estimates import Draws
 
 
 @pytest.mark.parametrize(("dataset", "k"), [("faithful", 2), ("galaxies", 2), ("galaxies", 3)])
+@pytest.mark.few(2)
 def test_exact_draws_give_the_exact_probabilities(dataset, k, reference):
     X = bg.load_dataset(dataset).X[:8]
     expected = np.genfromtxt(reference / "tiny" / f"{dataset}8_K{k}_psm.csv", delimiter=",", skip_header=1)
@@ -62,6 +63,7 @@ def runs_of_draws(rng, run_length, n_chains=4, n_draws=50):
     return replace(fit, estimate=Draws(draws, {}))
 
 
+@pytest.mark.slow
 def test_the_error_is_that_of_independent_batches_whatever_the_draws_of_a_chain_share():
     """Against the spread over replicates.  Taken as independent, draws in runs of five would state 0.45 of it."""
     rng = np.random.default_rng(5)

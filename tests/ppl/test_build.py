@@ -20,6 +20,7 @@ Z_LIMIT = 5.0  # family-wise 1e-4 over some 200 comparisons (DESIGN section 8)
 
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
 @pytest.mark.parametrize(("k", "d"), [(1, 2), (2, 1), (3, 3)])
+@pytest.mark.few(2)
 def test_same_log_density_and_gradient_as_the_fast_posterior(structure, k, d):
     X, model = blobs(n=25, d=d, k=k), model_of(informative(structure, k, d))
     data = as_rows(X)

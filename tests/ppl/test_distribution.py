@@ -96,6 +96,7 @@ PARAMETRISATIONS = {
 
 
 @pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)
+@pytest.mark.few(1)
 def test_value_and_gradient_equal_those_of_pymc_mixture(parametrisation):
     """For rows as variables too, and with a different cotangent for every row."""
     k, d, n = 3, 2, 6

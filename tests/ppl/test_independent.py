@@ -118,6 +118,7 @@ def test_log_density_and_gradient(structure, k, d, is_known):
 @pytest.mark.parametrize(
     ("structure", "is_process"), [(s, False) for s in oracle.STRUCTURES] + [("full", True), ("isotropic", True)]
 )
+@pytest.mark.few(4)
 def test_the_pymc_model_has_the_same_log_density_and_gradient(structure, is_process, is_known):
     d = 2 if structure == "isotropic" else 3
     X, model, fast = made(structure, 2, d, is_known)
@@ -140,6 +141,7 @@ def test_the_pymc_model_has_the_same_log_density_and_gradient(structure, is_proc
 
 
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
+@pytest.mark.few(3)
 def test_flatten_inverts_expand(structure):
     """But for an unknown scale, which is drawn given the covariances, or expected of them."""
     _, _, fast = made(structure, 3, 2, False)

@@ -55,6 +55,7 @@ def test_posterior_of_another_sampler_with_a_small_mode(reference):
 @pytest.mark.filterwarnings("ignore::bayesgmm.TruncationWarning")  # eight points may well want more components
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
 @pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.few(1)
 def test_expectations_are_the_enumerated_ones(structure, k):
     """Sum of squared weights, and densities at points, by sums over all labelings."""
     X, constants = bg.load_dataset("faithful").X[:6], informative(structure, k, 2)
@@ -204,6 +205,7 @@ def test_same_seed_same_draws_on_any_number_of_threads(monkeypatch):
     assert not np.array_equal(run(X, seed=4, draws=50, tune=100).estimate.params.weights, found[0].weights)
 
 
+@pytest.mark.slow
 def test_data_in_parts(monkeypatch):
     """What large data do, whose evaluations hand their parts to threads: the same posterior."""
     X = blobs(n=3000, apart=8.0)

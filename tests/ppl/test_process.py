@@ -29,6 +29,7 @@ def made(structure, truncation, d, concentration, n=25):
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
 @pytest.mark.parametrize(("truncation", "d"), [(1, 2), (2, 1), (4, 2)])
 @CONCENTRATIONS
+@pytest.mark.few(3)
 def test_same_log_density_and_gradient(structure, truncation, d, concentration):
     X, model, fast = made(structure, truncation, d, concentration)
     pymc = pymc_model(model, X)

@@ -151,6 +151,7 @@ def test_expected_scores_are_means_over_draws(structure, k, d):
 
 
 @every_case
+@pytest.mark.few(7)
 def test_kl_is_the_mean_log_ratio(structure, k, d):
     _, prior, _, _ = case(structure, k, d)
     posterior = posterior_of(structure, k, d)

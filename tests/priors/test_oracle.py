@@ -21,6 +21,7 @@ def table(reference, name, k, what):
 
 
 @pytest.mark.parametrize(("name", "k"), TINY)
+@pytest.mark.few(2)
 def test_equals_the_enumeration_in_r(reference, name, k):
     X, exact = tiny(name, k)
     row = pd.read_csv(reference / "tiny" / "summary.csv").query(f"dataset == '{name}' and K == {k}").iloc[0]

@@ -55,6 +55,7 @@ def test_only_what_is_missing_comes_from_the_data():
     ],
 )
 @pytest.mark.parametrize("method", [bg.MAP(n_init=1), bg.VB(n_init=1)], ids=["MAP", "VB"])
+@pytest.mark.few(8)
 def test_scales_in_every_shape_that_has_a_meaning(structure, scale, method):
     """On the data of the model, and on data without a spread of their own, where the scale stands in for it."""
     model = bg.GaussianMixture(3, structure, prior=bg.NormalInverseWishart(scale=scale))

@@ -51,6 +51,7 @@ def assert_same_answers(one, two):
 
 @pytest.mark.parametrize("structure", ["full", "isotropic"])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.few(2)
 def test_a_loaded_fit_is_the_saved_one(kind, structure, tmp_path):
     fit = made(kind, structure)
     again = saved(fit, tmp_path)

@@ -25,6 +25,7 @@ def fit(request):
     return made(*request.param)
 
 
+@pytest.mark.few(9)
 def test_log_density_of_draws_is_scipys(fit):
     found, draws = fit.log_density_draws(NEW), fit.estimate.draws()
     n_draws = {"point": 1, "variational": 1000, "draws": CHAINS * N_DRAWS}[fit.kind]
@@ -110,6 +111,7 @@ def test_samples_follow_the_predictive(fit):
     assert fit.sample(0, 0).shape == (0, 2)
 
 
+@pytest.mark.few(9)
 def test_a_sample_lies_where_the_density_says(fit):
     """P(first column < c), by counting and by integrating the density over a grid."""
     sample, c = fit.sample(20000, 2), 0.5

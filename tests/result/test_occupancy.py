@@ -166,6 +166,7 @@ BOUNDED = {
 
 
 @pytest.mark.parametrize("name", [pytest.param("max_components", marks=pytest.mark.slow), "n_components"])
+@pytest.mark.slow
 def test_eight_groups_and_five_components_at_most_is_said(name):
     with pytest.warns(bg.TruncationWarning, match=f"more may be wanted than there are: raise {name}") as caught:
         fit = bg.fit(BOUNDED[name], EIGHT, QUICK, rng=0)
@@ -185,6 +186,7 @@ def test_eight_groups_and_five_components_at_most_is_said(name):
     ],
     ids=["MFM", "sparse", "finite", "Jeffreys", "many"],
 )
+@pytest.mark.few(1)
 def test_a_bound_that_is_not_reached_or_was_asked_for_is_not(model):
     assert bound_remark(bg.fit(model, EIGHT, QUICK, rng=0)) is None
 

@@ -76,6 +76,7 @@ def test_criteria_share_one_pass(fit, X, passes):
 
 
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
+@pytest.mark.slow
 def test_a_comparison_makes_one_pass_for_each_fit(fit, passes):
     bg.compare({"ours": replace(fit, method=bg.Gibbs()), "bare": replace(fit, X=None)}, folds=0)
     assert passes.count(400) == 2

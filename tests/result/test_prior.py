@@ -74,6 +74,7 @@ def test_an_unknown_number_of_components():
 
 
 @pytest.mark.parametrize("structure", ["full", "tied", "diagonal", "shared_diagonal", "isotropic"])
+@pytest.mark.few(2)
 def test_an_unknown_scale(structure):
     is_matrix = structure in ("full", "tied")
     rate = np.linalg.inv(PSI) if is_matrix else 0.5

@@ -12,6 +12,7 @@ from bayesgmm.core.density import sample
 from bayesgmm.result.status import Outcome
 
 
+@pytest.mark.slow
 def test_two_eruptions_are_seen_at_once():
     fit = bg.fit(bg.GaussianMixture(1), bg.load_dataset("faithful").X, bg.EM(), rng=0)
     test = bg.likelihood_ratio_test(fit, replicates=39, rng=1)
@@ -23,6 +24,7 @@ def test_two_eruptions_are_seen_at_once():
     assert test.p_value == 1 / 40 and test.p_value_se == pytest.approx(np.sqrt(1 / 40 * 39 / 40 / 40))
 
 
+@pytest.mark.slow
 def test_the_null_statistics_are_those_of_fits_to_the_simulated_data():
     X, method = bg.load_dataset("acidity").X, bg.EM(n_init=4, max_iter=300)
     fit = bg.fit(bg.GaussianMixture(1, "isotropic"), X, method, rng=0)
@@ -38,6 +40,7 @@ def test_the_null_statistics_are_those_of_fits_to_the_simulated_data():
     assert np.isclose(test.null, found, atol=1e-3).mean() >= 0.8
 
 
+@pytest.mark.slow
 def test_interrupts_threads_and_refusals(monkeypatch):
     X = bg.load_dataset("acidity").X
     fit = bg.fit(bg.GaussianMixture(1), X, bg.EM(n_init=2), rng=0)
