@@ -12,13 +12,14 @@ PACKAGE = Path(__file__).parents[1] / "bayesgmm"
 
 # What each part may import, besides itself.  An import inside a function counts; one for the type checker does not.
 GROUND = {"errors", "checks"}
-FOUNDATION = GROUND | {"core", "families", "data", "rows", "priors", "models", "convert"}
+FOUNDATION = GROUND | {"drawing", "core", "families", "data", "rows", "priors", "models", "convert"}
 MAY_IMPORT = {
     "errors": set(),
     "checks": {"errors"},
     "data": GROUND,
     "core": GROUND,
     "datasets": GROUND,
+    "drawing": GROUND,
     "families": GROUND | {"core"},
     "rows": GROUND | {"core", "data"},
     "priors": GROUND | {"core", "families"},

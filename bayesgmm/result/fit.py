@@ -21,7 +21,7 @@ from bayesgmm.errors import (
     TruncationWarning,
 )
 from bayesgmm.models import DirichletProcessMixture, Model
-from bayesgmm.result import continuation, files, occupancy, tables
+from bayesgmm.result import continuation, files, occupancy, pictures, tables
 from bayesgmm.result.checkpoint import Checkpoint
 from bayesgmm.result.diagnostics import StreamDiagnostics
 from bayesgmm.result.estimates import PointEstimate, log_density_draw_blocks
@@ -39,6 +39,7 @@ from bayesgmm.rows import Known, Rows, StreamedRows
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+    from matplotlib.axes import Axes
 
 CONVENTIONS = ("mclust", "scikit-learn")
 UNEVALUATED = "this fit has not seen all of its data again after its last step"
@@ -261,6 +262,42 @@ class Fit(FitRecord):
             A column is not there, none is left, a value is not finite, or lies out of reach of every component.
         """
         return self.predictive().conditional(given)
+
+    def plot(
+        self,
+        what: str = "classification",
+        X: ArrayLike | None = None,
+        columns: Sequence[str | int] | str | int | None = None,
+        ax: Axes | None = None,
+    ) -> Any:
+        """A picture of the fit on its data.
+
+        Parameters
+        ----------
+        what : {"classification", "uncertainty", "density", "pairs"}
+            The class of each point, with an ellipse that holds nine tenths of each component; how doubtful each class
+            is; the predictive density with its highest-density regions of 25, 50, 75 and 95 %; or the classes in all
+            pairs of columns.
+        X : (n, d) array or frame, optional
+            The fit's own data where it is not given.
+        columns : name, number or list of them, optional
+            One column or two, the first ones where they are not given; of "pairs" as many as fit, six by default.
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes, or Figure of "pairs"
+
+        Raises
+        ------
+        NotApplicableError
+            The fit holds draws whose labels are not aligned, and classes are asked for.
+
+        References
+        ----------
+        Hyndman (1996), The American Statistician 50, 120-126, doi:10.1080/00031305.1996.10474359: the regions.
+        """
+        return pictures.plot_fit(self, one_of(what, "what", pictures.NAMES), X, columns, ax)
 
     def summary(self, components: bool | None = None) -> pd.DataFrame:
         """A table of the estimate.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
@@ -15,6 +15,10 @@ from bayesgmm.core.params import MixtureParams
 from bayesgmm.core.student import StudentMixture
 from bayesgmm.data import matching_columns
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
+from bayesgmm.result.regions import plot_density
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Mixture:
@@ -129,6 +133,16 @@ class Mixture:
         tail = 0.5 * (1.0 - fraction(level, "level"))
         lower, upper = self.quantile([tail, 1.0 - tail])
         return float(lower), float(upper)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The density of one column, or the highest-density regions of two.
+
+        Raises
+        ------
+        ArgumentError
+            There are more columns.
+        """
+        return plot_density(self, None, ax)
 
     def _root(self, level: float) -> float:
         from scipy.optimize import brentq  # slow to import

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesgmm.drawing import new_axes
 from bayesgmm.families.named import FOURTEEN, as_structure
 from bayesgmm.selection.cell import Cell
 
@@ -20,7 +21,7 @@ MARKERS = {"EI": "o", "VI": "s", "EE": "D", "VE": "^", "EV": "v", "VV": "P", "E"
 
 def plot_search(cells: Sequence[Cell], criterion: str, ax: Axes | None) -> Axes:
     """Draw it."""
-    axes = _new_axes() if ax is None else ax
+    axes = new_axes(8.0, 4.5) if ax is None else ax
     for name in sorted({cell.covariance for cell in cells}, key=_place):
         mine = [cell for cell in cells if cell.covariance == name and cell.is_usable]
         if not mine:
@@ -42,12 +43,6 @@ def plot_search(cells: Sequence[Cell], criterion: str, ax: Axes | None) -> Axes:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7.5, ncols=2, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes
-
-
-def _new_axes() -> Axes:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(8.0, 4.5), layout="constrained").add_subplot()
 
 
 def _place(name: str) -> int:
