@@ -50,6 +50,23 @@ def test_the_best_ones(found):
     assert by_icl.best.icl() == max(by_icl.table["icl"])
 
 
+def test_the_best_ones_have_all_starts_and_moves():
+    """The first look has three starts; what comes near the best one has those of the method, and nothing gets worse."""
+    method = bg.EM(n_init=5, moves=2)
+    quick = bg.search(X, (1, 3), ["full", "isotropic"], method, progress=False)
+    looked = bg.search(X, (1, 3), ["full", "isotropic"], run.quicker(method), progress=False)
+    assert run.quicker(method) == bg.EM(n_init=3, moves=0) and run.quicker(bg.EM(init=quick.best)) == bg.EM(
+        init=quick.best
+    )
+    for cell, before in zip(quick.cells, looked.cells, strict=True):
+        is_near = cell.value("bic") >= quick.best.bic() - run.NEAR
+        assert cell.fit.method == (method if is_near else run.quicker(method))
+        assert cell.value("bic") >= before.value("bic")
+    thorough = bg.search(X, (1, 3), ["full", "isotropic"], method, thorough=True, progress=False)
+    assert {cell.fit.method for cell in thorough.cells} == {method}
+    assert thorough.best.bic() == quick.best.bic()
+
+
 def test_in_one_column_each_word_finds_the_same_fit():
     found = bg.search(X[:, :1], 2, "all", QUICK, progress=False)
     assert found.fit(2, "tied") is found.fit(2, "E") is found.fit(2, "isotropic") is not found.fit(2, "V")

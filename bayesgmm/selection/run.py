@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
 
 from numpy.typing import ArrayLike
 
-from bayesgmm.checks import as_seed, one_of, whole_number
+from bayesgmm.checks import as_seed, one_of, truth, whole_number
 from bayesgmm.data import DataMatrix, as_matrix
 from bayesgmm.errors import ArgumentError, FitError, shown
 from bayesgmm.families.gaussian import CovarianceStructure
@@ -24,6 +26,8 @@ from bayesgmm.selection.cell import Cell, made
 from bayesgmm.selection.found import CRITERIA, Search
 
 ONE_COLUMN = ("E", "V")
+FIRST_STARTS = 3
+NEAR = 5.0  # nats; what is further below the best has no part in an average either
 UNGUARDED = (
     "a process of the search ended at its start. In a script, what calls search with workers= must stand under "
     "`if __name__ == '__main__':`, because every process imports the script"
@@ -36,6 +40,7 @@ def search(
     covariances: str | Iterable[str | CovarianceStructure] = "all",
     method: EM | MAP | None = None,
     criterion: str = "bic",
+    thorough: bool = False,
     rng: Any = 0,
     progress: Progress | bool | None = None,
     workers: int = 1,
@@ -53,10 +58,14 @@ def search(
         "all" are mclust's fourteen models, or its two where there is one column.
     method : EM or MAP
         ``EM()`` where it is not given.
+    thorough : bool
+        Whether every model has all starts and moves of `method`.  By default every model is first climbed from three
+        starts, without moves; those within five nats of the best are then fitted by the whole method, until the best
+        one, and all others as near to it, have been.
     criterion : {"bic", "icl"}
         By which `Search.best`, `Search.top` and `Search.average` go.
     rng : numpy Generator, int seed or None
-        A cell's numbers depend on the seed and on its model alone, so that it does not matter what else is searched.
+        The numbers of a fit depend on the seed, its model and its number of starts, and not on what else is searched.
     progress : bool or callable, optional
         As of `compare`.
     workers : int
@@ -90,22 +99,54 @@ def search(
         )
     one_of(criterion, "criterion", CRITERIA)
     data, seed, workers = as_matrix(X), as_seed(rng), whole_number(workers, "workers")
+    first = method if truth(thorough, "thorough") else quicker(method)
     models = [GaussianMixture(k, family) for k in _sizes(components) for family in _families(covariances, data)]
     known = Known(sample_weight, labels, components_of)
     known.checked(len(data.values), max(model.n_components for model in models))
     cells: list[Cell] = []
     with watched(progress, "searching") as report:
         try:
-            for cell in _cells(X, models, method, seed, known, workers):
+            for cell in _cells(X, models, first, seed, known, workers):
                 cells.append(cell)
                 if cell.is_interrupted:
                     break
                 report(len(cells), len(models), f"K={cell.n_components} {cell.covariance}")
+            if first is not method and len(cells) == len(models):
+                _refine(cells, models, lambda some: _cells(X, some, method, seed, known, workers), criterion)
         except KeyboardInterrupt:
             pass  # what is done is kept, and the search says how many models are missing
     if not any(cell.is_usable for cell in cells):
         raise FitError(_reasons(cells))
     return Search(tuple(cells), len(models), criterion, seed)
+
+
+def quicker(method: EM | MAP) -> EM | MAP:
+    """The method with few starts and no moves; itself where it has no more."""
+    if not isinstance(method.init, str) or (method.n_init <= FIRST_STARTS and method.moves == 0):
+        return method
+    return replace(method, n_init=min(method.n_init, FIRST_STARTS), moves=0)
+
+
+def _refine(
+    cells: list[Cell],
+    models: list[GaussianMixture],
+    fitted: Callable[[list[GaussianMixture]], Iterator[Cell]],
+    criterion: str,
+) -> None:
+    """Fit the best cells anew, in place, until the best one and all near it have been; a cell never gets worse."""
+    done: set[int] = set()
+    while True:
+        values = [cell.value(criterion) if cell.is_ranked else -math.inf for cell in cells]
+        best = max(values)
+        near = [i for i, value in enumerate(values) if i not in done and value >= best - NEAR and best > -math.inf]
+        if not near:
+            return
+        for i, cell in zip(near, fitted([models[i] for i in near]), strict=False):
+            if cell.is_interrupted:
+                return
+            done.add(i)
+            if cell.is_ranked and cell.value(criterion) >= values[i]:
+                cells[i] = cell
 
 
 def _cells(
