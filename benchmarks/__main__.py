@@ -1,6 +1,6 @@
 """Every comparison, one after the other."""
 
-from benchmarks import convergence, em, gibbs, nuts, online, vb
+from benchmarks import convergence, em, gibbs, nuts, online, search, vb
 
 if __name__ == "__main__":
     em.main()
@@ -14,3 +14,5 @@ if __name__ == "__main__":
     gibbs.main()
     print()
     nuts.main()
+    print()
+    search.main()
