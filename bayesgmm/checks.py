@@ -95,6 +95,11 @@ def as_seed(rng: np.random.Generator | int | None) -> int:
     raise ArgumentError(f"rng={shown(rng)} must be a numpy Generator, a non-negative int seed or None.")
 
 
+def as_generator(rng: np.random.Generator | int | None) -> np.random.Generator:
+    """The generator itself, or one of that seed."""
+    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(as_seed(rng))
+
+
 def instance(value: Any, name: str, kind: type[Kind]) -> Kind:
     """An object of a class."""
     if not isinstance(value, kind):

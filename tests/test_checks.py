@@ -19,10 +19,11 @@ REAL = (*NOTHING, True, np.True_, -1.0)
 SHARE = (*REAL, 1.5, np.inf)
 SWITCH = ("yes", 1, 0, 1.0, np.nan, [True], None)
 WORD = ("no such word", 1, ["em"])
+START = ("no such word", 1, [None], [np.nan], [[0.5]], {})
 NO = (None,)  # where None is no answer
 
 COUNTED = {"max_iter": (*WHOLE, 0, *NO), "n_init": (*WHOLE, 0, *NO), "moves": (*WHOLE, *NO)}
-CLIMB = COUNTED | {"tol": REAL, "param_tol": REAL, "init": WORD, "accelerate": SWITCH}
+CLIMB = COUNTED | {"tol": REAL, "param_tol": REAL, "init": START, "accelerate": SWITCH}
 STREAM = {
     "batch_size": (*WHOLE, 0), "step": (*SHARE, 0.0, *NO), "passes": (*WHOLE, 0, *NO), "stochastic": SWITCH,
     "shuffle": SWITCH, "init": WORD, "n_init": (*WHOLE, 0, *NO),
@@ -67,7 +68,7 @@ FIRST = {bg.GaussianMixture: "n_components", bg.DirichletProcessMixture: "trunca
 WITH_DATA = {bg.NormalInverseWishart, bg.IndependentNormalInverseWishart, bg.HierarchicalScale}
 RESULTS = {
     bg.Alignment, bg.ChainStack, bg.Comparison, bg.DataSource, bg.Fit, bg.IntervalComparison, bg.Intervals,
-    bg.LikelihoodRatioTest, bg.LooPit, bg.Partition, bg.PredictiveCheck, bg.PriorDraws, bg.PriorSensitivity,
+    bg.LikelihoodRatioTest, bg.LooPit, bg.Merging, bg.Partition, bg.PredictiveCheck, bg.PriorDraws, bg.PriorSensitivity,
     bg.Search,
 }  # fmt: skip
 

@@ -67,6 +67,17 @@ def test_the_best_ones_have_all_starts_and_moves():
     assert thorough.best.bic() == quick.best.bic()
 
 
+def test_the_same_model_under_several_names_counts_once_in_an_average():
+    one = bg.search(X, 1, ["full", "tied", "VEE", "EVE", "diagonal"], QUICK, progress=False).average(within=1e6)
+    assert len(one.estimate.members) <= 2  # the correlated one, and the other where its weight is worth it
+
+
+def test_icl_is_refused_where_there_is_none():
+    for known in ({"sample_weight": np.full(len(X), 1.5)}, {"labels": np.arange(len(X)) % 2}):
+        with pytest.raises(bg.ArgumentError, match="criterion='icl' is defined for the values alone"):
+            bg.search(X, 2, ["full"], QUICK, criterion="icl", progress=False, **known)
+
+
 def test_in_one_column_each_word_finds_the_same_fit():
     found = bg.search(X[:, :1], 2, "all", QUICK, progress=False)
     assert found.fit(2, "tied") is found.fit(2, "E") is found.fit(2, "isotropic") is not found.fit(2, "V")

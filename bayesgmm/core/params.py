@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.checks import whole_number
+from bayesgmm.checks import as_generator, whole_number
 from bayesgmm.core import algebra, density
 from bayesgmm.core.columns import as_columns, as_given
 from bayesgmm.core.forms import DIAGONAL, Form, form_of
@@ -155,7 +155,7 @@ class MixtureParams:
         """(n, D) points of one mixture."""
         if self.draw_shape:
             raise ArgumentError("sample is of one mixture, and these are many: take one of them by its index.")
-        return density.sample(self, whole_number(n, "n", 0), np.random.default_rng(rng))[0]
+        return density.sample(self, whole_number(n, "n", 0), as_generator(rng))[0]
 
     def marginal(self, columns: Sequence[int]) -> MixtureParams:
         """The mixtures of some columns, counted from 0, in the order in which they are named.

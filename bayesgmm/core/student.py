@@ -9,6 +9,7 @@ import numpy as np
 import scipy
 
 from bayesgmm.core import algebra
+from bayesgmm.core.columns import as_columns, as_given
 from bayesgmm.core.density import log_joint
 from bayesgmm.core.forms import form_of
 from bayesgmm.core.params import ComponentScores
@@ -75,10 +76,10 @@ class StudentMixture:
 
     def marginal(self, columns: Sequence[int]) -> StudentMixture:
         """The mixture of some columns, in their order."""
-        means, factor = algebra.marginal(self.means, self.precision_chol, columns)
-        return StudentMixture(
-            self.weights, means, factor, self.dof[..., list(columns)] if self.dof.ndim == 2 else self.dof
-        )
+        order = as_columns(columns, self.n_features)
+        means, factor = algebra.marginal(self.means, self.precision_chol, order)
+        dof = self.dof[:, order] if self.dof.ndim == 2 else self.dof
+        return StudentMixture(self.weights, means, factor, dof)
 
     def conditional(self, given: Mapping[int, float]) -> StudentMixture:
         """The mixture of the other columns where some have given values.
@@ -87,12 +88,12 @@ class StudentMixture:
         ----------
         Ding (2016), The American Statistician 70, 293-295, doi:10.1080/00031305.2016.1164756.
         """
-        columns, values = list(given), np.array(list(given.values()), float)
+        columns, values = as_given(given, self.n_features)
         found = algebra.conditional(self.means, self.precision_chol, columns, values)
         known = self.marginal(columns)
         weights = algebra.shares(known.log_joint(values[None])[0])
         if self.dof.ndim == 2:  # independent columns
-            rest = [j for j in range(self.n_features) if j not in given]
+            rest = [j for j in range(self.n_features) if j not in columns]
             return StudentMixture(weights, found.means, found.factor, self.dof[:, rest])
         dof = self.dof + len(columns)
         ratio = np.sqrt(dof / (self.dof + found.distance))

@@ -22,7 +22,10 @@ from bayesgmm.families.columns import CORRELATED, SEPARATE
 from bayesgmm.families.family import Frame
 from bayesgmm.families.gaussian import CovarianceStructure
 
-MOST_STEPS = 1000
+MOST_STEPS = 100  # each is an ascent, and the next M step goes on from there
+# By this factor a component widens at twice the floor if that decides: by 2 where its volume is its own, and by
+# 2^(1 - 1/D), which is 1.41 in two columns, where it is shared.
+DECIDED = 1.2
 TOL = 1e-11  # of a logarithm of a volume: the log likelihood is flat there, so that its own error is the square
 
 
@@ -111,13 +114,23 @@ class Decomposed(CovarianceStructure):
         return MixtureParams.trusted(params.weights, params.means, factor)
 
     def is_at_floor(self, variances: np.ndarray, stats: SufficientStatistics, frame: Frame) -> np.ndarray:
-        """(K,) also where the points are narrower than the floor, though what components share keeps them wider."""
-        at_floor = super().is_at_floor(variances, stats, frame)
-        if not self.has_own_shape:
-            return at_floor
+        """(K,) also where a higher floor would make the next step's covariances wider: then the floor decides.
+
+        What components share may keep one wider than the floor though its points lie on a line or at one place; and
+        where no step is an ascent the mixture stays what it is, and says nothing of its points.
+        """
         points = np.where(stats.counts > 0, stats.counts, 1.0)
-        factor = self.form.clipped_factor(stats.scatter() / self.per_row(points), frame.whitening, frame.floor)
-        return at_floor | super().is_at_floor(self.form.narrowest(factor, frame.whitening)[0], stats, frame)
+        own = stats.scatter() / self.per_row(points)
+
+        def narrowest(floor: float) -> np.ndarray:
+            spreads = self._widened(own, Frame(frame.whitening, floor))
+            following = self.covariances(stats.counts, spreads, spreads)
+            factor = self.form.clipped_factor(following, frame.whitening, 1e-3 * frame.floor)
+            return self.form.narrowest(factor, frame.whitening)[0]
+
+        following = narrowest(frame.floor)
+        at_floor = super().is_at_floor(np.minimum(variances, following), stats, frame)
+        return at_floor | (narrowest(2.0 * frame.floor) > DECIDED * following)
 
     def _widened(self, spreads: np.ndarray, frame: Frame) -> np.ndarray:
         """Their whitened variances at least the floor; the same array where they are so already."""
@@ -276,8 +289,9 @@ def _common_axes(
     counts: np.ndarray, spreads: np.ndarray, old: np.ndarray, have_one_volume: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Axes (D, D), and the variances (K, D) along them, from the axes of old covariances on."""
-    # Covariances of common axes have those of any sum of them; unequal factors keep variances apart.
-    factors = np.exp(-np.log(np.trace(old, axis1=1, axis2=2))) * np.linspace(1.0, 2.0, len(old))
+    # Covariances of common axes have those of any sum of them. Each has the same part in it whatever its size, but for
+    # factors that differ a little, as two variances whose sums were equal would leave their axes open.
+    factors = np.linspace(1.0, 2.0, len(old)) / np.trace(old, axis1=1, axis2=2)
     axes = np.ascontiguousarray(np.linalg.eigh(np.einsum("k,kab->ab", factors, old))[1])
     turned = np.ascontiguousarray(axes.T @ spreads @ axes)
     rotate_to_common_axes(turned, counts, axes, have_one_volume)

@@ -280,7 +280,7 @@ def climb_to_point(
     init = options.init
     if not isinstance(init, str):
         if isinstance(init, GivenShares):
-            stats = init.statistics(data, model.n_components)
+            stats = init.statistics(data, model.n_components, model.covariance.form)
             given = readout.admit(begin(stats.scaled(1.0 / data.mean_weight)))
         else:
             given = readout.admit(check_given(init, model, data.values.shape[1]))

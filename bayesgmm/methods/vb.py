@@ -90,7 +90,7 @@ class VB:
         stopping = Stopping(self.max_iter, self.tol, self.param_tol, self.accelerate)
         init, seed = self.init, int(rng.integers(2**63))
         if isinstance(init, GivenShares):
-            begun, n_starts = iter([prior.update(init.statistics(data, model.n_components))]), 1
+            begun, n_starts = iter([prior.update(init.statistics(data, model.n_components, model.covariance.form))]), 1
         elif isinstance(init, MixtureParams):
             scores = check_given(init, model, data.values.shape[1]).scores()
             begun, n_starts = iter([prior.update(data.sweep(scores))]), 1

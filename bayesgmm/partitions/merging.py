@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
 
-from bayesgmm.checks import fraction, whole_number
+from bayesgmm.checks import fraction, instance, whole_number
 from bayesgmm.errors import ArgumentError, NotApplicableError
 from bayesgmm.partitions.partition import partition
 from bayesgmm.result.fit import Fit
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # Clusters of gamma, exponential and log-normal shape, which fits split in two, overlap by 0.38 to 0.56, and two equal
 # round components by 0.51, 0.36 and 0.24 where they are 2, 2.5 and 3 standard deviations apart.
 ONE_CLUSTER = 1.0 / 3.0
+LEAST = 1e-9  # points: a component that holds fewer is empty
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,11 @@ class Merging:
         two that cover each other, and 0 for two apart.  That of two equal round components is one half at a distance of
         two standard deviations, where two modes become one, and one quarter at three.
     threshold : float
-        The least overlap of clusters that `n_clusters` counts as one.
+        The least overlap of clusters that are one.
+    clusters : tuple of tuples of int
+        The components of each cluster, when pairs are merged, those that overlap most first, as long as the overlap is
+        at least the threshold.  The order of `pairs` is another one: a pair of large clusters takes more from the
+        entropy than a pair of small ones that overlap more.
     """
 
     shares: np.ndarray
@@ -51,11 +58,12 @@ class Merging:
     entropies: np.ndarray
     overlaps: np.ndarray
     threshold: float
+    clusters: tuple[tuple[int, ...], ...]
 
     def __repr__(self) -> str:
-        count, parts = self.n_clusters, self.groups()
-        named = "; ".join("+".join(map(str, part)) for part in parts)
-        return f"<Merging of {self.n_components} components into {count} cluster{'s' * (count > 1)}: {named}>"
+        named = "; ".join("+".join(map(str, part)) for part in self.clusters)
+        parts, clusters = _counted(self.n_components, "component"), _counted(self.n_clusters, "cluster")
+        return f"<Merging of {parts} into {clusters}: {named}>"
 
     @property
     def n_components(self) -> int:
@@ -63,9 +71,8 @@ class Merging:
 
     @property
     def n_clusters(self) -> int:
-        """Clusters that are left when merging stops: before the first step whose overlap is below the threshold."""
-        below = np.flatnonzero(self.overlaps < self.threshold)
-        return self.n_components - (int(below[0]) if len(below) else len(self.overlaps))
+        """The number of `clusters`."""
+        return len(self.clusters)
 
     @property
     def elbow(self) -> int | None:
@@ -102,7 +109,12 @@ class Merging:
         return pd.DataFrame(rows)
 
     def groups(self, n_clusters: int | None = None) -> tuple[tuple[int, ...], ...]:
-        """The components of each cluster, counted from 0; clusters are in the order of their first components."""
+        """The components of each cluster, counted from 0; clusters are in the order of their first components.
+
+        Those of `clusters`, or of the given number of clusters in the order of `pairs`.
+        """
+        if n_clusters is None:
+            return self.clusters
         count = self._checked(n_clusters)
         parts = {k: [k] for k in range(self.n_components)}
         for one, other in self.pairs[: self.n_components - count]:
@@ -117,9 +129,7 @@ class Merging:
         """(n,) the most probable cluster of each point."""
         return self.responsibilities(n_clusters).argmax(1)
 
-    def _checked(self, n_clusters: int | None) -> int:
-        if n_clusters is None:
-            return self.n_clusters
+    def _checked(self, n_clusters: int) -> int:
         count = whole_number(n_clusters, "n_clusters", also="None")
         if count > self.n_components:
             raise ArgumentError(f"n_clusters={count} is more than the {self.n_components} components that there are.")
@@ -161,6 +171,7 @@ def merge_components(fit: Fit, X: ArrayLike | None = None, threshold: float = ON
     doi:10.1198/jcgs.2010.08111.  Hennig (2010), Advances in Data Analysis and Classification 4, 3-34,
     doi:10.1007/s11634-010-0058-3, on modes and thresholds.
     """
+    instance(fit, "fit", Fit)
     threshold = fraction(threshold, "threshold")
     own = fit.sample_weight if X is None else None
     values = fit.X if own is not None and fit.X is not None else points_to_show(fit, X, "merge its components")
@@ -182,22 +193,39 @@ def _shares(fit: Fit, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _merged(shares: np.ndarray, weights: np.ndarray, threshold: float) -> Merging:
-    left = {k: shares[:, k] for k in range(shares.shape[1])}
-    entropies = [float(weights @ entr(shares).sum(1))]
-    pairs, overlaps = [], []
-    while len(left) > 1:
-        keys = list(left)
-        gains = {
-            (one, other): _gain(left[one], left[other], weights)
-            for i, one in enumerate(keys)
-            for other in keys[i + 1 :]
-        }
-        one, other = max(gains, key=gains.__getitem__)
-        overlaps.append(gains[one, other] / _most(weights @ left[one], weights @ left[other]))
-        left[one] = left[one] + left.pop(other)
+    entropies, pairs, overlaps = [float(weights @ entr(shares).sum(1))], [], []
+    for one, other, left in _steps(shares, weights, _gain):
+        overlaps.append(_overlap(left[one], left[other], weights))
         pairs.append((one, other))
-        entropies.append(float(weights @ sum(entr(np.minimum(part, 1.0)) for part in left.values())))
-    return Merging(shares, weights, tuple(pairs), np.array(entropies), np.array(overlaps), threshold)
+        entropies.append(entropies[-1] - _gain(left[one], left[other], weights))
+    clusters: dict[int, tuple[int, ...]] = {k: (k,) for k in range(shares.shape[1])}
+    for one, other, left in _steps(shares, weights, _overlap):
+        if _overlap(left[one], left[other], weights) < threshold:
+            break
+        clusters[one] = tuple(sorted(clusters[one] + clusters.pop(other)))
+    known = np.maximum(entropies, 0.0)  # the last one is zero, but for rounding
+    return Merging(shares, weights, tuple(pairs), known, np.array(overlaps), threshold, tuple(clusters.values()))
+
+
+def _steps(
+    shares: np.ndarray, weights: np.ndarray, height: Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+) -> Iterator[tuple[int, int, dict[int, np.ndarray]]]:
+    """The pair to merge at each step, that of the greatest height, with the clusters' shares before it is merged."""
+    left = {k: shares[:, k] for k in range(shares.shape[1])}
+    heights = {(one, other): height(left[one], left[other], weights) for one, other in combinations(left, 2)}
+    while heights:
+        one, other = max(heights, key=heights.__getitem__)
+        yield one, other, left
+        left = {**left, one: left[one] + left[other]}
+        del left[other]
+        heights = {pair: value for pair, value in heights.items() if not {one, other} & set(pair)}
+        heights |= {(min(one, k), max(one, k)): height(left[one], left[k], weights) for k in left if k != one}
+
+
+def _overlap(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> float:
+    """What merging two takes from the entropy, of what it would take from two alike; one that is empty is like any."""
+    sizes = weights @ one, weights @ other
+    return _gain(one, other, weights) / _most(*sizes) if min(sizes) > LEAST else 1.0
 
 
 def _gain(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> float:
@@ -206,9 +234,13 @@ def _gain(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> float:
 
 
 def _most(one: Any, other: Any) -> float:
-    """The same if every point were shared between the two in the proportion of their sizes; above zero."""
+    """The same if every point were shared between the two in the proportion of their sizes."""
     total = one + other
-    return max(float(total * (entr(one / total) + entr(other / total))), np.finfo(float).tiny)
+    return float(total * (entr(one / total) + entr(other / total)))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _misfit(x: np.ndarray, y: np.ndarray) -> float:

@@ -26,7 +26,7 @@ def plot_merging(merging: Merging, figure: FigureBase | None = None) -> FigureBa
     Returns
     -------
     matplotlib Figure or SubFigure
-        Two panels; the circle is the number that `Merging.n_clusters` chooses.
+        Two panels; the circle is the number of `Merging.clusters`, which go by the overlap and not by the order shown.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -39,10 +39,10 @@ def plot_merging(merging: Merging, figure: FigureBase | None = None) -> FigureBa
         chosen, merging.entropies[merging.n_components - chosen], "o", markersize=13, markerfacecolor="none", color=INK
     )
     left.set(xlabel="clusters", ylabel="entropy of the shares (nats)")
-    left.set_title(f"{chosen} of {merging.n_components} components stay apart", fontsize=TITLE, color=INK, loc="left")
-    are_merged = sizes[1:] >= chosen
+    left.set_title(repr(merging)[len("<Merging of ") : -1], fontsize=TITLE, color=INK, loc="left")
+    are_merged = merging.overlaps >= merging.threshold
     right.vlines(sizes[1:], 0.0, merging.overlaps, color=GREY, linewidth=1.0)
-    for ours, label, fill in ((are_merged, "merged", COLOURS[0]), (~are_merged, "left apart", "white")):
+    for ours, label, fill in ((are_merged, "at least the threshold", COLOURS[0]), (~are_merged, "below", "white")):
         right.plot(
             sizes[1:][ours],
             merging.overlaps[ours],
@@ -56,6 +56,6 @@ def plot_merging(merging: Merging, figure: FigureBase | None = None) -> FigureBa
     right.set(xlabel="clusters after the step", ylabel="overlap of the two", ylim=(0.0, 1.05))
     right.legend(fontsize=8, frameon=False, labelcolor=INK)
     for ax in (left, right):
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.set_xlim(0.5, merging.n_components + 0.5)
     return figure

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayesgmm.checks import as_seed, one_of, truth, whole_number
+from bayesgmm.checks import as_generator, as_seed, one_of, truth, whole_number
 from bayesgmm.data import DataSource, check_enough_points, matching_columns
 from bayesgmm.errors import (
     DataError,
@@ -236,8 +236,7 @@ class Fit(FitRecord):
     def sample(self, n: int, rng: np.random.Generator | int | None = None) -> np.ndarray:
         """(n, d) points from the predictive distribution."""
         n = whole_number(n, "n", 0)
-        generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(as_seed(rng))
-        return self.estimate.sample(n, generator)
+        return self.estimate.sample(n, as_generator(rng))
 
     def predictive(self) -> Mixture:
         """The predictive distribution of a point, as one mixture that can be taken apart by columns.

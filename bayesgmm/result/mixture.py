@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from bayesgmm.checks import as_seed, fraction, instance, whole_number
+from bayesgmm.checks import as_generator, fraction, instance, real_number, whole_number
 from bayesgmm.core.forms import form_of
-from bayesgmm.core.params import MixtureParams
+from bayesgmm.core.params import MixtureParams, as_numbers
 from bayesgmm.core.student import StudentMixture
-from bayesgmm.data import matching_columns
+from bayesgmm.data import as_matrix, in_order
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
 from bayesgmm.result.regions import plot_density
 
@@ -42,7 +43,10 @@ class Mixture:
             if components.draw_shape:
                 raise ArgumentError("components must be those of one mixture, and these are many draws of it.")
         d = components.n_features
-        names = tuple(f"x{j}" for j in range(d)) if feature_names is None else tuple(map(str, feature_names))
+        given = range(d) if feature_names is None else feature_names
+        if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+            raise ArgumentError(f"feature_names={shown(given)} must be a list of names, one for each column.")
+        names = tuple(f"x{j}" if feature_names is None else str(j) for j in given)
         if len(names) != d or len(set(names)) < d:
             raise ArgumentError(f"feature_names={shown(names)} must be {d} different names, one for each column.")
         self._components, self._names = components, names
@@ -61,12 +65,12 @@ class Mixture:
 
     def log_density(self, X: ArrayLike) -> np.ndarray:
         """(n,) log densities of points, in nats."""
-        return self.components.log_density(matching_columns(X, self.feature_names))
+        given = as_matrix(X)
+        return self.components.log_density(in_order(given, self.feature_names, "X", "this mixture has"))
 
     def sample(self, n: int, rng: np.random.Generator | int | None = None) -> np.ndarray:
         """(n, d) points."""
-        generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(as_seed(rng))
-        return self.components.sample(whole_number(n, "n", 0), generator)
+        return self.components.sample(whole_number(n, "n", 0), as_generator(rng))
 
     def mean(self) -> np.ndarray:
         """(d,) the mean; NaN where a Student-t component has one degree of freedom or fewer, and so has none."""
@@ -86,7 +90,7 @@ class Mixture:
             within = (weights[:, None, None] * self.components.covariances).sum(0)
         return within + (weights[:, None] * offsets).T @ offsets
 
-    def marginal(self, columns: Sequence[str | int] | str | int) -> Mixture:
+    def marginal(self, columns: Any) -> Mixture:
         """The distribution of some columns, by name or counted from 0, in the order in which they are named.
 
         Raises
@@ -94,7 +98,12 @@ class Mixture:
         ArgumentError
             A column is not there, or is named twice.
         """
-        order = [self._place(one) for one in ([columns] if isinstance(columns, (str, int)) else columns)]
+        if isinstance(columns, (str, bytes)) or not isinstance(columns, Iterable):
+            return self.marginal([columns])
+        order = [self._place(one) for one in columns]
+        if len(set(order)) < len(order):
+            names = [self.feature_names[j] for j in order]
+            raise ArgumentError(f"columns={shown(names)} must name each column once.")
         return Mixture(self.components.marginal(order), [self.feature_names[j] for j in order])
 
     def conditional(self, given: Mapping[Any, float]) -> Mixture:
@@ -112,6 +121,8 @@ class Mixture:
         values = {self._place(column): value for column, value in given.items()}
         if len(values) < len(given):
             raise ArgumentError(f"given={shown(given)} must name each column once.")
+        for column, value in given.items():
+            real_number(value, f"given[{column!r}]", above=-math.inf, below=math.inf)
         rest = [name for j, name in enumerate(self.feature_names) if j not in values]
         return Mixture(self.components.conditional(values), rest)
 
@@ -119,7 +130,7 @@ class Mixture:
         """P(X <= x) of the only column, at any number of points."""
         self._ask_for_one()
         location, scale = self._standard()
-        z = (np.asarray(x, float)[..., None] - location) / scale
+        z = (as_numbers(x, "x")[..., None] - location) / scale
         return self._unit_cdf(z) @ self.components.weights
 
     def quantile(self, p: ArrayLike) -> np.ndarray:
@@ -181,7 +192,10 @@ class Mixture:
             )
 
     def _place(self, column: str | int) -> int:
-        """Where a column stands."""
+        """Where a column stands: by its name, also where names are numbers, or else counted from 0."""
+        is_number = isinstance(column, (int, np.integer)) and not isinstance(column, bool)
+        if is_number and str(column) in self.feature_names:
+            return self.feature_names.index(str(column))
         if isinstance(column, str):
             if column not in self.feature_names:
                 names = ", ".join(map(repr, self.feature_names))
@@ -189,5 +203,6 @@ class Mixture:
             return self.feature_names.index(column)
         place = whole_number(column, "column", 0, also="a name")
         if place >= len(self.feature_names):
-            raise ArgumentError(f"there is no column {place}: there are {len(self.feature_names)}, counted from 0.")
+            names = ", ".join(map(repr, self.feature_names))
+            raise ArgumentError(f"there is no column {place}: the columns, counted from 0, are {names}.")
         return place

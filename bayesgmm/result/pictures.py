@@ -110,7 +110,7 @@ NAMES = (*PICTURES, "pairs")
 
 
 def _pairs(fit: Fit, X: ArrayLike | None, columns: Columns) -> FigureBase:
-    values, labels = points_to_show(fit, X, "see them"), None
+    values = points_to_show(fit, X, "see them")
     labels = fit.predict(values)
     whole = Mixture(fit.estimate.law(), fit.feature_names)
     names = whole.marginal(list(fit.feature_names[:MOST_PAIRS]) if columns is None else columns).feature_names
@@ -170,7 +170,10 @@ def _ellipses(ax: Axes, fit: Fit, places: list[int]) -> None:
     angle = np.linspace(0.0, 2.0 * np.pi, 73)
     circle = RADIUS * np.column_stack([np.cos(angle), np.sin(angle)])
     means, covariances = plane.means.mean(over_draws), plane.covariances.mean(over_draws)
+    emptied = fit.emptied() if fit.X is not None else ()
     for c, (mean, covariance) in enumerate(zip(means, covariances, strict=True)):
+        if c in emptied:  # where it lies is the prior's, and nothing of the data's
+            continue
         ax.plot(*(mean + circle @ np.linalg.cholesky(covariance).T).T, color=colour(c), linewidth=1.3, zorder=3)
         ax.plot(*mean, "+", color=INK, markersize=8, zorder=4)
 

@@ -74,6 +74,6 @@ def made(data: Any, model: GaussianMixture, method: Method, seed: tuple[int, ...
             )  # fmt: skip
     except BayesGMMError as error:
         return Cell(model.n_components, name, None, str(error))
-    except (ArithmeticError, np.linalg.LinAlgError) as error:
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
         return Cell(model.n_components, name, None, f"{type(error).__name__}: {error}")
     return Cell(model.n_components, name, found)

@@ -105,7 +105,8 @@ class Search:
     def average(self, within: float = 5.0) -> Fit:
         """The best models as one fit, weighted by their approximate posterior probabilities.
 
-        Weights are proportional to exp(-BIC/2), with equal prior probabilities of the models.
+        Weights are proportional to exp(-BIC/2), with equal prior probabilities of the models.  Models that are one and
+        the same, as with one component those of one orientation are, count once.
 
         Parameters
         ----------
@@ -117,7 +118,7 @@ class Search:
         Hoeting, Madigan, Raftery and Volinsky (1999), Statistical Science 14, 382-417, doi:10.1214/ss/1009212519.
         """
         within = positive(within, "within")
-        cells = sorted(self._ranked(), key=lambda cell: -cell.value("bic"))
+        cells = _different(sorted(self._ranked(), key=lambda cell: -cell.value("bic")))
         cells = [cell for cell in cells if cell.value("bic") >= cells[0].value("bic") - within]
         weights = softmax([cell.value("bic") for cell in cells])
         kept = [(cell, weight) for cell, weight in zip(cells, weights, strict=True) if weight > FAINT]
@@ -146,7 +147,7 @@ class Search:
         what += f" ({left} more were not reached)" if left else ""
         ranked = self._ranked(throw=False)
         if not ranked:
-            return f"{what}: every one ended at a suspicious optimum>"
+            return f"{what}: none can be ranked, and .table has the reasons>"
         lines = [f"  K={c.n_components} {c.covariance}: {c.value(self.criterion):.2f}" for c in ranked[:3]]
         return "\n".join([f"{what}; {self.criterion} is {NOTES[self.criterion]}:", *lines]) + ">"
 
@@ -159,10 +160,26 @@ class Search:
         ranked = [cell for cell in self.cells if cell.is_ranked]
         if throw and not ranked:
             raise NotApplicableError(
-                "every model ended at a suspicious optimum, so that there is no best one: search fewer components or "
-                "simpler covariances; .table has the reasons."
+                "every model failed or ended at a suspicious optimum, so that there is no best one: search fewer "
+                "components or simpler covariances; .table has the reasons."
             )
         return sorted(ranked, key=lambda cell: -np.nan_to_num(cell.value(self.criterion), nan=-np.inf))
+
+
+def _different(cells: list[Cell]) -> list[Cell]:
+    """One of each model: those with as many components, parameters and nats are the same under several names."""
+    kept: list[Cell] = []
+    for cell in cells:
+        if not any(_are_same(cell, other) for other in kept):
+            kept.append(cell)
+    return kept
+
+
+def _are_same(one: Cell, other: Cell) -> bool:
+    if one.fit is None or other.fit is None or one.n_components != other.n_components:
+        return False
+    nats = [one.fit.log_likelihood, other.fit.log_likelihood]
+    return one.fit.n_parameters == other.fit.n_parameters and bool(np.isclose(*nats, rtol=1e-9, atol=1e-6))
 
 
 def _row(cell: Cell) -> dict:

@@ -10,9 +10,11 @@ from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesgmm.checks import as_seed, one_of, truth, whole_number
+from bayesgmm.core.facts import RowFacts
 from bayesgmm.data import DataMatrix, as_matrix
 from bayesgmm.errors import ArgumentError, FitError, shown
 from bayesgmm.families.gaussian import CovarianceStructure
@@ -102,7 +104,12 @@ def search(
     first = method if truth(thorough, "thorough") else quicker(method)
     models = [GaussianMixture(k, family) for k in _sizes(components) for family in _families(covariances, data)]
     known = Known(sample_weight, labels, components_of)
-    known.checked(len(data.values), max(model.n_components for model in models))
+    facts, _ = known.checked(len(data.values), max(model.n_components for model in models))
+    if criterion == "icl" and not has_icl(facts):
+        raise ArgumentError(
+            "criterion='icl' is defined for the values alone: not with labels, nor with weights that are no whole "
+            "numbers. Use criterion='bic'."
+        )
     cells: list[Cell] = []
     with watched(progress, "searching") as report:
         try:
@@ -118,6 +125,12 @@ def search(
     if not any(cell.is_usable for cell in cells):
         raise FitError(_reasons(cells))
     return Search(tuple(cells), len(models), criterion, seed)
+
+
+def has_icl(facts: RowFacts) -> bool:
+    """Whether rows are so many points of which nothing else is known."""
+    is_whole = not len(facts.weights) or bool((facts.weights == np.round(facts.weights)).all())
+    return is_whole and not len(facts.classes) and not len(facts.offsets)
 
 
 def quicker(method: EM | MAP) -> EM | MAP:
@@ -173,7 +186,7 @@ def _number(model: GaussianMixture) -> tuple[int, int]:
 
 
 def _sizes(components: Iterable[int] | int) -> list[int]:
-    given = [components] if isinstance(components, int) else components
+    given = [components] if isinstance(components, (int, np.integer)) else components
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ArgumentError(f"components={shown(components)} must be numbers of components, such as range(1, 10).")
     sizes = sorted({whole_number(k, "components") for k in given})
@@ -204,4 +217,5 @@ def _reasons(cells: list[Cell]) -> str:
     parts = [
         f"{', '.join(names[:3])}{' and others' if len(names) > 3 else ''}: {why}" for why, names in reasons.items()
     ]
-    return f"None of the {len(cells)} models could be fitted. " + " ".join(parts[:4])
+    count = f"None of the {len(cells)} models" if len(cells) > 1 else "The only model"
+    return f"{count} could {'' if len(cells) > 1 else 'not '}be fitted. " + " ".join(parts[:4])

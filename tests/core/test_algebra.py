@@ -119,19 +119,40 @@ def test_nearly_dependent_columns_and_far_values():
     assert units.conditional({0: 3e8}).means[0, 0] == pytest.approx(1e-4)
     far = MIXTURES["Gaussian"].conditional({0: 1e6})
     assert far.weights.sum() == pytest.approx(1.0) and np.isfinite(far.means).all()
+    with pytest.raises(bg.ArgumentError, match=r"must be \(n, 3\)"):
+        MIXTURES["Gaussian"].log_density([[1.0]])
     with pytest.raises(bg.ArgumentError, match="lies so far from every component"):
         MIXTURES["Gaussian"].conditional({0: 1e200})
 
 
+def test_columns_whose_names_are_numbers_are_meant_by_them():
+    mixture = bg.Mixture(MIXTURES["Gaussian"], [1, 2, 3])
+    assert mixture.marginal(1).feature_names == ("1",) and mixture.marginal([3, "2"]).feature_names == ("3", "2")
+    assert mixture.marginal(0).feature_names == ("1",) and mixture.conditional({2: 0.0}).feature_names == ("1", "3")
+    assert bg.Mixture(MIXTURES["Gaussian"]).marginal(np.int64(1)).feature_names == ("x1",)
+
+
+@pytest.mark.parametrize("name", ["Gaussian", "Student"])
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
         (lambda m: m.marginal("d"), "no column 'd': the columns are 'a', 'b', 'c'"),
-        (lambda m: m.marginal([0, 3]), "no column 3: there are 3"),
-        (lambda m: m.marginal([0, "a"]), "each once"),
+        (lambda m: m.marginal([0, 3]), "no column 3: the columns, counted from 0, are 'a', 'b', 'c'"),
+        (lambda m: m.marginal(None), "column=None must be an integer"),
+        (lambda m: m.marginal(1.0), "column=1.0 must be an integer"),
+        (lambda m: m.conditional({}), "names no column"),
+        (lambda m: m.conditional({"a": "x"}), r"given\['a'\]='x' must be a finite number"),
+        (lambda m: m.conditional({"a": [1.0, 2.0]}), r"given\['a'\]=\[1.0, 2.0\] must be a finite number"),
+        (lambda m: m.marginal("a").cdf("x"), "x='x' must be a number"),
+        (lambda m: m.sample(2, -1), "rng=-1"),
+        (lambda m: m.components.marginal([5]), "names column 5, and there are 3"),
+        (lambda m: m.components.marginal(None), "columns=None must be numbers of columns"),
+        (lambda m: bg.Mixture(m.components, 5), "feature_names=5 must be a list of names"),
+        (lambda m: m.log_density([[1.0]]), "X has 1 columns and this mixture has 3"),
+        (lambda m: m.marginal([0, "a"]), "each column once"),
         (lambda m: m.marginal([]), "at least one column"),
         (lambda m: m.conditional({"a": 1, "b": 2, "c": 3}), "none is left"),
-        (lambda m: m.conditional({"a": float("nan")}), r"given\[0\]=nan must be a finite number"),
+        (lambda m: m.conditional({"a": float("nan")}), r"given\['a'\]=nan must be a finite number"),
         (lambda m: m.conditional({"a": float("-inf")}), "must be a finite number"),
         (lambda m: m.conditional({"a": 1.0, 0: 2.0}), "each column once"),
         (lambda m: m.conditional([1.0]), "must map columns to values"),
@@ -139,9 +160,8 @@ def test_nearly_dependent_columns_and_far_values():
         (lambda m: m.marginal("a").quantile(1.0), "p=1.0 must be a number above 0 and below 1"),
         (lambda m: bg.Mixture(m.components, ["a", "a", "b"]), "3 different names"),
         (lambda m: bg.Mixture(bg.MixtureParams([[1.0]], [[[0.0]]], [[[[1.0]]]])), "many draws"),
-        (lambda m: m.components.log_density([[1.0]]), r"must be \(n, 3\)"),
     ],
 )
-def test_what_cannot_be_answered_says_why(ask, message):
-    with pytest.raises((bg.ArgumentError, bg.NotApplicableError), match=message):
-        ask(bg.Mixture(MIXTURES["Gaussian"], ["a", "b", "c"]))
+def test_what_cannot_be_answered_says_why(name, ask, message):
+    with pytest.raises((bg.ArgumentError, bg.DataError, bg.NotApplicableError), match=message):
+        ask(bg.Mixture(MIXTURES[name], ["a", "b", "c"]))

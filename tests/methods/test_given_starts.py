@@ -1,11 +1,14 @@
 """Starts from a partition, from responsibilities and from another fit: the first state is the one that they say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayesgmm as bg
 from bayesgmm.core.facts import NO_FACTS, of_weights
+from bayesgmm.core.forms import DIAGONAL, TRIANGULAR
 from bayesgmm.data import as_matrix
+from bayesgmm.families.named import FOURTEEN, as_structure
 from bayesgmm.rows import Rows
 
 RNG = np.random.default_rng(0)
@@ -32,21 +35,24 @@ def begun(method, **known):
     [
         (LABELS, np.eye(3)[LABELS]),
         (list(np.array(["a", "b", "c"])[LABELS]), np.eye(3)[LABELS]),
-        (10 * LABELS - 1, np.eye(3)[LABELS]),
+        (10 * LABELS + 5, np.eye(3)[LABELS]),
+        (pd.DataFrame(SHARES), SHARES),
         (SHARES, SHARES),
         (np.eye(3)[LABELS], np.eye(3)[LABELS]),
     ],
-    ids=["labels", "names", "any numbers", "responsibilities", "hard responsibilities"],
+    ids=["labels", "names", "any numbers", "frame", "responsibilities", "hard responsibilities"],
 )
 def test_the_first_statistics_are_those_of_what_is_given(init, shares):
     weights = RNG.integers(1, 4, size=len(X)).astype(float)
     for known in (None, weights):
         rows = Rows.of(as_matrix(X), NO_FACTS if known is None else of_weights(known))
-        stats = bg.EM(init=init).init.statistics(rows, 3)
+        stats = bg.EM(init=init).init.statistics(rows, 3, TRIANGULAR)
         counts, means, scatters = moments(shares, np.ones(len(X)) if known is None else known)
         np.testing.assert_allclose(stats.counts, counts, rtol=1e-12)
         np.testing.assert_allclose(stats.means(), means, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(stats.scatter(), scatters, rtol=1e-9, atol=1e-9)
+        variances = bg.EM(init=init).init.statistics(rows, 3, DIAGONAL).scatter()
+        np.testing.assert_allclose(variances, np.diagonal(scatters, axis1=1, axis2=2), rtol=1e-9, atol=1e-9)
 
 
 def test_each_engine_that_climbs_takes_them():
@@ -57,8 +63,15 @@ def test_each_engine_that_climbs_takes_them():
         one = begun(method(init=labels))
         assert one.history[-1] == pytest.approx(reference.history[-1], rel=1e-6)
         assert len(one.diagnostics.restarts) == 1 and one.status.is_converged
-    tied = bg.fit(bg.GaussianMixture(3, "VEE"), X, bg.EM(init=labels), rng=0)
-    assert np.diff(tied.history).min() > -1e-9
+
+
+@pytest.mark.parametrize("covariance", FOURTEEN)
+def test_every_family_takes_them(covariance):
+    """What it begins with is of the family, so that no step goes down."""
+    labels = np.repeat([0, 1, 2], 30)
+    for method in (bg.EM,) if as_structure(covariance).conjugate is None else (bg.EM, bg.MAP, bg.VB):
+        one = bg.fit(bg.GaussianMixture(3, covariance), X, method(init=labels), rng=0)
+        assert one.status.is_converged and np.diff(one.history).min() > -1e-9 * abs(one.history[-1])
 
 
 def test_a_fit_stands_for_its_parameters(tmp_path):
@@ -80,6 +93,10 @@ def test_a_fit_stands_for_its_parameters(tmp_path):
         (LABELS % 2, "holds 90 rows and 2 components"),
         (SHARES[:, :2] / SHARES[:, :2].sum(1, keepdims=True), "holds 90 rows and 2 components"),
         (np.where(LABELS == 0, np.nan, LABELS), "has no label in row"),
+        (LABELS - 1, "for which None, NaN and -1 stand"),
+        (np.ma.masked_array(LABELS, LABELS == 2), "has no label in row"),
+        ([[0.5, 0.5, 0.0], [1.0]], "must be one of"),
+        (SHARES * (1 + 0j), "must hold the responsibility"),
         (np.array(["a", 1, 2.5] * 30, dtype=object), "labels of different kinds"),
         (SHARES * 2, r"in row 0 \(counted from 0\): responsibilities must be at least 0 and sum to one"),
         (np.where(SHARES > 0.5, np.nan, SHARES), "responsibilities must be at least 0"),

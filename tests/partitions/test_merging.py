@@ -88,6 +88,19 @@ def test_clusters_that_are_apart_stay_so_whatever_the_elbow_says():
     assert bg.merge_components(bg.fit(bg.GaussianMixture(1), X, bg.EM(), rng=0)).n_clusters == 1
 
 
+def test_large_clusters_elsewhere_change_nothing_in_small_ones():
+    """A pair of large clusters takes more from the entropy, and is left apart; the small skewed one is merged."""
+    rng = np.random.default_rng(0)
+    large, small = np.concatenate([rng.normal(size=1500), rng.normal(3.2, 1.0, 1500)]), 40.0 + rng.exponential(size=120)
+    merging = bg.merge_components(bg.fit(bg.GaussianMixture(4), np.append(large, small)[:, None], bg.EM(), rng=0))
+    alone = bg.merge_components(bg.fit(bg.GaussianMixture(2), small[:, None], bg.EM(), rng=0))
+    assert merging.n_clusters == 3 and alone.n_clusters == 1
+    assert len(set(merging.labels()[-120:])) == 1 and merging.overlaps[0] < 1 / 3 < merging.overlaps[1]
+    emptied = bg.fit(bg.GaussianMixture(6), SKEWED, bg.VB(), rng=0)
+    assert emptied.emptied()  # they are in clusters of others, and none of their own
+    assert all(set(part) - set(emptied.emptied()) for part in bg.merge_components(emptied).clusters)
+
+
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
 def test_other_kinds_of_fit():
     """Draws go by their similarity, whatever the components are called in each."""
@@ -107,7 +120,7 @@ def test_weights_count_and_new_points_are_taken(skewed):
     weighted = bg.fit(skewed.model, SKEWED, init, sample_weight=weights, throw=False)
     repeated = np.repeat(SKEWED, weights, axis=0)
     ours, theirs = bg.merge_components(weighted), bg.merge_components(weighted, repeated)
-    np.testing.assert_allclose(ours.entropies, theirs.entropies, rtol=1e-9)
+    np.testing.assert_allclose(ours.entropies, theirs.entropies, rtol=1e-9, atol=1e-9)
     assert len(ours.labels()) == len(SKEWED) and len(theirs.labels()) == len(repeated)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.core.facts import RowFacts
+from bayesgmm.core.forms import Form
 from bayesgmm.core.params import ComponentScores, MixtureParams
 from bayesgmm.core.statistics import SufficientStatistics
 from bayesgmm.errors import ArgumentError, NotApplicableError, shown
@@ -35,8 +36,8 @@ class GivenShares:
         kind = "labels" if self.values.ndim == 1 else "responsibilities"
         return f"<{kind} of {len(self.values)} rows, K={self.n_components}>"
 
-    def statistics(self, rows: Rows, n_components: int) -> SufficientStatistics:
-        """Moments of the rows as they are shared among the components.
+    def statistics(self, rows: Rows, n_components: int, form: Form) -> SufficientStatistics:
+        """Moments of the rows as they are shared among the components, in the form of the structure.
 
         Raises
         ------
@@ -50,7 +51,7 @@ class GivenShares:
             )
         d = rows.values.shape[1]
         centre = np.repeat(rows.values.mean(0, dtype=float)[None], n_components, axis=0)
-        flat = ComponentScores(np.zeros(n_components), centre, np.zeros((n_components, d, d)))
+        flat = ComponentScores(np.zeros(n_components), centre, np.zeros((n_components, *form.shape(d))))
         return replace(rows, facts=self._facts(rows.facts.weights), classes=None).sweep(flat)
 
     def _facts(self, weights: np.ndarray) -> RowFacts:
@@ -81,7 +82,7 @@ def as_init(init: Any, kinds: tuple[str, ...]) -> str | MixtureParams | GivenSha
         return init.params
     if isinstance(init, (MixtureParams, GivenShares)) or (isinstance(init, str) and init in kinds):
         return init
-    values = None if isinstance(init, (str, bytes, dict, set)) or init is None else np.asarray(init)
+    values = _values(init)
     if values is not None and values.ndim == 1 and len(values):
         return _labels(values)
     if values is not None and values.ndim == 2 and values.size:
@@ -92,11 +93,26 @@ def as_init(init: Any, kinds: tuple[str, ...]) -> str | MixtureParams | GivenSha
     )
 
 
+def _values(init: Any) -> np.ndarray | None:
+    """An array, whose masked entries are None; nothing where it is no array of any kind."""
+    if init is None or isinstance(init, (str, bytes, dict, set)):
+        return None
+    if isinstance(init, np.ma.MaskedArray):
+        return np.array(init.tolist(), dtype=object)
+    try:
+        return np.asarray(init)
+    except ValueError:  # rows of different lengths
+        return None
+
+
 def _labels(values: np.ndarray) -> GivenShares:
-    is_unknown = np.array([value is None or value != value for value in values.tolist()])
+    is_unknown = np.array([value is None or value != value or value == -1 for value in values.tolist()])
     if is_unknown.any():
         row = int(np.flatnonzero(is_unknown)[0])
-        raise ArgumentError(f"init= has no label in row {row} (counted from 0): every row must be in one component.")
+        raise ArgumentError(
+            f"init= has no label in row {row} (counted from 0), for which None, NaN and -1 stand: every row must begin "
+            "in one component."
+        )
     try:
         names, numbers = np.unique(values, return_inverse=True)
     except TypeError:
@@ -106,7 +122,9 @@ def _labels(values: np.ndarray) -> GivenShares:
 
 def _responsibilities(values: np.ndarray) -> GivenShares:
     try:
-        shares = np.array(values, float)
+        if np.iscomplexobj(values):
+            raise TypeError
+        shares = np.array(values, float, order="C")
     except (TypeError, ValueError):
         raise ArgumentError("init= with two axes must hold the responsibility of each component in each row.") from None
     total = shares.sum(1)
