@@ -11,7 +11,7 @@ DIST ?= worksteal
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test slow check format bench docs notebook clean
+.PHONY: demo test slow exhaustive check format bench docs notebook clean
 
 demo: $(VENV)/.installed
 	$(BIN)/bayesgmm demo
@@ -20,7 +20,11 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist $(DIST) -m "$(MARKS)"
 
 slow: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist $(DIST) -m slow
+	$(BIN)/python -m pytest -n $(WORKERS) --dist $(DIST) -m "slow and not exhaustive"
+
+# Further cases of tests that come in many: before a release, or after a change of what they test.
+exhaustive: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist $(DIST) -m exhaustive
 
 check: $(VENV)/.installed-dev $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -28,18 +28,34 @@ TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items):
-    cases = defaultdict(list)
+    few, often = defaultdict(list), defaultdict(list)
     for item in items:
-        if item.get_closest_marker("few") and not item.get_closest_marker("slow"):
-            cases[item.path, item.originalname].append(item)
         if OF_NUMBERS & set(item.path.relative_to(TESTS).parts):
             item.add_marker(pytest.mark.numbers)
-    for same in cases.values():
-        keep = same[0].get_closest_marker("few").args[0]
-        kept = {round(i * (len(same) - 1) / max(keep - 1, 1)) for i in range(keep)}
-        for i, item in enumerate(same):
-            if i not in kept:
-                item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("few") and not item.get_closest_marker("slow"):
+            few[item.path, item.originalname].append(item)
+        if item.get_closest_marker("often"):
+            often[item.path, item.originalname].append(item)
+    for same in few.values():
+        n = same[0].get_closest_marker("few").args[0]
+        hidden = spread(same, n)[1]
+        for item in hidden:
+            item.add_marker(pytest.mark.slow)
+        if "conformance" not in same[0].path.parts:  # every cell of its table is tried by CI
+            mark_exhaustive(hidden, 4 * n)
+    for same in often.values():
+        mark_exhaustive(same, same[0].get_closest_marker("often").args[0])
+
+
+def mark_exhaustive(items, n):
+    for item in spread(items, n)[1]:
+        item.add_marker(pytest.mark.exhaustive)
+
+
+def spread(items, n):
+    """n of the items, spread evenly, and the others."""
+    kept = {round(i * (len(items) - 1) / max(n - 1, 1)) for i in range(n)}
+    return [item for i, item in enumerate(items) if i in kept], [item for i, item in enumerate(items) if i not in kept]
 
 
 @pytest.fixture(scope="session")

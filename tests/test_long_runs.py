@@ -458,6 +458,7 @@ def begin(model, method, folder):
     ],
     ids=["Gibbs", "NUTS"],
 )
+@pytest.mark.often(1)
 def test_a_killed_run_goes_on(model, method, words, tmp_path):
     """SIGKILL in the middle, twice; then the draws are those of a run that nobody disturbed."""
     folder, n_chains = tmp_path / "run", int(method.partition("chains=")[2].rstrip(")").partition(",")[0])

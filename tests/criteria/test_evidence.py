@@ -209,6 +209,7 @@ def test_chib_is_not_shown_where_chains_move_slowly():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # errors hold with fewer draws than a verdict needs
 @pytest.mark.parametrize(("k", "apart"), [(2, 2.0), (3, 3.0)])
+@pytest.mark.often(1)
 def test_errors_hold_over_seeds(k, apart):
     """The spread over 20 seeds is what the errors say; 43.8 is the 0.999 quantile of chi-squared of 19."""
     rng = np.random.default_rng(k)

@@ -12,6 +12,7 @@ CASES += [("DP", "isotropic"), ("MFM", "tied")]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "structure"), CASES)
+@pytest.mark.often(4)
 def test_parameters_and_data_in_turn_have_the_prior_s_law(name, structure):
     scores, effective, counters = joint_scores(proper_model(name, structure), N_CYCLES)
     assert counters[:, 1].min() > 50  # every kind of move took part
@@ -22,6 +23,7 @@ def test_parameters_and_data_in_turn_have_the_prior_s_law(name, structure):
 @pytest.mark.slow
 @pytest.mark.parametrize("structure", ["full", "spherical"])
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.often(3)
 def test_ranks_of_the_truth_are_uniform(name, structure):
     """Label-invariant quantities, the log likelihood, the occupied components, the concentration or their number."""
     assert is_uniform(simulated_ranks(proper_model(name, structure), N_REPLICATES))

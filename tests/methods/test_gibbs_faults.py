@@ -102,6 +102,7 @@ UNSEEN_BY_GEWEKE = {"labels conditioned on", "lost constant"}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.often(3)
 def test_a_fault_is_seen(name, monkeypatch):
     kind, place, make = FAULTS[name]
     monkeypatch.setattr(

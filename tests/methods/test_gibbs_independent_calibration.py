@@ -73,6 +73,7 @@ def model_of(name, structure):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "structure"), CASES)
+@pytest.mark.often(4)
 def test_parameters_and_data_in_turn_have_the_prior_s_law(name, structure):
     scores, effective, counters = joint_scores(model_of(name, structure), N_CYCLES)
     assert counters[:, 1].min() > 50  # every kind of move took part
@@ -88,6 +89,7 @@ def test_ranks_of_the_truth_are_uniform(name, structure):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.often(2)
 def test_a_fault_is_seen(name, monkeypatch):
     monkeypatch.setattr(gibbs_chain, "chain", planted("gibbs.chain", dict([FAULTS[name]])))
     assert abs(joint_scores(model_of("finite", "full"), N_CYCLES)[0]).max() > Z_LIMIT

@@ -47,6 +47,7 @@ def test_vb_of_tied_data_ends(name):
 @pytest.mark.filterwarnings("ignore:Stopped after 1000")  # far sentinels under a prior that outweighs them take longer
 @pytest.mark.parametrize("name", DATA)
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.often(9)
 def test_vb_of_tied_data_ends_with_every_structure(name, model):
     for structure in STRUCTURES:
         assert_ends(model, structure, name)
@@ -66,6 +67,7 @@ def test_the_issues_ten_points():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DATA)
 @pytest.mark.filterwarnings("ignore::bayesgmm.errors.NotConvergedWarning")
+@pytest.mark.often(4)
 def test_em_map_and_their_streams_of_tied_data_end(name):
     for method in (bg.EM(n_init=2), bg.MAP(n_init=2), bg.OnlineEM(n_init=2), bg.StochasticVB(n_init=2)):
         for structure in STRUCTURES:
@@ -77,6 +79,7 @@ def test_em_map_and_their_streams_of_tied_data_end(name):
 @pytest.mark.parametrize("name", DATA)
 @pytest.mark.parametrize("structure", ["full", "isotropic"])
 @pytest.mark.filterwarnings("ignore::bayesgmm.errors.NotConvergedWarning")
+@pytest.mark.often(7)
 def test_gibbs_of_tied_data_ends(name, structure):
     for model in (*MODELS.values(), lambda s: bg.MixtureOfFiniteMixtures(5, covariance=s)):
         fit = bg.fit(model(structure), DATA[name], bg.Gibbs(draws=40, tune=60, chains=2), rng=0)

@@ -99,6 +99,7 @@ def test_what_has_no_error_of_co_clustering_says_why():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")  # errors hold with fewer draws than a verdict needs
 @pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.often(1)
 def test_errors_hold_over_seeds(k):
     """Overlapping clusters: the spread over 20 seeds is what the errors say.
 

@@ -140,6 +140,7 @@ def test_gibbs_draws_of_what_has_unknowns(model):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.often(10)
 def test_every_engine_and_model(model, method):
     try:
         fit = bg.fit(MODELS[model], FRAME, METHODS[method], rng=0)
