@@ -101,7 +101,7 @@ def test_without_names_the_order_is_the_users_word(fit):
     for first in (X, pd.DataFrame(X)):  # neither has names that a frame could be held against
         unnamed = bg.fit(bg.GaussianMixture(2), first, bg.EM(n_init=1), rng=0)
         assert np.array_equal(unnamed.log_density(FRAME), unnamed.log_density(X))
-        with pytest.raises(bg.DataError, match="X has 1 columns and this fit was made on 2"):
+        with pytest.raises(bg.DataError, match="X has 1 column and this fit was made on 2"):
             unnamed.log_density(FRAME[["length"]])
 
 

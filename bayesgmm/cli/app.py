@@ -171,7 +171,9 @@ def search(
     columns: Annotated[
         str | None, typer.Option(help="The columns to use, separated by commas; all of them where not given.")
     ] = None,
-    out: Out = Path("bayesgmm-search"),
+    out: Annotated[Path, typer.Option(help="Folder for the results; files of an earlier search are replaced.")] = Path(
+        "bayesgmm-search"
+    ),
     seed: Seed = 0,
 ) -> None:
     """Fit every number of components with every family of covariances by EM, and rank them.

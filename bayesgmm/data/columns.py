@@ -49,7 +49,8 @@ def column_order(
         return None
     if is_anonymous or not is_named:
         raise DataError(
-            f"{name} has {len(given)} columns and {origin} {len(feature_names)}: {', '.join(feature_names)}."
+            f"{name} has {len(given)} column{'s' * (len(given) != 1)} and {origin} {len(feature_names)}: "
+            f"{', '.join(feature_names)}."
         )
     missing = [column for column in feature_names if column not in places]
     if missing:

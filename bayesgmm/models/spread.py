@@ -17,6 +17,10 @@ from bayesgmm.rows import Rows
 LARGEST_SUM = 1e304  # of squares, which are added to others of their size
 # A component's variance may be a millionth of the data's, and below 2e-308 numbers lose their digits.
 SMALLEST_VARIANCE = 1e6 * np.finfo(float).tiny
+DEPENDENT = (
+    "The covariance of the data is so nearly singular that float64 does not tell which columns depend on each other: "
+    "leave out columns that others determine."
+)
 
 
 def moments_of(data: Rows, form: Form) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +144,7 @@ def check_spread(structure: CovarianceStructure, spread: np.ndarray, data: Rows)
     _check_underflow(structure, columns, data)
     if not is_singular(structure, spread):
         return
-    reason = explain_singular(data.values, data.feature_names) or "The covariance of the data is singular."
+    reason = explain_singular(data.values, data.feature_names) or DEPENDENT
     raise _singular(reason, structure, _others(columns))
 
 
@@ -169,11 +173,13 @@ def _others(variances: np.ndarray) -> list[str]:
 
 def _singular(reason: str, structure: CovarianceStructure, others: list[str]) -> DataError:
     names = " or ".join(filter(None, [", ".join(others[:-1]), *others[-1:]]))
-    other = f"choose covariance={names}, or " if others else ""
+    prior = "pass prior=NormalInverseWishart(scale=...) to a method with a prior (MAP, VB, NUTS)"
+    ways = [f"choose covariance={names}"] * bool(others) + [prior] * (structure.conjugate is not None)
+    what = "starts and the default prior" if structure.conjugate is not None else "starts"
+    otherwise = f" Otherwise {', or '.join(ways)}: the" if ways else " The"
     return DataError(
-        f"{reason} Otherwise {other}pass prior=NormalInverseWishart(scale=...) to a method with a prior (MAP, VB, "
-        f"NUTS): the starts and the default prior of covariance={structure.name!r} come from the data's own "
-        "covariance, which has no inverse."
+        f"{reason}{otherwise} {what} of covariance={structure.name!r} come from the data's own covariance, which has "
+        "no inverse."
     )
 
 

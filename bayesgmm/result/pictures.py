@@ -100,7 +100,9 @@ def _uncertainty(fit: Fit, values: np.ndarray, places: list[int], part: Mixture,
 
 
 def _density(fit: Fit, values: np.ndarray, places: list[int], part: Mixture, ax: Axes | None) -> Axes:
-    return plot_density(part, values[:, places], ax)
+    own = fit.sample_weight  # where they are whole, the values stand there as often as they say
+    weights = own if own is not None and values is fit.X else None
+    return plot_density(part, values[:, places], ax, weights)
 
 
 PICTURES: dict[str, Callable[[Any, np.ndarray, list[int], Mixture, Any], Any]] = {

@@ -19,15 +19,20 @@ REGIONS = (0.95, 0.75, 0.5, 0.25)
 SAMPLE = 20_000  # points from which the levels of regions are known to half a percentage point
 
 
-def plot_density(mixture: Mixture, X: np.ndarray | None, ax: Axes | None) -> Axes:
+def plot_density(mixture: Mixture, X: np.ndarray | None, ax: Axes | None, weights: np.ndarray | None = None) -> Axes:
     """The density of one column, or the highest-density regions of two."""
     if len(mixture.feature_names) > 2:
         raise ArgumentError(
             f"a density is drawn of one column or two, and there are {len(mixture.feature_names)}: take .marginal(...) "
             "of the columns to see."
         )
-    draw = _curve if len(mixture.feature_names) == 1 else _regions
-    return draw(mixture, X, tidy(new_axes(5.2, 3.8) if ax is None else ax))
+    axes = tidy(new_axes(5.2, 3.8) if ax is None else ax)
+    if len(mixture.feature_names) == 2:
+        return _regions(mixture, X, axes)
+    if X is not None:
+        bins = "auto" if weights is None else int(np.clip(np.sqrt(len(X)), 5, 50))
+        axes.hist(X[:, 0], bins=bins, weights=weights, density=True, color=PALE, edgecolor="white", linewidth=0.5)
+    return _curve(mixture, X, axes)
 
 
 def _ends(mixture: Mixture, X: np.ndarray | None) -> list[tuple[float, float]]:
@@ -51,8 +56,6 @@ def _curve(mixture: Mixture, X: np.ndarray | None, ax: Axes) -> Axes:
     (low, high), levels = _ends(mixture, X)[0], _levels(mixture)
     grid = np.linspace(low, high, LINE)
     heights = mixture.log_density(grid[:, None])
-    if X is not None:
-        ax.hist(X[:, 0], bins="auto", density=True, color=PALE, edgecolor="white", linewidth=0.5)
     ax.plot(grid, np.exp(heights), color=INK, linewidth=1.8)
     for level, region, alpha in ((levels[0], REGIONS[0], 0.18), (levels[2], REGIONS[2], 0.35)):
         ax.fill_between(

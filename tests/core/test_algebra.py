@@ -148,7 +148,7 @@ def test_columns_whose_names_are_numbers_are_meant_by_them():
         (lambda m: m.components.marginal([5]), "names column 5, and there are 3"),
         (lambda m: m.components.marginal(None), "columns=None must be numbers of columns"),
         (lambda m: bg.Mixture(m.components, 5), "feature_names=5 must be a list of names"),
-        (lambda m: m.log_density([[1.0]]), "X has 1 columns and this mixture has 3"),
+        (lambda m: m.log_density([[1.0]]), "X has 1 column and this mixture has 3"),
         (lambda m: m.marginal([0, "a"]), "each column once"),
         (lambda m: m.marginal([]), "at least one column"),
         (lambda m: m.conditional({"a": 1, "b": 2, "c": 3}), "none is left"),

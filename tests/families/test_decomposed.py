@@ -294,3 +294,14 @@ def test_given_parameters_must_be_of_the_family():
     full = fitted("VVV").params
     with pytest.raises(bg.ArgumentError, match="covariances that differ in volume and shape, and those of .*'EEV'"):
         bg.fit(bg.GaussianMixture(K, "EEV"), X, bg.EM(init=full))
+
+
+def test_collinear_columns_are_named_without_a_prior_that_the_family_does_not_have():
+    near = np.column_stack([X, X[:, 0] + 1e-6 * np.random.default_rng(0).normal(size=len(X))])
+    for data, reason in (
+        (near, "leave out columns that others determine"),
+        (np.column_stack([X, X[:, 0]]), "are equal"),
+    ):
+        with pytest.raises(bg.DataError, match=reason) as error:
+            bg.fit(bg.GaussianMixture(2, "VEE"), data, bg.EM())
+        assert "prior" not in str(error.value) and "choose covariance='diagonal'" in str(error.value)

@@ -73,6 +73,16 @@ def test_other_kinds_of_fit():
     assert variational.plot("density").get_xlabel() == variational.plot().get_xlabel() == "length"
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning")
+def test_the_histogram_counts_the_rows_by_their_weights():
+    x = np.concatenate([np.random.default_rng(0).normal(size=40), np.random.default_rng(1).normal(10.0, 1.0, size=40)])
+    weights = np.repeat([0.1, 1.9], 40)
+    weighted = bg.fit(bg.GaussianMixture(2), x[:, None], bg.EM(n_init=2, moves=0), rng=0, sample_weight=weights)
+    bars = [bar for bar in weighted.plot("density").patches if bar.get_height() > 0]
+    share = sum(bar.get_height() * bar.get_width() for bar in bars if bar.get_x() > 5.0)
+    assert share == pytest.approx(0.95)
+
+
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
