@@ -352,10 +352,10 @@ def test_a_positive_definite_matrix_is_one_in_any_units():
 @pytest.mark.parametrize("init", ["kmean", 5, None, ["kmeans"], HALF, X], ids=lambda v: str(v)[:8])
 @pytest.mark.parametrize("method", [bg.EM, bg.MAP, bg.VB])
 def test_init(init, method):
-    with pytest.raises(
-        bg.ArgumentError, match=r"init=.* must be one of 'kmeans', 'kmeans\+\+', 'random', 'portfolio', or a Mixture"
-    ):
-        method(init=init)
+    """What may be labels or responsibilities is refused where it is not of these rows."""
+    words = r"must be one of 'kmeans', 'kmeans\+\+', 'random', 'portfolio', a MixtureParams, a fit, labels \(n,\)"
+    with pytest.raises(bg.ArgumentError, match=f"init=.* {words}|sum to one|holds . rows and . components"):
+        bg.fit(bg.GaussianMixture(2), X, method(init=init))
 
 
 def start(weights=HALF, covariances=COVARIANCES):

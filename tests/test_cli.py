@@ -564,6 +564,7 @@ def test_bad_columns_of_known_labels_are_refused(table, tmp_path, options, words
     assert ended.exit_code == 2 and words in " ".join(ended.output.split())
 
 
+@pytest.mark.slow
 def test_several_covariances(tmp_path, csv):
     """Each in the names of its cells; what an engine cannot fit is left out and named."""
     given = ("--components", "1:2", "--methods", "em,vb", "--covariance", "tied,VVV,VEI", "--folds", 0)

@@ -191,6 +191,7 @@ def test_what_has_no_other_prior_says_why(call, error, words):
         call(fit)
 
 
+@pytest.mark.slow
 def test_draws_of_another_program_have_weights():
     X = blobs(n=40, k=2)
     model = bg.GaussianMixture(2)

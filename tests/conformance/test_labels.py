@@ -123,6 +123,7 @@ def joint(params, x):
     "structure",
     [name if name in ("full", "diagonal") else pytest.param(name, marks=pytest.mark.slow) for name in STRUCTURES],
 )
+@pytest.mark.few(1)
 def test_gibbs_moves_points_among_the_components_of_a_class(structure, prior):
     """Three components of which two are of one class: crossing moves exchange points of these alone."""
     data, constants = standardised(), informative(structure, 3, 2)
@@ -170,6 +171,7 @@ def test_the_evidence_is_the_enumerated_one(known):
 
 
 @pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.few(1)
 def test_only_the_orders_of_components_alike_are_in_the_evidence(k):
     """A prior that is the same for all: the labels alone tell the components apart, or a class and another one."""
     owner = [0, 0, 1] if k == 3 else [0, 1]

@@ -93,6 +93,7 @@ def test_exact_sums_of_another_program(reference, name, k):
         assert score.se < 0.1 and abs(score.value - exact) < Z_LIMIT * score.se
 
 
+@pytest.mark.slow
 def test_a_prior_that_tells_components_apart():
     concentration = np.array([1.0, 3.0])
     constants = oracle.default_constants("full", X8, 2)
@@ -162,6 +163,7 @@ def test_the_bound_with_the_orders():
     ],
 )
 @pytest.mark.filterwarnings("ignore::bayesgmm.NotConvergedWarning", "ignore::bayesgmm.TruncationWarning")
+@pytest.mark.few(3)
 def test_what_has_no_evidence_says_why(fit, method, words):
     with pytest.raises(NotApplicableError, match=words):
         bg.log_evidence(fit(), method)

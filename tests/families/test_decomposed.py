@@ -71,6 +71,7 @@ def sizes(code, k, d):
 
 @every
 @pytest.mark.parametrize("d", [2, slow(3)])
+@pytest.mark.few(4)
 def test_the_m_step_is_the_maximum_of_an_independent_description(name, d):
     """By a general optimiser, from its best of several random starts, which it finds to some 1e-8."""
     family, rng = EIGHT[name], np.random.default_rng(d)
@@ -88,6 +89,7 @@ def test_the_m_step_is_the_maximum_of_an_independent_description(name, d):
 
 
 @every
+@pytest.mark.few(3)
 def test_covariances_share_what_the_name_says(name):
     family, found = EIGHT[name], fitted(name)
     values = np.linalg.eigvalsh(found.params.covariances)
@@ -240,6 +242,7 @@ def test_weights_and_labels(name):
 
 
 @every
+@pytest.mark.few(3)
 def test_a_saved_fit_keeps_its_family(name, tmp_path):
     one = fitted(name)
     one.save(tmp_path / "fit.nc")

@@ -37,6 +37,7 @@ def assert_same_draws(ours, theirs):
     [(bg.GaussianMixture(2), FAITHFUL), (bg.DirichletProcessMixture(6), GALAXIES)],
     ids=["finite", "DP"],
 )
+@pytest.mark.slow
 def test_a_thinned_run_has_the_draws_of_a_fixed_one(model, X, tmp_path):
     fit = bg.fit(model, X, SHORT, rng=0)
     assert fit.diagnostics.thin >= 2  # or nothing was thinned

@@ -43,6 +43,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.errors.TruncationWarni
 
 @pytest.mark.parametrize("start", POOR)
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.few(2)
 def test_moves_leave_a_planted_local_optimum(model, start):
     X = four_clusters()
     plain = bg.fit(MODELS[model](4), X, bg.VB(init=POOR[start], moves=0), rng=0)
@@ -85,6 +86,7 @@ def test_moves_of_em_find_what_many_starts_find(name, k, best):
 
 
 @pytest.mark.parametrize("method", [bg.EM, bg.MAP])
+@pytest.mark.few(1)
 def test_moves_of_a_point_fit_leave_a_local_optimum_and_say_so(method):
     """From k-means with one start; given parameters are climbed from as they are."""
     X = four_clusters()

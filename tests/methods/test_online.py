@@ -362,6 +362,7 @@ def test_emptied_components_of_a_stream_are_named():
 @pytest.mark.parametrize(
     "model", [bg.DirichletProcessMixture(6), bg.GaussianMixture(6, weights=bg.Dirichlet(0.01))], ids=["DP", "sparse"]
 )
+@pytest.mark.few(1)
 def test_components_too_many_are_emptied_as_by_vb(model):
     X = np.random.default_rng(0).standard_normal((1000, 2)) + np.repeat([[0.0, 0.0], [6.0, 0.0]], 500, axis=0)
     whole = bg.fit(model, X, bg.VB(), rng=0)  # of two starts, none may come to the optimum with two components

@@ -208,6 +208,7 @@ def chains_in(mode, monkeypatch, X, crossing=0.0):
         return bg.fit(bg.GaussianMixture(3), X, bg.Gibbs(draws=500, tune=50, thin=2, crossing=crossing), rng=0)
 
 
+@pytest.mark.slow
 def test_chains_that_share_a_poor_mode_have_not_converged(monkeypatch):
     """A planted fault: every chain starts where the two clusters that are farther apart share a component."""
     X = rectangle(9.0)

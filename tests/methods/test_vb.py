@@ -58,6 +58,7 @@ def test_the_elbo_is_at_most_the_enumerated_evidence(structure, k, is_default):
 
 
 @every_structure
+@pytest.mark.few(2)
 def test_the_elbo_is_the_average_of_log_ratios(structure):
     """E_q[log p(X | theta)] summed over labels by responsibilities, plus their entropy, less KL: by draws."""
     X = blobs(n=25)

@@ -133,6 +133,7 @@ def test_gibbs_draws_of_a_finite_mixture():
 
 
 @pytest.mark.parametrize("model", ["process", "scale"])
+@pytest.mark.few(1)
 def test_gibbs_draws_of_what_has_unknowns(model):
     check_in_pymc(bg.fit(MODELS[model], FRAME, GIBBS, rng=0), FRAME)
 

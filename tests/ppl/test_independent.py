@@ -172,6 +172,7 @@ OTHERS = [pytest.param(structure, marks=pytest.mark.slow) for structure in ("tie
 
 
 @pytest.mark.parametrize("structure", ["full", "diagonal", *OTHERS])
+@pytest.mark.few(1)
 def test_prior_draws_are_of_the_prior(structure):
     """PyMC's own draws, and SciPy's."""
     X, model, _ = made(structure, 2, 2, False)

@@ -72,6 +72,7 @@ def overlapping(n):
 
 
 @pytest.mark.parametrize("structure", oracle.STRUCTURES)
+@pytest.mark.few(2)
 def test_many_data_have_a_standard_normal_posterior(structure):
     """Zero gradient at the centre, and the identity for minus the Hessian there, by differences of our own."""
     posterior, params = posterior_and_start(overlapping(3000), 3, structure)

@@ -55,6 +55,7 @@ def test_an_older_file_answers_as_it_did(name):
 @pytest.mark.parametrize("name", DENSITIES)
 @pytest.mark.filterwarnings("ignore::bayesgmm.errors.NotConvergedWarning")
 @pytest.mark.filterwarnings("ignore::bayesgmm.errors.TruncationWarning")
+@pytest.mark.few(1)
 def test_an_older_file_goes_on(name, tmp_path):
     """It is saved anew, refitted, and its chains are extended."""
     fit = bg.load(SAVED / f"{name}.nc")

@@ -24,6 +24,7 @@ def fitted(structure="full", d=2, method=None, n=90, k=2, apart=2.0, seed=5):
 
 @pytest.mark.parametrize("method", [bg.EM(tol=1e-12), bg.MAP(tol=1e-12)], ids=["EM", "MAP"])
 @pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.few(4)
 def test_a_replicate_is_the_fit_of_its_points(structure, method):
     fit = fitted(structure, method=method)
     counts = np.random.default_rng(3).multinomial(90, np.full(90, 1 / 90))

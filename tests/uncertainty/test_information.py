@@ -44,6 +44,7 @@ def test_one_component_has_closed_forms(offset):
 
 @pytest.mark.parametrize(("structure", "d"), [*((name, 2) for name in STRUCTURES), ("full", 1), ("full", 3)])
 @pytest.mark.parametrize("method", [EXACT, EXACT_MAP], ids=["EM", "MAP"])
+@pytest.mark.few(5)
 def test_the_errors_are_those_of_a_hessian_in_the_parameters_themselves(structure, d, method):
     X = blobs(seed=d, n=80, d=d, k=2, apart=1.5)
     model = bg.GaussianMixture(2, structure, bg.Dirichlet([2.0, 3.5]))

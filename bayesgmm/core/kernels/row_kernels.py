@@ -22,7 +22,7 @@ from bayesgmm.core.kernels.assignment import (
     soften_block,
 )
 from bayesgmm.core.kernels.blocks import BLOCK, load_block, make_columns, make_rows, pack_factors, score_block
-from bayesgmm.core.kernels.compilation import inline, inner, jit
+from bayesgmm.core.kernels.compilation import inner, jit
 from bayesgmm.core.kernels.moments import accumulate_block, mirror
 from bayesgmm.core.kernels.simd import WIDTH, lanes, load, total, where_greater
 from bayesgmm.core.kernels.wide import TILE, accumulate_wide, score_wide
@@ -93,7 +93,7 @@ def make_blocks(factors):
     return make_columns(factors.shape[1]), make_columns(factors.shape[1])
 
 
-@inline
+@inner
 def load_and_score(X, start, stop, log_weight, means, factors, packed, block, workspace, scores):
     """Scores of the rows start:stop; whether `block` holds all of their columns."""
     if factors.ndim == 2:
@@ -105,7 +105,7 @@ def load_and_score(X, start, stop, log_weight, means, factors, packed, block, wo
     return True
 
 
-@inline
+@inner
 def score_rows(X, start, stop, components, factors, facts, room):
     """Scores of the rows start:stop, with what is known of each; whether the room holds all of their columns."""
     is_whole = load_and_score(
@@ -116,7 +116,7 @@ def score_rows(X, start, stop, components, factors, facts, room):
     return is_whole
 
 
-@inline
+@inner
 def assign_rows(X, start, stop, components, factors, facts, assign, room):
     """Score the rows start:stop and assign them; whether the room holds all of their columns.
 
@@ -179,7 +179,7 @@ def sweep_blocks(X, facts, chances, begin, end, components, factors, assign, roo
     return value
 
 
-@inline
+@inner
 def accumulate(X, start, stop, is_whole, room, means, counts, first, second):
     """Add the moments of the rows start:stop."""
     if second.ndim == 2:
