@@ -198,7 +198,7 @@ def test_going_on_is_for_methods_that_can():
     with pytest.raises(bg.NotApplicableError, match="EM needs all data at once"):
         fit.partial_fit(X)
     online = bg.fit(bg.GaussianMixture(2), X, bg.OnlineEM(50), rng=0)
-    with pytest.raises(bg.DataError, match="1 columns"):
+    with pytest.raises(bg.DataError, match="X has 1 column and"):
         online.partial_fit(X[:, :1])
 
 

@@ -355,7 +355,7 @@ def test_fits_that_have_no_posterior_of_partitions(q_fit):
         bg.partition(replace(q_fit, X=None))
     with pytest.raises(bg.ArgumentError, match="equally probable"):
         bg.partition(q_fit, weights=np.ones(1000))
-    with pytest.raises(bg.DataError, match="columns"):
+    with pytest.raises(bg.DataError, match="X has 1 column"):
         bg.partition(q_fit, X=X[:, :1])
 
 
