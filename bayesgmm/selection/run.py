@@ -62,8 +62,8 @@ def search(
         ``EM()`` where it is not given.
     thorough : bool
         Whether every model has all starts and moves of `method`.  By default every model is first climbed from three
-        starts, without moves; those within five nats of the best are then fitted by the whole method, until the best
-        one, and all others as near to it, have been.
+        starts, without moves; those within five nats of the best, and those at a suspicious optimum, are then fitted by
+        the whole method, until the best one, and all others as near to it, have been.
     criterion : {"bic", "icl"}
         By which `Search.best`, `Search.top` and `Search.average` go.
     rng : numpy Generator, int seed or None
@@ -146,12 +146,16 @@ def _refine(
     fitted: Callable[[list[GaussianMixture]], Iterator[Cell]],
     criterion: str,
 ) -> None:
-    """Fit the best cells anew, in place, until the best one and all near it have been; a cell never gets worse."""
+    """Fit the best cells and the suspicious ones anew, in place; a cell never gets worse."""
     done: set[int] = set()
     while True:
         values = [cell.value(criterion) if cell.is_ranked else -math.inf for cell in cells]
         best = max(values)
-        near = [i for i, value in enumerate(values) if i not in done and value >= best - NEAR and best > -math.inf]
+        # A suspicious optimum of three starts says nothing of the model's sound ones, which may be the best of all.
+        near = [
+            i for i, cell in enumerate(cells)
+            if i not in done and cell.is_usable and (not cell.is_ranked or values[i] >= best - NEAR)
+        ]  # fmt: skip
         if not near:
             return
         for i, cell in zip(near, fitted([models[i] for i in near]), strict=False):
