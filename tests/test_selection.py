@@ -58,6 +58,7 @@ def test_the_best_ones_have_all_starts_and_moves():
     assert run.quicker(method) == bg.EM(n_init=3, moves=0) and run.quicker(bg.EM(init=quick.best)) == bg.EM(
         init=quick.best
     )
+    assert quick.best.method == method and any(cell.fit.method != method for cell in quick.cells)
     for cell, before in zip(quick.cells, looked.cells, strict=True):
         is_near = cell.value("bic") >= quick.best.bic() - run.NEAR
         assert cell.fit.method == (method if is_near else run.quicker(method))
@@ -97,6 +98,7 @@ def test_an_average_is_the_weighted_mixture(found):
     weights, members = one.estimate.weights, one.estimate.members
     densities = np.stack([np.exp(member.log_density(X)) for member in members])
     np.testing.assert_allclose(np.exp(one.log_density(X)), weights @ densities, rtol=1e-10)
+    np.testing.assert_allclose(one.predictive().log_density(X), one.log_density(X), rtol=1e-9)
     ratio = np.exp(members[0].bic() - members[-1].bic())
     assert weights[0] / weights[-1] == pytest.approx(ratio, rel=1e-6)
     assert "approximate posterior probabilities" in one.status.sentence

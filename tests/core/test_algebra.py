@@ -105,6 +105,7 @@ def test_every_kind_of_fit(make):
 def test_draws_count_by_what_they_give_to_the_values():
     """Two draws, of which one knows the value and the other does not."""
     params = bg.MixtureParams(np.ones((2, 1)), [[[0.0, -5.0]], [[10.0, 5.0]]], np.ones((2, 1, 1, 1)) * np.eye(2))
+    assert params.pooled().weights.tolist() == [0.5, 0.5]
     found = bg.Mixture(params.pooled()).conditional({"x0": 10.0})
     assert found.mean()[0] == pytest.approx(5.0) and params.conditional({0: 10.0}).means.ravel().tolist() == [-5.0, 5.0]
 
